@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * A guard port: packets from or to an isolated host are dropped in the driver and counted on that
+ * host; everything else goes on to the kernel. Works on when user space is dead; an isolation ends
+ * by itself when its time has come.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+#include "contract.h"
+#include "parse.h"
+#include "isolation.h"
+
+/* enum guard_counter, summed over all guard ports. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, GUARD_COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} guard_counts SEC(".maps");
+
+static __always_inline void count(__u32 index)
+{
+	__u64 *value = bpf_map_lookup_elem(&guard_counts, &index);
+
+	if (value)
+		*value += 1;
+}
+
+/* Whether the host is isolated now; if so the packet is put on its account. */
+static __always_inline int isolated(const struct host_key *host, __u64 bytes)
+{
+	struct isolation_entry *entry = bpf_map_lookup_elem(&isolation, host);
+	__u64 now;
+
+	if (!entry)
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (now >= entry->expires_ns)
+		return 0;
+	/* Several CPUs drop at once: the first to swap the zero has the first drop. */
+	if (!entry->first_drop_ns)
+		__sync_val_compare_and_swap(&entry->first_drop_ns, 0, now);
+	entry->last_drop_ns = now;
+	__sync_fetch_and_add(&entry->dropped_packets, 1);
+	__sync_fetch_and_add(&entry->dropped_bytes, bytes);
+	return 1;
+}
+
+SEC("xdp")
+int rw_guard(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	struct host_key src, dst;
+
+	count(GUARD_RECEIVED);
+	if (!parse_hosts(data, end, &src, &dst) &&
+	    (isolated(&src, end - data) || isolated(&dst, end - data))) {
+		count(GUARD_DROPPED);
+		return XDP_DROP;
+	}
+	count(GUARD_PASSED);
+	return XDP_PASS;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

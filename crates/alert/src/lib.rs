@@ -1,0 +1,130 @@
+//! What an alert is: the one type that detection, verdict and output share.
+//!
+//! A detector makes an [`Alert`]; the verdict room reads who is the victim, how severe it is and what
+//! was observed; the output room writes all of it down. Plain data, no behaviour of its own beyond
+//! naming things: severities, kill-chain stages and ATT&CK techniques.
+#![forbid(unsafe_code)]
+
+mod attack;
+mod checkin;
+
+use core::fmt;
+use core::net::IpAddr;
+use std::sync::Arc;
+
+use serde::Serialize;
+use wire::{Direction, Nanos};
+
+pub use attack::{Stage, Tactic, Technique};
+pub use checkin::{CheckIn, Disclosure};
+
+/// Generator id of Ringward's own detectors; rules keep the gid of their author.
+pub const RINGWARD_GID: u32 = 7737;
+
+/// How bad it is; numbers as EVE has them, 1 is the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[repr(u8)]
+pub enum Severity {
+    /// Act now.
+    High = 1,
+    /// Look at it today.
+    Medium = 2,
+    /// Worth knowing.
+    Low = 3,
+    /// For the record.
+    Informational = 4,
+}
+
+/// What was seen that made the detector speak; policies choose by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Observation {
+    /// A name was asked for (DNS); nobody has spoken to it yet.
+    Dns,
+    /// An HTTP request names the host.
+    Http,
+    /// A TLS ClientHello names the host (SNI).
+    Tls,
+    /// Packets go to or come from the address.
+    Ip,
+    /// An HTTP request for exactly that URL.
+    Url,
+}
+
+impl Observation {
+    /// Every kind, in the order of the configuration reference.
+    pub const ALL: [Observation; 5] =
+        [Observation::Dns, Observation::Http, Observation::Tls, Observation::Ip, Observation::Url];
+
+    /// The name in configuration, alerts and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Observation::Dns => "dns",
+            Observation::Http => "http",
+            Observation::Tls => "tls",
+            Observation::Ip => "ip",
+            Observation::Url => "url",
+        }
+    }
+}
+
+impl fmt::Display for Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The indicator that matched and what it matched on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndicatorHit {
+    /// "domain", "ip" or "url".
+    pub kind: &'static str,
+    /// The indicator as listed.
+    pub indicator: Arc<str>,
+    /// What was on the wire (a sub-domain, the whole URL ...).
+    pub observed: String,
+    /// The list's own words on it, if any.
+    pub description: Option<Arc<str>>,
+    /// File and line of the indicator, as "FILE:LINE".
+    pub source: String,
+}
+
+/// One finding of one detector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// When the packet that completed the finding was captured.
+    pub time: Nanos,
+    /// The same packet's arrival on the monotonic clock, where there is one (live capture).
+    pub arrival: Option<Nanos>,
+    /// When the detector spoke, on the same monotonic clock (live capture).
+    pub raised: Option<Nanos>,
+    /// Generator id ([`RINGWARD_GID`] for own detectors).
+    pub gid: u32,
+    /// Signature id.
+    pub sid: u32,
+    /// Signature revision.
+    pub rev: u32,
+    /// One line for humans, the same for every hit of the signature.
+    pub signature: &'static str,
+    /// The classification's text.
+    pub category: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What was seen.
+    pub observation: Observation,
+    /// Which way the packet went.
+    pub direction: Direction,
+    /// The host on our side that is in trouble: the one to isolate. `None` if that is not clear (for
+    /// example a listed address that scans us from outside).
+    pub victim: Option<IpAddr>,
+    /// The other side: the listed address, the C2 server, or the resolver asked.
+    pub peer: IpAddr,
+    /// The matched indicator.
+    pub hit: IndicatorHit,
+    /// ATT&CK techniques that the finding shows.
+    pub techniques: Vec<Technique>,
+    /// What a C2 request gave away about the victim.
+    pub checkin: Option<CheckIn>,
+}

@@ -1,0 +1,82 @@
+//! Guard ports: the program that drops isolated hosts, on as many devices as the box has.
+
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+
+use libbpf_rs::OpenObject;
+use libbpf_rs::skel::{OpenSkel, SkelBuilder};
+
+use crate::attach::{Attachment, XdpMode};
+use crate::counts::sum_per_cpu;
+use crate::error::CaptureError;
+use crate::isolation::IsolationMap;
+use crate::layout::GuardCounters;
+use crate::netdev::Device;
+
+mod skel {
+    #![allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::all, clippy::pedantic)]
+    #![allow(clippy::undocumented_unsafe_blocks, clippy::unwrap_used)]
+    include!(concat!(env!("OUT_DIR"), "/guard.skel.rs"));
+}
+
+/// The guard program and the devices it is on. Dropping it leaves the program in force: that is what
+/// has to happen when the daemon dies.
+pub struct Guard {
+    skel: skel::GuardSkel<'static>,
+    ports: Vec<Attachment>,
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard").field("ports", &self.ports).finish_non_exhaustive()
+    }
+}
+
+impl Guard {
+    /// Loads the program onto the isolation map.
+    ///
+    /// # Errors
+    /// What libbpf said.
+    pub fn load(isolation: &IsolationMap) -> Result<Self, CaptureError> {
+        let load = |source| CaptureError::Load { object: "guard", source };
+        let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
+        let mut open = skel::GuardSkelBuilder::default().open(object).map_err(load)?;
+        open.maps.isolation.reuse_fd(isolation.fd()).map_err(load)?;
+        Ok(Guard { skel: open.load().map_err(load)?, ports: Vec::new() })
+    }
+
+    /// Puts the program on one more device.
+    ///
+    /// # Errors
+    /// See [`Attachment::new`].
+    pub fn attach(&mut self, device: &Device, mode: XdpMode) -> Result<(), CaptureError> {
+        self.ports.push(Attachment::new(device, mode, &self.skel.progs.rw_guard)?);
+        Ok(())
+    }
+
+    /// The devices it is on.
+    pub fn devices(&self) -> impl Iterator<Item = &Device> {
+        self.ports.iter().map(Attachment::device)
+    }
+
+    /// Counters of all guard ports together.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn counters(&self) -> Result<GuardCounters, CaptureError> {
+        sum_per_cpu(&self.skel.maps.guard_counts, "guard_counts", GuardCounters::COUNT)
+            .map(|values| GuardCounters::from_values(&values))
+    }
+
+    /// Takes the program off every device: nobody is isolated there any more.
+    ///
+    /// # Errors
+    /// The first failure; the others are tried all the same.
+    pub fn detach(self) -> Result<(), CaptureError> {
+        let mut outcome = Ok(());
+        for port in &self.ports {
+            outcome = outcome.and(port.detach(self.skel.progs.rw_guard.as_fd()));
+        }
+        outcome
+    }
+}

@@ -1,0 +1,243 @@
+//! The isolation map, seen from user space: the pinned map that every guard port obeys.
+
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+use libbpf_rs::skel::{OpenSkel, SkelBuilder};
+use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle, OpenObject, ProgramInput};
+use wire::HostKey;
+
+use crate::error::CaptureError;
+use crate::layout::{IsolationEntry, IsolationRequest};
+use crate::pin::{PinFolder, in_host_mounts};
+
+mod skel {
+    #![allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::all, clippy::pedantic)]
+    #![allow(clippy::undocumented_unsafe_blocks, clippy::unwrap_used)]
+    include!(concat!(env!("OUT_DIR"), "/isolate.skel.rs"));
+}
+
+/// Name of the pin in the pin folder.
+pub const ISOLATION_PIN: &str = "isolation";
+const NAME: &str = "isolation";
+
+/// What a write to the isolation map came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// When the entry was in force (CLOCK_MONOTONIC nanoseconds).
+    pub at_ns: u64,
+    /// Whether a running isolation was given a new end.
+    pub extended: bool,
+}
+
+/// Why a host could not be put into the isolation map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteError {
+    /// Every entry is taken.
+    Full,
+    /// The kernel's errno.
+    Kernel(i32),
+}
+
+impl std::fmt::Display for WriteError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            WriteError::Full => f.write_str("the isolation map is full"),
+            WriteError::Kernel(errno) => {
+                write!(f, "the kernel refused: {}", std::io::Error::from_raw_os_error(*errno))
+            }
+        }
+    }
+}
+
+/// The pinned isolation map and the program that writes it.
+///
+/// The map outlives this handle: it is pinned, and the guard programs hold it too.
+pub struct IsolationMap {
+    map: MapHandle,
+    writer: skel::IsolateSkel<'static>,
+}
+
+impl std::fmt::Debug for IsolationMap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IsolationMap").field("map", &self.map).finish_non_exhaustive()
+    }
+}
+
+impl IsolationMap {
+    /// Adopts the pinned map, or makes one for `capacity` hosts and pins it.
+    ///
+    /// # Errors
+    /// What libbpf said; a pin of another layout is refused, not overwritten.
+    pub fn open(folder: &PinFolder, capacity: u32) -> Result<Self, CaptureError> {
+        let pin = folder.pin(ISOLATION_PIN);
+        let load = |source| CaptureError::Load { object: "isolate", source };
+        // The skeleton borrows its object for as long as it lives, which is as long as the process:
+        // one small allocation, made once.
+        let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
+        let mut open = skel::IsolateSkelBuilder::default().open(object).map_err(load)?;
+        match adopt(&pin)? {
+            Some(map) => {
+                if map.max_entries() != capacity {
+                    tracing::warn!(
+                        "isolation map {} has room for {} hosts, not {capacity}; remove the pin while \
+                         nothing is isolated to change that",
+                        pin.display(),
+                        map.max_entries()
+                    );
+                }
+                open.maps.isolation.reuse_fd(map.as_fd()).map_err(load)?;
+            }
+            None => open.maps.isolation.set_max_entries(capacity).map_err(load)?,
+        }
+        let writer = open.load().map_err(load)?;
+        let mut map = MapHandle::try_from(&writer.maps.isolation).map_err(map_error)?;
+        if !in_host_mounts(|| pin.exists()) {
+            in_host_mounts(|| map.pin(&pin)).map_err(map_error)?;
+        }
+        Ok(IsolationMap { map, writer })
+    }
+
+    /// The map's descriptor, for guard programs to share.
+    #[must_use]
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.map.as_fd()
+    }
+
+    /// Hosts that fit.
+    #[must_use]
+    pub fn capacity(&self) -> u32 {
+        self.map.max_entries()
+    }
+
+    /// Isolates `host` until `expires_ns` (CLOCK_MONOTONIC). A running isolation keeps its counters.
+    ///
+    /// # Errors
+    /// `Full` if there is no entry left.
+    pub fn set(&self, host: HostKey, expires_ns: u64) -> Result<Written, WriteError> {
+        let mut request = IsolationRequest::new(host, expires_ns);
+        let input = ProgramInput { context_in: Some(request.bytes_mut()), ..ProgramInput::default() };
+        self.writer
+            .progs
+            .rw_isolate
+            .test_run(input)
+            .map_err(|err| WriteError::Kernel(errno(&err)))?;
+        match request.error() {
+            0 => Ok(Written { at_ns: request.written_ns(), extended: request.extended() }),
+            error if error == -i64::from(libc::E2BIG) => Err(WriteError::Full),
+            error => Err(WriteError::Kernel(i32::try_from(-error).unwrap_or(libc::EIO))),
+        }
+    }
+
+    /// The host's entry, expired or not.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn get(&self, host: HostKey) -> Result<Option<IsolationEntry>, CaptureError> {
+        get(&self.map, host)
+    }
+
+    /// Releases the host; its last state, if it had an entry.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn remove(&self, host: HostKey) -> Result<Option<IsolationEntry>, CaptureError> {
+        remove(&self.map, host)
+    }
+
+    /// Every entry, expired ones included.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn entries(&self) -> Result<Vec<(HostKey, IsolationEntry)>, CaptureError> {
+        entries(&self.map)
+    }
+}
+
+/// The pinned map of a sensor that may be down: enough to list and release hosts.
+#[derive(Debug)]
+pub struct PinnedIsolation(MapHandle);
+
+impl PinnedIsolation {
+    /// Opens the pin below `folder`; `None` if nothing is pinned there.
+    ///
+    /// # Errors
+    /// A pin that is not an isolation map.
+    pub fn open(folder: &Path) -> Result<Option<Self>, CaptureError> {
+        Ok(adopt(&folder.join(ISOLATION_PIN))?.map(PinnedIsolation))
+    }
+
+    /// See [`IsolationMap::remove`].
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn remove(&self, host: HostKey) -> Result<Option<IsolationEntry>, CaptureError> {
+        remove(&self.0, host)
+    }
+
+    /// See [`IsolationMap::entries`].
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn entries(&self) -> Result<Vec<(HostKey, IsolationEntry)>, CaptureError> {
+        entries(&self.0)
+    }
+}
+
+fn adopt(pin: &Path) -> Result<Option<MapHandle>, CaptureError> {
+    if !in_host_mounts(|| pin.exists()) {
+        return Ok(None);
+    }
+    let map = in_host_mounts(|| MapHandle::from_pinned_path(pin)).map_err(map_error)?;
+    if map.key_size() != 16 || map.value_size() as usize != size_of::<IsolationEntry>() {
+        return Err(CaptureError::Pin {
+            path: pin.to_owned(),
+            what: "adopt",
+            source: std::io::Error::other("it is not this version's isolation map; remove it"),
+        });
+    }
+    Ok(Some(map))
+}
+
+fn get(map: &MapHandle, host: HostKey) -> Result<Option<IsolationEntry>, CaptureError> {
+    let value = map.lookup(&host.octets(), MapFlags::ANY).map_err(map_error)?;
+    Ok(value.map(|v| IsolationEntry::parse(&v)))
+}
+
+fn remove(map: &MapHandle, host: HostKey) -> Result<Option<IsolationEntry>, CaptureError> {
+    match map.lookup_and_delete(&host.octets()) {
+        Ok(value) => Ok(value.map(|v| IsolationEntry::parse(&v))),
+        Err(err) if err.kind() == ErrorKind::NotFound => Ok(None),
+        Err(err) => Err(map_error(err)),
+    }
+}
+
+fn entries(map: &MapHandle) -> Result<Vec<(HostKey, IsolationEntry)>, CaptureError> {
+    let mut found = Vec::new();
+    for key in map.keys() {
+        let Ok(octets) = <[u8; 16]>::try_from(key.as_slice()) else { continue };
+        let host = HostKey::from_octets(octets);
+        if let Some(entry) = get(map, host)? {
+            found.push((host, entry));
+        }
+    }
+    found.sort_unstable_by_key(|&(host, _)| host);
+    Ok(found)
+}
+
+fn map_error(source: libbpf_rs::Error) -> CaptureError {
+    CaptureError::Map { map: NAME, source }
+}
+
+/// libbpf-rs keeps the errno inside an io::Error at the bottom of its chain.
+fn errno(err: &libbpf_rs::Error) -> i32 {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(err);
+    while let Some(err) = source {
+        if let Some(code) = err.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error) {
+            return code;
+        }
+        source = err.source();
+    }
+    libc::EIO
+}

@@ -1,0 +1,142 @@
+//! The other half of `bpf/contract.h`: sizes, offsets and indices that the programs use.
+
+use wire::HostKey;
+
+/// Bytes of `struct frame_head` before every steered frame.
+pub(crate) const FRAME_HEAD: usize = 16;
+
+/// Sockets that one capture port can have (queues x workers).
+pub const XSKS_CAPACITY: usize = 1024;
+
+/// Hosts that can be isolated at once by default.
+pub const ISOLATION_CAPACITY: u32 = 100_000;
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_ne_bytes)
+}
+
+/// Splits a steered frame into its arrival time (CLOCK_MONOTONIC nanoseconds) and the packet.
+pub(crate) fn split_head(frame: &[u8]) -> Option<(u64, &[u8])> {
+    let (head, packet) = frame.split_at_checked(FRAME_HEAD)?;
+    Some((u64_at(head, 0), packet))
+}
+
+/// One isolated host as the map has it. Times are CLOCK_MONOTONIC nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IsolationEntry {
+    /// The kernel stops dropping at this time.
+    pub expires_ns: u64,
+    /// When the isolation began.
+    pub since_ns: u64,
+    /// Packets dropped from or to the host.
+    pub dropped_packets: u64,
+    /// Bytes of these packets.
+    pub dropped_bytes: u64,
+    /// When the first was dropped; 0 if none was.
+    pub first_drop_ns: u64,
+    /// When the last was dropped; 0 if none was.
+    pub last_drop_ns: u64,
+}
+
+impl IsolationEntry {
+    pub(crate) fn parse(value: &[u8]) -> Self {
+        IsolationEntry {
+            expires_ns: u64_at(value, 0),
+            since_ns: u64_at(value, 8),
+            dropped_packets: u64_at(value, 16),
+            dropped_bytes: u64_at(value, 24),
+            first_drop_ns: u64_at(value, 32),
+            last_drop_ns: u64_at(value, 40),
+        }
+    }
+}
+
+/// `struct isolation_request`, in and out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IsolationRequest([u8; 48]);
+
+impl IsolationRequest {
+    pub(crate) fn new(host: HostKey, expires_ns: u64) -> Self {
+        let mut bytes = [0; 48];
+        bytes[..16].copy_from_slice(&host.octets());
+        bytes[16..24].copy_from_slice(&expires_ns.to_ne_bytes());
+        IsolationRequest(bytes)
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+
+    pub(crate) fn written_ns(&self) -> u64 {
+        u64_at(&self.0, 24)
+    }
+
+    /// 0 or a negative errno.
+    pub(crate) fn error(&self) -> i64 {
+        u64_at(&self.0, 32).cast_signed()
+    }
+
+    pub(crate) fn extended(&self) -> bool {
+        u64_at(&self.0, 40) != 0
+    }
+}
+
+macro_rules! counters {
+    ($(#[$doc:meta])* $name:ident, $count:ident: $($field:ident = $index:literal, $text:literal;)*) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $name { $(#[doc = $text] pub $field: u64,)* }
+
+        impl $name {
+            pub(crate) const $count: u32 = [$($index),*].len() as u32;
+
+            pub(crate) fn from_values(values: &[u64]) -> Self {
+                $name { $($field: values.get($index).copied().unwrap_or(0),)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// `enum capture_counter` summed over CPUs. received = steered + no_headroom + no_socket.
+    CaptureCounters, COUNT:
+    received = 0, "Frames that entered the XDP program.";
+    received_bytes = 1, "Bytes of these frames.";
+    steered = 2, "Frames redirected to a worker's socket.";
+    no_headroom = 3, "Frames dropped because the driver left no room for the frame head.";
+    no_socket = 4, "Frames dropped because no worker listens on their queue.";
+}
+
+counters! {
+    /// `enum guard_counter` summed over CPUs and guard ports. received = passed + dropped.
+    GuardCounters, COUNT:
+    received = 0, "Frames that entered the XDP program.";
+    passed = 1, "Frames handed to the kernel.";
+    dropped = 2, "Frames of isolated hosts.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `#define NAME VALUE` of the header.
+    fn define(name: &str) -> u64 {
+        let header = include_str!("../../../bpf/contract.h");
+        let line = header.lines().find(|l| l.starts_with(&format!("#define {name} "))).unwrap();
+        line.split_whitespace().nth(2).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn limits_are_those_of_the_header() {
+        assert_eq!(define("ISOLATION_CAPACITY"), u64::from(ISOLATION_CAPACITY));
+        assert_eq!(define("XSKS_CAPACITY"), XSKS_CAPACITY as u64);
+    }
+
+    #[test]
+    fn a_frame_without_head_is_refused() {
+        assert_eq!(split_head(&[0; 15]), None);
+        let mut frame = [0; 18];
+        frame[..8].copy_from_slice(&7_u64.to_ne_bytes());
+        assert_eq!(split_head(&frame), Some((7, &[0, 0][..])));
+    }
+}

@@ -1,0 +1,28 @@
+//! Where frames come from, and where isolation is enforced.
+//!
+//! Live: [`CapturePort`] steers a device's frames into AF_XDP sockets, one [`Receiver`] per worker;
+//! [`Guard`] drops the traffic of the hosts in the [`IsolationMap`]. From disk: [`CaptureFile`].
+//! BPF programs and maps are held here and nowhere else; so is nearly all `unsafe`.
+
+mod attach;
+mod counts;
+mod error;
+mod guard;
+mod isolation;
+mod layout;
+mod netdev;
+mod pcap;
+mod pin;
+mod port;
+mod receiver;
+
+pub use attach::XdpMode;
+pub use error::CaptureError;
+pub use guard::Guard;
+pub use isolation::{ISOLATION_PIN, IsolationMap, PinnedIsolation, WriteError, Written};
+pub use layout::{CaptureCounters, GuardCounters, ISOLATION_CAPACITY, IsolationEntry, XSKS_CAPACITY};
+pub use netdev::{Device, Promiscuous, own_addresses};
+pub use pcap::{CaptureFile, Record};
+pub use pin::PinFolder;
+pub use port::{CapturePort, PortOptions};
+pub use receiver::{BATCH, Batch, Frame, Receiver, RingCounters, RingStats};

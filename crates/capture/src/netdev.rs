@@ -1,0 +1,198 @@
+//! What the kernel says of a network device, and the two settings that capture changes.
+//!
+//! Everything goes through sockets and libc calls of the current network namespace, not through
+//! `/sys`, which may belong to another one.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use rustix::net::{AddressFamily, SocketType, socket};
+
+const ETHTOOL_GDRVINFO: u32 = 0x03;
+const ETHTOOL_GCHANNELS: u32 = 0x3c;
+const PACKET_MR_PROMISC: u16 = 1;
+
+/// One network device of the current network namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Interface name.
+    pub name: String,
+    /// Interface index.
+    pub index: i32,
+    /// Receive queues in use.
+    pub rx_queues: u32,
+    /// Bytes of the largest network-layer packet.
+    pub mtu: u32,
+    /// Driver name; empty if the driver does not say.
+    pub driver: String,
+}
+
+impl Device {
+    /// Looks the device up.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none of that name here; otherwise what the kernel said.
+    pub fn open(name: &str) -> io::Result<Self> {
+        let request = request(name)?;
+        let socket = control_socket()?;
+        let index = ioctl_u32(&socket, libc::SIOCGIFINDEX, request)
+            .map_err(|err| match err.raw_os_error() {
+                Some(libc::ENODEV) => io::Error::new(io::ErrorKind::NotFound, "no such interface"),
+                _ => err,
+            })?
+            .cast_signed();
+        let mtu = ioctl_u32(&socket, libc::SIOCGIFMTU, request)?;
+        Ok(Device {
+            name: name.to_owned(),
+            index,
+            rx_queues: rx_queues(&socket, request)?,
+            mtu,
+            driver: driver(&socket, request).unwrap_or_default(),
+        })
+    }
+
+    /// Whether the device is administratively up.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn is_up(&self) -> io::Result<bool> {
+        let flags = ioctl_u32(&control_socket()?, libc::SIOCGIFFLAGS, request(&self.name)?)?;
+        Ok(flags & libc::IFF_UP.cast_unsigned() != 0)
+    }
+}
+
+/// Keeps a device promiscuous while it lives. The kernel counts such wishes, so dropping this restores
+/// exactly the state that others left, also after a crash.
+#[derive(Debug)]
+pub struct Promiscuous(#[allow(dead_code, reason = "held for its drop")] OwnedFd);
+
+impl Promiscuous {
+    /// Asks for promiscuous mode (packet(7), PACKET_ADD_MEMBERSHIP).
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn enable(device: &Device) -> io::Result<Self> {
+        // Protocol 0: this socket receives nothing.
+        let fd = socket(AddressFamily::PACKET, SocketType::RAW, None)?;
+        let wish = libc::packet_mreq {
+            mr_ifindex: device.index,
+            mr_type: PACKET_MR_PROMISC,
+            mr_alen: 0,
+            mr_address: [0; 8],
+        };
+        // SAFETY: the pointer and length describe `wish`, which outlives the call.
+        let done = unsafe {
+            libc::setsockopt(
+                fd.as_raw_fd(),
+                libc::SOL_PACKET,
+                libc::PACKET_ADD_MEMBERSHIP,
+                (&raw const wish).cast(),
+                size_of_val(&wish) as libc::socklen_t,
+            )
+        };
+        if done < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Promiscuous(fd))
+    }
+}
+
+/// Every address of this machine (of the current network namespace).
+///
+/// # Errors
+/// What the kernel said.
+pub fn own_addresses() -> io::Result<Vec<IpAddr>> {
+    let mut list: *mut libc::ifaddrs = std::ptr::null_mut();
+    // SAFETY: `list` is a valid place for the result.
+    if unsafe { libc::getifaddrs(&raw mut list) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut found = Vec::new();
+    let mut next = list;
+    while !next.is_null() {
+        // SAFETY: getifaddrs made a well-formed list that is freed only below.
+        let entry = unsafe { &*next };
+        if !entry.ifa_addr.is_null() {
+            // SAFETY: every sockaddr begins with its family, which says its real type.
+            match i32::from(unsafe { (*entry.ifa_addr).sa_family }) {
+                libc::AF_INET => {
+                    // SAFETY: AF_INET means sockaddr_in; read_unaligned needs no alignment.
+                    let addr =
+                        unsafe { entry.ifa_addr.cast::<libc::sockaddr_in>().read_unaligned() };
+                    found.push(IpAddr::from(addr.sin_addr.s_addr.to_ne_bytes()));
+                }
+                libc::AF_INET6 => {
+                    // SAFETY: AF_INET6 means sockaddr_in6; read_unaligned needs no alignment.
+                    let addr =
+                        unsafe { entry.ifa_addr.cast::<libc::sockaddr_in6>().read_unaligned() };
+                    found.push(IpAddr::from(addr.sin6_addr.s6_addr));
+                }
+                _ => {}
+            }
+        }
+        next = entry.ifa_next;
+    }
+    // SAFETY: `list` came from getifaddrs and is not used afterwards.
+    unsafe { libc::freeifaddrs(list) };
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+fn control_socket() -> io::Result<OwnedFd> {
+    Ok(socket(AddressFamily::INET, SocketType::DGRAM, None)?)
+}
+
+fn request(name: &str) -> io::Result<libc::ifreq> {
+    // SAFETY: ifreq is plain data; all zeroes is a valid value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    if name.is_empty() || name.len() >= request.ifr_name.len() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "not an interface name"));
+    }
+    for (slot, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *slot = byte.cast_signed();
+    }
+    Ok(request)
+}
+
+fn ioctl_u32(socket: &OwnedFd, op: libc::Ioctl, mut request: libc::ifreq) -> io::Result<u32> {
+    // SAFETY: all of these calls read and write one ifreq.
+    if unsafe { libc::ioctl(socket.as_raw_fd(), op, &raw mut request) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel wrote the union as an integer (flags: a short, upper half zero from `request`).
+    Ok(unsafe { request.ifr_ifru.ifru_ifindex }.cast_unsigned())
+}
+
+fn ethtool<T>(socket: &OwnedFd, mut request: libc::ifreq, command: &mut T) -> io::Result<()> {
+    request.ifr_ifru.ifru_data = (&raw mut *command).cast();
+    // SAFETY: the kernel reads the command's number from `command` and fills that command's structure,
+    // which `T` is; both outlive the call.
+    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// `struct ethtool_channels`: combined and receive channels both have a receive queue.
+fn rx_queues(socket: &OwnedFd, request: libc::ifreq) -> io::Result<u32> {
+    let mut channels = [0_u32; 9];
+    channels[0] = ETHTOOL_GCHANNELS;
+    match ethtool(socket, request, &mut channels) {
+        Ok(()) => Ok((channels[5] + channels[8]).max(1)),
+        // A driver that cannot say has one queue.
+        Err(err) if err.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(1),
+        Err(err) => Err(err),
+    }
+}
+
+/// `struct ethtool_drvinfo`: the driver's name is the 32 bytes behind the command.
+fn driver(socket: &OwnedFd, request: libc::ifreq) -> io::Result<String> {
+    let mut info = [0_u32; 49];
+    info[0] = ETHTOOL_GDRVINFO;
+    ethtool(socket, request, &mut info)?;
+    let bytes: Vec<u8> =
+        info[1..9].iter().flat_map(|w| w.to_ne_bytes()).take_while(|&b| b != 0).collect();
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

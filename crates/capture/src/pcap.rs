@@ -1,0 +1,236 @@
+//! Frames from a capture file: pcap (micro- and nanoseconds, either byte order) and pcapng, gzip or not.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use pcap_parser::pcapng::Block;
+use pcap_parser::traits::PcapReaderIterator;
+use pcap_parser::{InterfaceDescriptionBlock, PcapBlockOwned, PcapError, create_reader};
+use wire::{LinkType, Nanos};
+
+use crate::error::CaptureError;
+
+/// Read at once; grows for larger blocks up to [`MAX_BLOCK`].
+const BUFFER: usize = 256 * 1024;
+/// A block larger than this is taken for damage.
+const MAX_BLOCK: usize = 64 * 1024 * 1024;
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+/// One frame of a capture file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Ordinal in the file, from 1.
+    pub ordinal: u64,
+    /// Capture time.
+    pub time: Nanos,
+    /// How the frame begins; the file's own number if this sensor does not decode it.
+    pub link: Result<LinkType, i32>,
+    /// Length on the wire; larger than `bytes` if the capture cut it.
+    pub wire_len: u32,
+    /// The bytes captured.
+    pub bytes: &'a [u8],
+}
+
+/// An open capture file.
+pub struct CaptureFile {
+    path: PathBuf,
+    reader: Box<dyn PcapReaderIterator + Send>,
+}
+
+impl std::fmt::Debug for CaptureFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CaptureFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// What is needed to read an interface's packets.
+#[derive(Clone, Copy)]
+struct Interface {
+    link: Result<LinkType, i32>,
+    units_per_second: u64,
+    offset_seconds: i64,
+}
+
+impl Interface {
+    fn legacy(network: i32, nanoseconds: bool) -> Self {
+        let units_per_second = if nanoseconds { NANOS_PER_SECOND } else { 1_000_000 };
+        Interface { link: link(network), units_per_second, offset_seconds: 0 }
+    }
+
+    fn pcapng(block: &InterfaceDescriptionBlock<'_>) -> Self {
+        Interface {
+            link: link(block.linktype.0),
+            units_per_second: block.ts_resolution().unwrap_or(1_000_000).max(1),
+            offset_seconds: block.if_tsoffset,
+        }
+    }
+
+    fn time(&self, units: u64) -> Nanos {
+        let seconds = (units / self.units_per_second).saturating_add_signed(self.offset_seconds);
+        let rest = u128::from(units % self.units_per_second) * u128::from(NANOS_PER_SECOND)
+            / u128::from(self.units_per_second);
+        Nanos(seconds.saturating_mul(NANOS_PER_SECOND).saturating_add(rest as u64))
+    }
+}
+
+fn link(number: i32) -> Result<LinkType, i32> {
+    LinkType::from_pcap(number).ok_or(number)
+}
+
+impl CaptureFile {
+    /// Opens a file and reads its header.
+    ///
+    /// # Errors
+    /// The path and what is wrong: not there, empty, not a capture.
+    pub fn open(path: &Path) -> Result<Self, CaptureError> {
+        let fail = |what: String| CaptureError::File { path: path.to_owned(), what };
+        let mut file = BufReader::with_capacity(BUFFER, File::open(path).map_err(|e| fail(e.to_string()))?);
+        let gzip = file.fill_buf().map_err(|e| fail(e.to_string()))?.starts_with(&[0x1f, 0x8b]);
+        let input: Box<dyn Read + Send> =
+            if gzip { Box::new(Whole(MultiGzDecoder::new(file))) } else { Box::new(Whole(file)) };
+        let reader = create_reader(BUFFER, input).map_err(|err| {
+            fail(match err {
+                PcapError::Eof => "the file is empty".into(),
+                PcapError::HeaderNotRecognized => "not a pcap or pcapng file".into(),
+                PcapError::Incomplete(_) => "truncated in the file header".into(),
+                other => format!("{other:?}"),
+            })
+        })?;
+        Ok(CaptureFile { path: path.to_owned(), reader })
+    }
+
+    /// Hands every frame to `work` in file order. The number of frames.
+    ///
+    /// # Errors
+    /// Damage or truncation, after all frames before it have been handed out; the text says where.
+    pub fn read(mut self, mut work: impl FnMut(Record<'_>)) -> Result<u64, CaptureError> {
+        let mut ordinal = 0;
+        let mut interfaces: Vec<Interface> = Vec::new();
+        let mut last = Nanos::default();
+        let mut capacity = BUFFER;
+        loop {
+            let stop = match self.reader.next() {
+                Ok((used, block)) => {
+                    if let Some((time, link, wire_len, bytes)) = packet(&block, &mut interfaces, last) {
+                        ordinal += 1;
+                        last = time;
+                        work(Record { ordinal, time, link, wire_len, bytes });
+                    }
+                    self.reader.consume(used);
+                    continue;
+                }
+                Err(PcapError::Eof) => return Ok(ordinal),
+                Err(err) => Stop::from(&err),
+            };
+            match stop {
+                Stop::Incomplete if !self.reader.reader_exhausted() => {}
+                Stop::TooLarge if capacity < MAX_BLOCK && self.reader.grow(capacity * 2) => capacity *= 2,
+                Stop::Incomplete => return Err(damage(&self.path, ordinal, "the file is truncated")),
+                Stop::Unreadable => return Err(damage(&self.path, ordinal, "cannot be read on")),
+                Stop::TooLarge | Stop::Damaged => {
+                    return Err(damage(&self.path, ordinal, "the file is damaged"));
+                }
+            }
+            if self.reader.refill().is_err() {
+                return Err(damage(&self.path, ordinal, "cannot be read on"));
+            }
+        }
+    }
+}
+
+/// Why the reader stopped between two blocks.
+enum Stop {
+    /// More bytes are wanted.
+    Incomplete,
+    /// The block does not fit into the buffer.
+    TooLarge,
+    /// The file or its compression failed.
+    Unreadable,
+    /// Not a block.
+    Damaged,
+}
+
+impl<I: Sized> From<&PcapError<I>> for Stop {
+    fn from(err: &PcapError<I>) -> Self {
+        match err {
+            PcapError::Incomplete(_) | PcapError::UnexpectedEof => Stop::Incomplete,
+            PcapError::BufferTooSmall => Stop::TooLarge,
+            PcapError::ReadError => Stop::Unreadable,
+            _ => Stop::Damaged,
+        }
+    }
+}
+
+fn damage(path: &Path, ordinal: u64, what: &str) -> CaptureError {
+    CaptureError::File { path: path.to_owned(), what: format!("{what} after packet {ordinal}") }
+}
+
+type Found<'a> = (Nanos, Result<LinkType, i32>, u32, &'a [u8]);
+
+/// The frame in a block, if it has one; keeps track of interfaces.
+fn packet<'a>(
+    block: &PcapBlockOwned<'a>,
+    interfaces: &mut Vec<Interface>,
+    last: Nanos,
+) -> Option<Found<'a>> {
+    match block {
+        PcapBlockOwned::LegacyHeader(header) => {
+            *interfaces = vec![Interface::legacy(header.network.0, header.is_nanosecond_precision())];
+            None
+        }
+        PcapBlockOwned::Legacy(packet) => {
+            let interface = interfaces.first()?;
+            let units = u64::from(packet.ts_sec) * interface.units_per_second + u64::from(packet.ts_usec);
+            let bytes = cut(packet.data, packet.caplen);
+            Some((interface.time(units), interface.link, packet.origlen, bytes))
+        }
+        PcapBlockOwned::NG(Block::SectionHeader(_)) => {
+            interfaces.clear();
+            None
+        }
+        PcapBlockOwned::NG(Block::InterfaceDescription(block)) => {
+            interfaces.push(Interface::pcapng(block));
+            None
+        }
+        PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
+            let interface = interfaces.get(packet.if_id as usize)?;
+            let units = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
+            let bytes = cut(packet.data, packet.caplen);
+            Some((interface.time(units), interface.link, packet.origlen, bytes))
+        }
+        PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
+            // Has no time of its own; its length is the smaller of the original and the snap length.
+            let interface = interfaces.first()?;
+            Some((last, interface.link, packet.origlen, cut(packet.data, packet.origlen)))
+        }
+        PcapBlockOwned::NG(_) => None,
+    }
+}
+
+/// Without the padding to 32 bits.
+fn cut(data: &[u8], len: u32) -> &[u8] {
+    &data[..data.len().min(len as usize)]
+}
+
+/// Fills the buffer it is given as far as the input goes. pcap-parser takes a short read for the end,
+/// and decompressors read short all the time.
+struct Whole<R>(R);
+
+impl<R: Read> Read for Whole<R> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let mut filled = 0;
+        while filled < buf.len() {
+            match self.0.read(&mut buf[filled..]) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(err) if err.kind() == std::io::ErrorKind::Interrupted => {}
+                // What came before the damage is still good: it is reported at the next read.
+                Err(_) if filled > 0 => break,
+                Err(err) => return Err(err),
+            }
+        }
+        Ok(filled)
+    }
+}

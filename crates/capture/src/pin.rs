@@ -1,0 +1,120 @@
+//! Where BPF maps are pinned, so that they outlive the process.
+//!
+//! Pins need a bpffs. `ip netns exec` gives a process a private mount namespace with a fresh `/sys`:
+//! a bpffs mounted there, and every pin in it, would vanish with the process, and nobody else would
+//! see it. So pins are made and opened in the mount namespace of process 1, by a short-lived thread
+//! that moves there; file descriptors are shared by all threads.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use rustix::fs::{StatFs, statfs};
+use rustix::mount::{MountFlags, mount};
+use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
+
+use crate::error::CaptureError;
+
+const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
+
+/// Runs `work` in the mount namespace of process 1 if this process is in another one.
+pub(crate) fn in_host_mounts<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let same = match (std::fs::read_link("/proc/self/ns/mnt"), std::fs::read_link("/proc/1/ns/mnt")) {
+        (Ok(own), Ok(host)) => own == host,
+        // Not allowed to look, or no /proc: stay where we are.
+        _ => true,
+    };
+    if same {
+        return work();
+    }
+    thread::scope(|scope| {
+        let moved = scope.spawn(|| {
+            if let Err(err) = enter_host_mounts() {
+                tracing::warn!("pins stay in this process's own mount namespace: {err}");
+            }
+            work()
+        });
+        match moved.join() {
+            Ok(value) => value,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+fn enter_host_mounts() -> io::Result<()> {
+    let host = File::open("/proc/1/ns/mnt")?;
+    // A thread may change its mount namespace once it no longer shares root and cwd with the others.
+    // SAFETY: unsharing CLONE_FS only detaches this thread's cwd, root and umask; the thread ends soon.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::FS) }?;
+    move_into_link_name_space(std::os::fd::AsFd::as_fd(&host), Some(LinkNameSpaceType::Mount))?;
+    Ok(())
+}
+
+/// A folder on a bpffs. Created, and mounted if need be, by [`PinFolder::open`].
+#[derive(Clone, Debug)]
+pub struct PinFolder(PathBuf);
+
+impl PinFolder {
+    /// Makes the folder, mounting a bpffs where there is none: at `/sys/fs/bpf` if the folder lies
+    /// below that, else on the folder itself.
+    ///
+    /// # Errors
+    /// The path and what the kernel said.
+    pub fn open(path: &Path) -> Result<Self, CaptureError> {
+        in_host_mounts(|| open(path).map(|()| PinFolder(path.to_owned()))).map_err(
+            |(path, what, source)| CaptureError::Pin { path, what, source },
+        )
+    }
+
+    /// The path of a pin.
+    #[must_use]
+    pub fn pin(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Removes a pin; absent is fine.
+    ///
+    /// # Errors
+    /// The path and what the kernel said.
+    pub fn unpin(&self, name: &str) -> Result<(), CaptureError> {
+        let path = self.pin(name);
+        let done = in_host_mounts(|| std::fs::remove_file(&path));
+        match done {
+            Err(err) if err.kind() != io::ErrorKind::NotFound => {
+                Err(CaptureError::Pin { path, what: "remove", source: err })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes the folder if it is empty and not a mount point; anything else is left alone.
+    pub fn remove_if_empty(&self) {
+        let _ = in_host_mounts(|| std::fs::remove_dir(&self.0));
+    }
+}
+
+type Failure = (PathBuf, &'static str, io::Error);
+
+fn open(path: &Path) -> Result<(), Failure> {
+    let standard = Path::new("/sys/fs/bpf");
+    let fail = |path: &Path, what| {
+        let path = path.to_owned();
+        move |err: io::Error| (path, what, err)
+    };
+    if path.starts_with(standard) {
+        mount_bpffs(standard).map_err(fail(standard, "mount bpffs"))?;
+        return std::fs::create_dir_all(path).map_err(fail(path, "create"));
+    }
+    std::fs::create_dir_all(path).map_err(fail(path, "create"))?;
+    mount_bpffs(path).map_err(fail(path, "mount bpffs"))
+}
+
+fn mount_bpffs(path: &Path) -> io::Result<()> {
+    let StatFs { f_type, .. } = statfs(path)?;
+    if i64::from(f_type) == BPF_FS_MAGIC {
+        return Ok(());
+    }
+    mount("bpf", path, "bpf", MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, None)?;
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! What a worker counts. One declaration gives the counter, its name in stats and its meaning.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wire::Malformed;
+
+macro_rules! counters {
+    ($($field:ident => $name:literal, $doc:literal;)*) => {
+        /// Counters of one worker. Only that worker writes them, anybody may read them at any time.
+        #[derive(Debug)]
+        pub struct WorkerCounters {
+            $(#[doc = $doc] pub $field: Counter,)*
+            /// Frames that could not be decoded, by reason.
+            pub malformed: [Counter; Malformed::ALL.len()],
+        }
+
+        impl Default for WorkerCounters {
+            fn default() -> Self {
+                WorkerCounters { $($field: Counter::default(),)* malformed: std::array::from_fn(|_| Counter::default()) }
+            }
+        }
+
+        /// Name and meaning of every worker counter but the malformed ones.
+        pub const WORKER_COUNTERS: &[(&str, &str)] = &[$(($name, $doc),)*];
+
+        impl WorkerCounters {
+            /// Adds the present values to `sums`, in the order of [`WORKER_COUNTERS`].
+            fn add_to(&self, sums: &mut [u64]) {
+                let values = [$(self.$field.get(),)*];
+                for (sum, value) in sums.iter_mut().zip(values) {
+                    *sum += value;
+                }
+            }
+        }
+    };
+}
+
+counters! {
+    packets => "decoder.pkts", "Frames that a worker took in.";
+    bytes => "decoder.bytes", "Bytes of these frames on the wire.";
+    ipv4 => "decoder.ipv4", "IPv4 packets.";
+    ipv6 => "decoder.ipv6", "IPv6 packets.";
+    tcp => "decoder.tcp", "TCP segments.";
+    udp => "decoder.udp", "UDP datagrams.";
+    icmpv4 => "decoder.icmpv4", "ICMP messages.";
+    icmpv6 => "decoder.icmpv6", "ICMPv6 messages.";
+    vlan => "decoder.vlan", "Frames with a VLAN tag.";
+    invalid => "decoder.invalid", "Frames that could not be decoded; decoder.malformed.* says why.";
+    non_ip => "decoder.non_ip", "Well-formed frames of other network protocols (ARP ...).";
+    fragments => "decoder.fragments", "Fragments; their payload is not parsed.";
+    cut_short => "decoder.cut_short", "Packets that the capture cut short.";
+    unsupported_link => "decoder.unsupported_link", "Frames of a link type that is not decoded.";
+    flows => "flow.total", "Flows opened.";
+    flows_tcp => "flow.tcp", "TCP flows opened.";
+    flows_udp => "flow.udp", "UDP flows opened.";
+    flows_active => "flow.active", "Flows live now.";
+    flows_evicted => "flow.evicted", "Flows that had to go because the table was full.";
+    gaps => "tcp.reassembly_gap", "Holes in TCP streams that nothing filled.";
+    parser_limits => "app_layer.limits_hit", "Times a parser met one of its limits.";
+    transactions => "app_layer.transactions", "Transactions logged.";
+    alerts => "detect.alert", "Alerts raised.";
+    events_lost => "output.events_lost", "Events dropped because the output was too slow.";
+    evidence_lost => "output.evidence_packets_lost", "Evidence packets among them.";
+}
+
+/// A counter with one writer.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. Only the owning worker may call this: it is a plain load and store.
+    pub fn add(&self, n: u64) {
+        self.set(self.get() + n);
+    }
+
+    /// Sets the value. Only for the owning worker.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    /// The present value.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The counters of all workers together, by name.
+pub fn sum<'a>(workers: impl IntoIterator<Item = &'a WorkerCounters>) -> Vec<(String, u64)> {
+    let mut sums = vec![0; WORKER_COUNTERS.len()];
+    let mut malformed = [0; Malformed::ALL.len()];
+    for worker in workers {
+        worker.add_to(&mut sums);
+        for (sum, counter) in malformed.iter_mut().zip(&worker.malformed) {
+            *sum += counter.get();
+        }
+    }
+    let named = WORKER_COUNTERS.iter().zip(sums).map(|(&(name, _), value)| (name.to_owned(), value));
+    let reasons = Malformed::ALL.iter().zip(malformed);
+    named
+        .chain(reasons.map(|(reason, value)| (format!("decoder.malformed.{}", reason.name()), value)))
+        .collect()
+}

@@ -1,0 +1,359 @@
+//! The pipeline over capture files: the same packets give the same events in the same order.
+//!
+//! The reader cuts a file into batches of so many frames. Every batch goes, split by flow, to the
+//! workers; what they make of it comes back and is put in the order of the packets before anybody
+//! judges or writes it. Batches are cut the same however many workers there are, and so is the order.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use capture::{CaptureError, CaptureFile, Record};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use detect::IndicatorDetector;
+use output::{Event, OutputError, Recorder, Source, Stamp, StatsEvent};
+use thiserror::Error;
+use verdict::{Judge, Policy};
+use wire::{Decoded, LinkType, Nanos, decode};
+
+use crate::counters::{WorkerCounters, sum};
+use crate::lookback::cost;
+use crate::warden::{Enforcement, Warden};
+use crate::worker::{Input, Worker, WorkerOptions};
+
+/// Frames in a batch, over all workers.
+const BATCH_FRAMES: u64 = 1024;
+/// Batches that may be under way, so that reading, working and writing overlap.
+const IN_FLIGHT: usize = 4;
+
+/// What a replay is to do.
+#[derive(Debug)]
+pub struct ReplayOptions {
+    /// Number of workers, at least 1.
+    pub workers: usize,
+    /// Begin each capture with empty state.
+    pub reset: bool,
+    /// Worker settings.
+    pub worker: WorkerOptions,
+    /// Isolation policy.
+    pub policy: Policy,
+}
+
+/// What a replay came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplaySummary {
+    /// Frames read.
+    pub frames: u64,
+    /// Alerts.
+    pub alerts: u64,
+    /// Isolations that would have been made.
+    pub isolations: u64,
+    /// Files that could not be read to their end, with the reason.
+    pub damaged: Vec<String>,
+    /// Files written.
+    pub written: output::Written,
+    /// Counters of all workers.
+    pub counters: Vec<(String, u64)>,
+}
+
+/// Why a replay stopped.
+#[derive(Debug, Error)]
+pub enum ReplayError {
+    /// The output directory failed.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// A worker is gone; its panic message is on standard error.
+    #[error("a worker thread died")]
+    WorkerDied,
+}
+
+/// A frame in a batch.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    ordinal: u64,
+    time: Nanos,
+    link: LinkType,
+    wire_len: u32,
+    position: u64,
+    start: usize,
+    len: usize,
+}
+
+/// Some frames of one capture for one worker.
+#[derive(Debug, Default)]
+struct Batch {
+    slots: Vec<Slot>,
+    bytes: Vec<u8>,
+    /// Time and ordinal of the last frame of the whole batch, whoever got it.
+    last: (Nanos, u64),
+    position: u64,
+    source: Option<Source>,
+    /// End all flows afterwards.
+    drain: bool,
+}
+
+/// The order of an event within a batch: by packet, then flows that ended, by name.
+type Order = (u64, u8, u64, u64, u32);
+
+type Outcome = Vec<(Order, Stamp, Event)>;
+
+/// Replays `files` through the pipeline into `recorder`.
+///
+/// # Errors
+/// Only what keeps the run from going on; damaged captures are in the summary.
+pub fn replay(
+    files: &[PathBuf],
+    options: &ReplayOptions,
+    detector: &IndicatorDetector,
+    recorder: Recorder,
+) -> Result<ReplaySummary, ReplayError> {
+    let workers = options.workers.max(1);
+    let counters: Vec<Arc<WorkerCounters>> = (0..workers).map(|_| Arc::default()).collect();
+    thread::scope(|scope| {
+        let lanes: Vec<Lane> = counters
+            .iter()
+            .map(|counters| {
+                let (to_worker, batches) = bounded(IN_FLIGHT);
+                let (outcomes, from_worker) = bounded(IN_FLIGHT + 1);
+                let worker = Worker::new(&options.worker, detector.clone(), counters.clone());
+                scope.spawn(move || work(worker, &batches, &outcomes));
+                Lane { to_worker, from_worker }
+            })
+            .collect();
+        let desk = Desk {
+            warden: Warden::new(Judge::new(options.policy.clone()), Enforcement::Replay),
+            recorder,
+            summary: ReplaySummary::default(),
+            now: Nanos::default(),
+        };
+        let reader = Reader {
+            lanes,
+            batches: Vec::new(),
+            in_flight: 0,
+            frames: 0,
+            position: 0,
+            last: (Nanos::default(), 0),
+            desk,
+            failure: None,
+        };
+        reader.run(files, options, &counters)
+    })
+}
+
+struct Lane {
+    to_worker: Sender<Batch>,
+    from_worker: Receiver<Outcome>,
+}
+
+fn work(mut worker: Worker, batches: &Receiver<Batch>, outcomes: &Sender<Outcome>) {
+    for batch in batches {
+        let Some(source) = &batch.source else { continue };
+        let mut outcome: Outcome = Vec::new();
+        let mut index = 0;
+        let mut input = Input {
+            bytes: &[],
+            link: LinkType::Ethernet,
+            time: batch.last.0,
+            arrival: None,
+            wire_len: 0,
+            ordinal: None,
+            position: batch.position,
+            source,
+        };
+        for slot in &batch.slots {
+            input = Input {
+                bytes: &batch.bytes[slot.start..slot.start + slot.len],
+                link: slot.link,
+                time: slot.time,
+                arrival: None,
+                wire_len: slot.wire_len,
+                ordinal: Some(slot.ordinal),
+                position: slot.position,
+                source,
+            };
+            worker.process(&input, &mut |stamp, event| {
+                index += 1;
+                outcome.push(((slot.ordinal, 0, 0, 0, index), stamp, event));
+            });
+        }
+        let end = Input { bytes: &[], ordinal: None, position: batch.position, ..input };
+        let mut late = |stamp: Stamp, event: Event| {
+            index += 1;
+            let flow = flow_id(&event);
+            outcome.push(((batch.last.1, 1, stamp.time.0, flow, index), stamp, event));
+        };
+        worker.expire(batch.last.0, &end, &mut late);
+        if batch.drain {
+            worker.drain(&end, &mut late);
+        }
+        if outcomes.send(outcome).is_err() {
+            return;
+        }
+    }
+}
+
+fn flow_id(event: &Event) -> u64 {
+    match event {
+        Event::Flow(e) => e.record.tuple.id,
+        Event::Transaction(e) => e.flow.id,
+        Event::Alert(e) => e.flow.id,
+        Event::Evidence(e) => e.flow.id,
+        Event::Isolation(_) | Event::Stats(_) => 0,
+    }
+}
+
+/// Reads, deals out, and collects.
+struct Reader {
+    lanes: Vec<Lane>,
+    batches: Vec<Batch>,
+    in_flight: usize,
+    frames: u64,
+    position: u64,
+    last: (Nanos, u64),
+    desk: Desk,
+    failure: Option<ReplayError>,
+}
+
+impl Reader {
+    fn run(
+        mut self,
+        files: &[PathBuf],
+        options: &ReplayOptions,
+        counters: &[Arc<WorkerCounters>],
+    ) -> Result<ReplaySummary, ReplayError> {
+        let unsupported = counters[0].clone();
+        for (i, path) in files.iter().enumerate() {
+            let source = Source::File(Arc::from(path.to_string_lossy()));
+            let outcome = CaptureFile::open(path)
+                .and_then(|file| file.read(|record| self.take(&record, &source, &unsupported)));
+            self.desk.read(outcome);
+            let last_file = i + 1 == files.len();
+            self.flush(&source, options.reset || last_file);
+            self.collect(0);
+            if options.reset && !last_file {
+                self.desk.reset(options);
+            }
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
+            }
+        }
+        self.lanes.clear();
+        self.desk.finish(sum(counters.iter().map(AsRef::as_ref)))
+    }
+
+    fn take(&mut self, record: &Record<'_>, source: &Source, unsupported: &WorkerCounters) {
+        self.last = (record.time, record.ordinal);
+        let Ok(link) = record.link else {
+            unsupported.unsupported_link.add(1);
+            return;
+        };
+        let lane = if self.lanes.len() == 1 { 0 } else { lane(link, record.bytes, self.lanes.len()) };
+        self.batches.resize_with(self.lanes.len(), Batch::default);
+        let batch = &mut self.batches[lane];
+        batch.slots.push(Slot {
+            ordinal: record.ordinal,
+            time: record.time,
+            link,
+            wire_len: record.wire_len,
+            position: self.position,
+            start: batch.bytes.len(),
+            len: record.bytes.len(),
+        });
+        batch.bytes.extend_from_slice(record.bytes);
+        self.position += cost(record.bytes.len());
+        self.frames += 1;
+        if self.frames >= BATCH_FRAMES {
+            self.flush(source, false);
+            self.collect(IN_FLIGHT - 1);
+        }
+    }
+
+    fn flush(&mut self, source: &Source, drain: bool) {
+        self.frames = 0;
+        self.batches.resize_with(self.lanes.len(), Batch::default);
+        for (lane, batch) in self.lanes.iter().zip(self.batches.drain(..)) {
+            let (last, position) = (self.last, self.position);
+            let batch = Batch { last, position, source: Some(source.clone()), drain, ..batch };
+            if lane.to_worker.send(batch).is_err() {
+                self.failure = Some(ReplayError::WorkerDied);
+                return;
+            }
+        }
+        self.in_flight += 1;
+    }
+
+    /// Takes results until no more than `leave` batches are under way.
+    fn collect(&mut self, leave: usize) {
+        while self.in_flight > leave && self.failure.is_none() {
+            let mut merged: Outcome = Vec::new();
+            for lane in &self.lanes {
+                let Ok(outcome) = lane.from_worker.recv() else {
+                    self.failure = Some(ReplayError::WorkerDied);
+                    return;
+                };
+                merged.extend(outcome);
+            }
+            merged.sort_by_key(|&(order, ..)| order);
+            self.in_flight -= 1;
+            for (_, stamp, event) in merged {
+                if let Err(err) = self.desk.take(&stamp, event) {
+                    self.failure = Some(err.into());
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Which worker gets a frame: all of a flow's go to the same one.
+fn lane(link: LinkType, frame: &[u8], lanes: usize) -> usize {
+    match decode(link, frame) {
+        Ok(Decoded::Ip(packet)) => (packet.flow_key().0.stable_hash() >> 17) as usize % lanes,
+        _ => 0,
+    }
+}
+
+/// Judges alerts and writes everything down, in order.
+struct Desk {
+    warden: Warden,
+    recorder: Recorder,
+    summary: ReplaySummary,
+    now: Nanos,
+}
+
+impl Desk {
+    fn read(&mut self, outcome: Result<u64, CaptureError>) {
+        if let Err(err) = outcome {
+            self.summary.damaged.push(err.to_string());
+        }
+    }
+
+    fn take(&mut self, stamp: &Stamp, event: Event) -> Result<(), OutputError> {
+        self.now = self.now.max(stamp.time);
+        self.recorder.record(stamp, &event)?;
+        if let Event::Alert(alert) = &event {
+            self.summary.alerts += 1;
+            if let Some(step) = self.warden.on_alert(alert) {
+                self.summary.isolations += 1;
+                self.recorder.record(stamp, &Event::Isolation(Box::new(step)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn reset(&mut self, options: &ReplayOptions) {
+        self.warden.reset(Judge::new(options.policy.clone()));
+    }
+
+    fn finish(mut self, counters: Vec<(String, u64)>) -> Result<ReplaySummary, ReplayError> {
+        let lookup = |name: &str| counters.iter().find(|(n, _)| n == name).map_or(0, |&(_, v)| v);
+        self.summary.frames = lookup("decoder.pkts") + lookup("decoder.unsupported_link");
+        let stamp = Stamp { time: self.now, source: Source::File(Arc::from("")), packet: None };
+        let stats = StatsEvent { uptime: 0, counters: counters.clone() };
+        self.recorder.record(&stamp, &Event::Stats(Box::new(stats)))?;
+        self.summary.written = self.recorder.finish()?;
+        self.summary.counters = counters;
+        Ok(self.summary)
+    }
+}
+

@@ -1,0 +1,154 @@
+//! What the engine keeps on a flow, and how transactions become alerts and events.
+
+use alert::Alert;
+use detect::{Context, IndicatorDetector, Memo};
+use flow::{FlowTuple, StreamEvent, TcpConnection};
+use proto::{AppLayer, Chunk, Sink, Transaction};
+use wire::{Direction, Nanos};
+
+use crate::lookback::Chain;
+
+/// Evidence of an alerted flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Evidence {
+    /// No alert yet.
+    #[default]
+    None,
+    /// Packets are being written; so many bytes so far.
+    Open(u64),
+    /// The limit was reached.
+    Complete,
+}
+
+/// What the engine keeps on every flow.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) layer: AppLayer,
+    pub(crate) memo: Memo,
+    pub(crate) chain: Chain,
+    pub(crate) evidence: Evidence,
+    inspected: u64,
+    logged: u64,
+}
+
+impl Session {
+    pub(crate) fn new(tuple: &FlowTuple) -> Self {
+        Session {
+            layer: AppLayer::new(tuple),
+            memo: Memo::default(),
+            chain: Chain::default(),
+            evidence: Evidence::None,
+            inspected: 0,
+            logged: 0,
+        }
+    }
+
+    pub(crate) fn transactions(&self) -> u64 {
+        self.logged
+    }
+}
+
+/// What one packet, or the end of a flow, brought to light. Reused, so that nothing is allocated for
+/// packets that bring nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) alerts: Vec<(Alert, Option<(u64, Transaction)>)>,
+    pub(crate) logged: Vec<(u64, Transaction)>,
+    pub(crate) gaps: u64,
+    scratch: Vec<Alert>,
+}
+
+/// When and which way the packet at hand went.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) time: Nanos,
+    pub(crate) arrival: Option<Nanos>,
+    pub(crate) direction: Direction,
+}
+
+/// A session's parsers and detectors at work on one packet.
+pub(crate) struct Inspection<'a> {
+    pub(crate) tuple: &'a FlowTuple,
+    pub(crate) moment: Moment,
+    pub(crate) detector: &'a IndicatorDetector,
+    pub(crate) findings: &'a mut Findings,
+}
+
+impl Inspection<'_> {
+    fn context(&self) -> Context<'_> {
+        Context {
+            tuple: self.tuple,
+            direction: self.moment.direction,
+            time: self.moment.time,
+            arrival: self.moment.arrival,
+        }
+    }
+
+    /// The flow has just been opened.
+    pub(crate) fn flow_start(&mut self) {
+        let mut alerts = std::mem::take(&mut self.findings.scratch);
+        self.detector.flow_start(&self.context(), &mut alerts);
+        self.findings.alerts.extend(alerts.drain(..).map(|alert| (alert, None)));
+        self.findings.scratch = alerts;
+    }
+
+    /// A datagram of the flow.
+    pub(crate) fn datagram(&mut self, session: &mut Session, bytes: &[u8]) {
+        if !bytes.is_empty() && !session.layer.finished() {
+            let chunk = Chunk { direction: self.moment.direction, bytes, time: self.moment.time };
+            let Session { layer, memo, inspected, logged, .. } = session;
+            layer.datagram(chunk, &mut Collector { inspection: self, memo, inspected, logged });
+        }
+    }
+
+    /// A piece of stream, or a hole in it.
+    pub(crate) fn stream(&mut self, session: &mut Session, event: StreamEvent<'_>) {
+        let Session { layer, memo, inspected, logged, .. } = session;
+        if layer.finished() {
+            return;
+        }
+        match event {
+            StreamEvent::Data(direction, bytes) => {
+                let chunk = Chunk { direction, bytes, time: self.moment.time };
+                layer.data(chunk, &mut Collector { inspection: self, memo, inspected, logged });
+            }
+            StreamEvent::Gap(direction, missing) => {
+                self.findings.gaps += 1;
+                layer.gap(direction, missing, &mut Collector { inspection: self, memo, inspected, logged });
+            }
+        }
+    }
+
+    /// The flow is over: what still waits behind holes, then what is still open.
+    pub(crate) fn close(&mut self, session: &mut Session, tcp: &mut TcpConnection) {
+        tcp.flush(&mut |event| self.stream(session, event));
+        let Session { layer, memo, inspected, logged, .. } = session;
+        layer.close(&mut Collector { inspection: self, memo, inspected, logged });
+    }
+}
+
+/// Takes transactions from the parsers: detectors first, then the log.
+struct Collector<'a, 'b> {
+    inspection: &'a mut Inspection<'b>,
+    memo: &'a mut Memo,
+    inspected: &'a mut u64,
+    logged: &'a mut u64,
+}
+
+impl Sink for Collector<'_, '_> {
+    fn inspect(&mut self, transaction: &Transaction) {
+        let mut alerts = std::mem::take(&mut self.inspection.findings.scratch);
+        let context = self.inspection.context();
+        self.inspection.detector.transaction(&context, transaction, self.memo, &mut alerts);
+        let id = *self.inspected;
+        *self.inspected += 1;
+        let found = alerts.drain(..).map(|alert| (alert, Some((id, transaction.clone()))));
+        self.inspection.findings.alerts.extend(found);
+        self.inspection.findings.scratch = alerts;
+    }
+
+    fn log(&mut self, transaction: Transaction) {
+        self.inspection.findings.logged.push((*self.logged, transaction));
+        *self.logged += 1;
+    }
+}

@@ -1,0 +1,339 @@
+//! The warden: turns verdicts into isolations in the kernel and tells what became of them.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use capture::{IsolationEntry, IsolationMap};
+use flow::FlowTuple;
+use hdrhistogram::Histogram;
+use output::{AlertEvent, IsolationAction, IsolationEvent, Latency};
+use verdict::{Judge, Verdict};
+use wire::{HostKey, Nanos};
+
+use crate::clock;
+
+/// Latencies above this are counted as this (10 s).
+const MAX_LATENCY_NS: u64 = 10_000_000_000;
+
+/// Where verdicts are enforced.
+#[derive(Debug)]
+pub enum Enforcement {
+    /// Nowhere: packets come from a file.
+    Replay,
+    /// In the kernel's isolation map; `guarded` tells whether a guard port of this sensor obeys it.
+    Kernel {
+        /// The pinned map.
+        map: IsolationMap,
+        /// Whether there is a guard port.
+        guarded: bool,
+    },
+}
+
+/// An isolation in force.
+#[derive(Clone, Debug)]
+struct Isolation {
+    until: Nanos,
+    by: &'static str,
+    reason: String,
+    arrival: Option<Nanos>,
+    latency: Latency,
+    flow: Option<FlowTuple>,
+    peer: Option<IpAddr>,
+    first_drop_told: bool,
+}
+
+/// One line of `ringward isolate list`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Listed {
+    /// The host.
+    pub host: IpAddr,
+    /// Seconds until release.
+    pub remaining_s: u64,
+    /// Who decided.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Packets dropped from or to it.
+    pub dropped_packets: u64,
+    /// Bytes of these.
+    pub dropped_bytes: u64,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Warden {
+    judge: Judge,
+    enforcement: Enforcement,
+    isolated: BTreeMap<HostKey, Isolation>,
+    to_map: Histogram<u64>,
+    failed: u64,
+}
+
+impl Warden {
+    /// A warden who takes over what is in the map: hosts that an earlier run isolated.
+    #[must_use]
+    pub fn new(judge: Judge, enforcement: Enforcement) -> Self {
+        let mut to_map = Histogram::new_with_bounds(1, MAX_LATENCY_NS, 3).unwrap_or_else(|_| fallback());
+        to_map.auto(true);
+        let mut warden = Warden { judge, enforcement, isolated: BTreeMap::new(), to_map, failed: 0 };
+        warden.adopt();
+        warden
+    }
+
+    /// Latency from a packet's arrival to its verdict in the map, in nanoseconds.
+    #[must_use]
+    pub fn latency(&self) -> &Histogram<u64> {
+        &self.to_map
+    }
+
+    /// Hosts isolated now.
+    #[must_use]
+    pub fn isolated(&self) -> usize {
+        self.isolated.len()
+    }
+
+    /// Verdicts that could not be enforced.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// The map, if there is one.
+    #[must_use]
+    pub fn map(&self) -> Option<&IsolationMap> {
+        match &self.enforcement {
+            Enforcement::Kernel { map, .. } => Some(map),
+            Enforcement::Replay => None,
+        }
+    }
+
+    /// Forgets everybody (a new capture with empty state).
+    pub fn reset(&mut self, judge: Judge) {
+        self.judge = judge;
+        self.isolated.clear();
+    }
+
+    /// Judges an alert; the step to be written down, if it leads to one.
+    pub fn on_alert(&mut self, event: &AlertEvent) -> Option<IsolationEvent> {
+        let alert = &event.alert;
+        let verdict = self.judge.on_alert(alert);
+        let hit = &alert.hit;
+        let reason = format!("{}: {} ({})", alert.signature, hit.observed, hit.source);
+        let since_arrival = |at: Option<Nanos>| Some(at?.since(alert.arrival?).as_nanos() as u64);
+        let cause = Isolation {
+            until: Nanos(0),
+            by: "indicator",
+            reason,
+            arrival: alert.arrival,
+            latency: Latency { alert_ns: since_arrival(alert.raised), ..Latency::default() },
+            flow: Some(event.flow),
+            peer: Some(alert.peer),
+            first_drop_told: false,
+        };
+        self.carry_out(verdict, alert.time, cause)
+    }
+
+    /// Isolates a host because an operator says so. `Err` tells why not.
+    pub fn add(
+        &mut self,
+        host: IpAddr,
+        lifetime: Option<Duration>,
+        reason: String,
+        now: Nanos,
+    ) -> Result<IsolationEvent, String> {
+        let verdict = self.judge.on_operator(host, lifetime, now);
+        let cause = Isolation {
+            until: Nanos(0),
+            by: "operator",
+            reason,
+            arrival: None,
+            latency: Latency::default(),
+            flow: None,
+            peer: None,
+            first_drop_told: false,
+        };
+        self.carry_out(verdict, now, cause).ok_or_else(|| "no verdict".into())
+    }
+
+    /// Releases a host; `None` if it was not isolated.
+    pub fn release(&mut self, host: IpAddr) -> Option<IsolationEvent> {
+        self.end(HostKey::from(host.to_canonical()), IsolationAction::Release)
+    }
+
+    /// Releases everybody, also hosts in the map that this warden has not heard of.
+    pub fn release_all(&mut self) -> Vec<IsolationEvent> {
+        self.adopt();
+        let hosts: Vec<HostKey> = self.isolated.keys().copied().collect();
+        hosts.into_iter().filter_map(|host| self.end(host, IsolationAction::Release)).collect()
+    }
+
+    /// Everybody who is isolated now.
+    #[must_use]
+    pub fn list(&self, now: Nanos) -> Vec<Listed> {
+        let line = |(host, isolation): (&HostKey, &Isolation)| {
+            let entry = self.entry(*host).unwrap_or_default();
+            Listed {
+                host: host.ip(),
+                remaining_s: isolation.until.since(now).as_secs(),
+                by: isolation.by.to_owned(),
+                reason: isolation.reason.clone(),
+                dropped_packets: entry.dropped_packets,
+                dropped_bytes: entry.dropped_bytes,
+            }
+        };
+        self.isolated.iter().map(line).collect()
+    }
+
+    /// Whether a first drop is still waited for, so that the caller looks often.
+    #[must_use]
+    pub fn awaits_first_drop(&self) -> bool {
+        self.isolated.values().any(|i| !i.first_drop_told)
+    }
+
+    /// Looks at the map: first drops to be told, lifetimes that are over.
+    pub fn watch(&mut self) -> Vec<IsolationEvent> {
+        let mut steps = Vec::new();
+        let hosts: Vec<HostKey> = self.isolated.keys().copied().collect();
+        let now = clock::monotonic();
+        for host in hosts {
+            match self.entry(host) {
+                // Gone without our doing: somebody deleted it from the map.
+                None => steps.extend(self.end(host, IsolationAction::Release)),
+                Some(entry) if entry.expires_ns <= now.0 => {
+                    steps.extend(self.end(host, IsolationAction::Expire));
+                }
+                Some(entry) => steps.extend(self.first_drop(host, &entry)),
+            }
+        }
+        steps
+    }
+
+    fn first_drop(&mut self, host: HostKey, entry: &IsolationEntry) -> Option<IsolationEvent> {
+        let isolation = self.isolated.get_mut(&host)?;
+        if isolation.first_drop_told || entry.first_drop_ns == 0 {
+            return None;
+        }
+        isolation.first_drop_told = true;
+        isolation.latency.first_drop_ns =
+            isolation.arrival.map(|arrival| entry.first_drop_ns.saturating_sub(arrival.0));
+        let isolation = isolation.clone();
+        Some(step(host, IsolationAction::FirstDrop, &isolation, Some(entry)))
+    }
+
+    fn entry(&self, host: HostKey) -> Option<IsolationEntry> {
+        self.map()?.get(host).ok()?
+    }
+
+    fn carry_out(&mut self, verdict: Verdict, now: Nanos, cause: Isolation) -> Option<IsolationEvent> {
+        let (host, until) = match verdict {
+            Verdict::Nothing => return None,
+            Verdict::Withhold { host, why } => {
+                let mut event = step(host, IsolationAction::Withhold, &cause, None);
+                event.enforced = false;
+                event.until = None;
+                event.not_enforced_because = Some(why.to_string());
+                return Some(event);
+            }
+            Verdict::Isolate { host, until } => (host, until),
+        };
+        let mut isolation = Isolation { until, ..cause };
+        let outcome = match &self.enforcement {
+            Enforcement::Replay => Err("replay".to_owned()),
+            Enforcement::Kernel { map, guarded } => {
+                let expires = clock::monotonic().after(until.since(now));
+                match map.set(host, expires.0) {
+                    Ok(written) if *guarded => Ok(written),
+                    Ok(_) => Err("no guard port is configured".to_owned()),
+                    Err(err) => {
+                        self.judge.forget(host);
+                        Err(err.to_string())
+                    }
+                }
+            }
+        };
+        match outcome {
+            Ok(written) => {
+                if let Some(arrival) = isolation.arrival {
+                    let latency = written.at_ns.saturating_sub(arrival.0);
+                    isolation.latency.map_ns = Some(latency);
+                    self.to_map.saturating_record(latency.max(1));
+                }
+                let action =
+                    if written.extended { IsolationAction::Extend } else { IsolationAction::Isolate };
+                let event = step(host, action, &isolation, self.entry(host).as_ref());
+                self.isolated.insert(host, isolation);
+                Some(event)
+            }
+            Err(why) => {
+                let mut event = step(host, IsolationAction::Isolate, &isolation, None);
+                event.enforced = false;
+                if !matches!(self.enforcement, Enforcement::Replay) {
+                    self.failed += 1;
+                    tracing::error!("{host} should be isolated and is not: {why}");
+                }
+                event.not_enforced_because = Some(why);
+                Some(event)
+            }
+        }
+    }
+
+    fn end(&mut self, host: HostKey, action: IsolationAction) -> Option<IsolationEvent> {
+        self.judge.forget(host);
+        let entry = self.map().and_then(|map| map.remove(host).ok().flatten());
+        let isolation = self.isolated.remove(&host)?;
+        Some(step(host, action, &isolation, entry.as_ref()))
+    }
+
+    /// Takes hosts over that are in the map and not known here.
+    fn adopt(&mut self) {
+        let Enforcement::Kernel { map, .. } = &self.enforcement else { return };
+        let (wall, now) = (clock::wall(), clock::monotonic());
+        for (host, entry) in map.entries().unwrap_or_default() {
+            if entry.expires_ns <= now.0 {
+                let _ = map.remove(host);
+            } else if !self.isolated.contains_key(&host) {
+                let until = wall.after(Nanos(entry.expires_ns).since(now));
+                self.judge.adopt(host, until);
+                let isolation = Isolation {
+                    until,
+                    by: "adopted",
+                    reason: "was in the isolation map at start".into(),
+                    arrival: None,
+                    latency: Latency::default(),
+                    flow: None,
+                    peer: None,
+                    first_drop_told: entry.first_drop_ns != 0,
+                };
+                self.isolated.insert(host, isolation);
+            }
+        }
+    }
+}
+
+/// The bounds are constants that the library accepts; this is what it makes of none.
+fn fallback() -> Histogram<u64> {
+    Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are within the library's limits"))
+}
+
+fn step(
+    host: HostKey,
+    action: IsolationAction,
+    isolation: &Isolation,
+    entry: Option<&IsolationEntry>,
+) -> IsolationEvent {
+    IsolationEvent {
+        host,
+        action,
+        by: isolation.by,
+        reason: isolation.reason.clone(),
+        enforced: true,
+        not_enforced_because: None,
+        until: Some(isolation.until),
+        dropped_packets: entry.map_or(0, |e| e.dropped_packets),
+        dropped_bytes: entry.map_or(0, |e| e.dropped_bytes),
+        latency: isolation.latency,
+        flow: isolation.flow,
+        peer: isolation.peer,
+    }
+}

@@ -1,0 +1,318 @@
+//! A worker: one packet from the ring to its events, run to completion on one core.
+
+use std::sync::Arc;
+
+use detect::IndicatorDetector;
+use flow::{Ended, FlowTable, FlowTuple, Timeouts};
+use output::{
+    AlertEvent, Event, EvidenceEvent, EvidencePacket, FlowEvent, Source, Stamp, TransactionEvent,
+    evidence_name,
+};
+use wire::{Decoded, Direction, IpProto, LinkType, Nanos, Packet, Transport, decode};
+
+use crate::counters::WorkerCounters;
+use crate::lookback::Lookback;
+use crate::session::{Evidence, Findings, Inspection, Moment, Session};
+
+/// What a worker needs to know.
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    /// Flows that can live at once.
+    pub max_flows: u32,
+    /// How long silent flows live.
+    pub timeouts: Timeouts,
+    /// Bytes of recent packets kept for evidence.
+    pub lookback: usize,
+    /// Evidence bytes per flow.
+    pub evidence_limit: u64,
+    /// The monotonic clock, read only when an alert is raised; none in replay.
+    pub clock: Option<fn() -> Nanos>,
+}
+
+/// A frame with everything that was noted when it was captured.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The frame.
+    pub bytes: &'a [u8],
+    /// How it begins.
+    pub link: LinkType,
+    /// Capture time (wall clock).
+    pub time: Nanos,
+    /// Arrival on the monotonic clock (live capture).
+    pub arrival: Option<Nanos>,
+    /// Length on the wire.
+    pub wire_len: u32,
+    /// Ordinal in the capture file.
+    pub ordinal: Option<u64>,
+    /// [`crate::frame_cost`] of all frames before it.
+    pub position: u64,
+    /// Where it was read.
+    pub source: &'a Source,
+}
+
+/// A worker's state: its flows, its detectors, its recent packets.
+#[derive(Debug)]
+pub struct Worker {
+    table: FlowTable<Session>,
+    rooms: Rooms,
+}
+
+/// Everything but the table, so that flows that end while the table is busy can be worked on.
+#[derive(Debug)]
+struct Rooms {
+    detector: IndicatorDetector,
+    lookback: Lookback,
+    findings: Findings,
+    counters: Arc<WorkerCounters>,
+    evidence_limit: u64,
+    clock: Option<fn() -> Nanos>,
+}
+
+impl Worker {
+    /// A worker with no flows.
+    #[must_use]
+    pub fn new(options: &WorkerOptions, detector: IndicatorDetector, counters: Arc<WorkerCounters>) -> Self {
+        Worker {
+            table: FlowTable::new(options.max_flows, options.timeouts),
+            rooms: Rooms {
+                detector,
+                lookback: Lookback::new(options.lookback),
+                findings: Findings::default(),
+                counters,
+                evidence_limit: options.evidence_limit,
+                clock: options.clock,
+            },
+        }
+    }
+
+    /// Works on one frame; what it causes goes to `emit`.
+    pub fn process(&mut self, input: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
+        let counters = &self.rooms.counters;
+        counters.packets.add(1);
+        counters.bytes.add(u64::from(input.wire_len));
+        match decode(input.link, input.bytes) {
+            Ok(Decoded::Ip(packet)) => self.packet(&packet, input, emit),
+            Ok(Decoded::NonIp(_)) => counters.non_ip.add(1),
+            Err(reason) => {
+                counters.invalid.add(1);
+                counters.malformed[reason as usize].add(1);
+            }
+        }
+    }
+
+    /// Ends flows that have been silent for too long at `now`.
+    pub fn expire(&mut self, now: Nanos, at: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
+        let rooms = &mut self.rooms;
+        self.table.expire(now, &mut |ended| rooms.finish(ended, at, emit));
+        self.publish();
+    }
+
+    /// Ends every flow.
+    pub fn drain(&mut self, at: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
+        let rooms = &mut self.rooms;
+        self.table.drain(&mut |ended| rooms.finish(ended, at, emit));
+        self.publish();
+    }
+
+    /// Makes the table's counters readable.
+    fn publish(&self) {
+        let flows = self.table.counters();
+        self.rooms.counters.flows.set(flows.created);
+        self.rooms.counters.flows_active.set(flows.active);
+        self.rooms.counters.flows_evicted.set(flows.evicted);
+    }
+
+    fn packet(&mut self, packet: &Packet<'_>, input: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
+        let rooms = &mut self.rooms;
+        rooms.count(packet);
+        let tracked = self.table.track(packet, input.time, input.wire_len, Session::new, &mut |ended| {
+            rooms.finish(ended, input, emit);
+        });
+        let Some(flow) = self.table.get_mut(tracked.slot) else { return };
+        rooms.keep(&mut flow.app, input);
+        let moment = Moment { time: input.time, arrival: input.arrival, direction: tracked.direction };
+        let mut inspection = Inspection {
+            tuple: &flow.tuple,
+            moment,
+            detector: &rooms.detector,
+            findings: &mut rooms.findings,
+        };
+        if tracked.is_new {
+            rooms.counters.opened(flow.tuple.proto);
+            inspection.flow_start();
+        }
+        let session = &mut flow.app;
+        match packet.transport {
+            Transport::Tcp(header) => {
+                flow.tcp.segment(&header, tracked.direction, packet.payload, packet.missing, &mut |event| {
+                    inspection.stream(session, event);
+                });
+                if session.layer.finished() {
+                    flow.tcp.ignore_payload();
+                }
+            }
+            Transport::Udp { .. } if !packet.fragment => inspection.datagram(session, packet.payload),
+            _ => {}
+        }
+        let subject = Subject { tuple: flow.tuple, packets: flow.packets, bytes: flow.bytes };
+        rooms.report(&subject, &mut flow.app, moment.direction, input, emit);
+        self.table.touch(tracked.slot);
+    }
+}
+
+/// The flow that events are about.
+struct Subject {
+    tuple: FlowTuple,
+    packets: [u64; 2],
+    bytes: [u64; 2],
+}
+
+impl Rooms {
+    fn count(&self, packet: &Packet<'_>) {
+        let c = &self.counters;
+        if packet.src.is_ipv4() { &c.ipv4 } else { &c.ipv6 }.add(1);
+        match packet.proto {
+            IpProto::TCP => c.tcp.add(1),
+            IpProto::UDP => c.udp.add(1),
+            IpProto::ICMP => c.icmpv4.add(1),
+            IpProto::ICMPV6 => c.icmpv6.add(1),
+            _ => {}
+        }
+        if !packet.vlans.ids().is_empty() {
+            c.vlan.add(1);
+        }
+        if packet.fragment {
+            c.fragments.add(1);
+        }
+        if packet.missing > 0 {
+            c.cut_short.add(1);
+        }
+    }
+
+    /// Keeps the frame for evidence while its flow may still be alerted on.
+    fn keep(&mut self, session: &mut Session, input: &Input<'_>) {
+        if session.evidence == Evidence::None && !session.layer.finished() {
+            self.lookback.keep(&mut session.chain, input.position, input.time, input.wire_len, input.bytes);
+        }
+    }
+
+    /// Emits what the packet at hand brought: alerts first, because somebody waits for them.
+    fn report(
+        &mut self,
+        flow: &Subject,
+        session: &mut Session,
+        direction: Direction,
+        input: &Input<'_>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) {
+        let Findings { alerts, logged, gaps, .. } = &mut self.findings;
+        self.counters.gaps.add(std::mem::take(gaps));
+        let alerted = !alerts.is_empty();
+        for (mut alert, transaction) in alerts.drain(..) {
+            self.counters.alerts.add(1);
+            alert.raised = self.clock.map(|now| now());
+            let event = AlertEvent {
+                flow: flow.tuple,
+                packets: flow.packets,
+                bytes: flow.bytes,
+                app: session.layer.protocol(),
+                transaction,
+                alert,
+                evidence: Some(evidence_name(&flow.tuple)),
+            };
+            emit(stamp(input, input.time), Event::Alert(Box::new(event)));
+        }
+        self.counters.transactions.add(logged.len() as u64);
+        for (tx_id, transaction) in logged.drain(..) {
+            let event = TransactionEvent { flow: flow.tuple, direction, tx_id, transaction };
+            emit(stamp(input, input.time), Event::Transaction(Box::new(event)));
+        }
+        if alerted || session.evidence != Evidence::None {
+            self.evidence(&flow.tuple, session, input, emit);
+        }
+    }
+
+    /// The packets of an alerted flow: first those from before the alert, then each as it comes.
+    fn evidence(
+        &mut self,
+        tuple: &FlowTuple,
+        session: &mut Session,
+        input: &Input<'_>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) {
+        let (so_far, mut packets) = match session.evidence {
+            Evidence::None => (0, self.lookback.collect(session.chain, input.position)),
+            Evidence::Open(so_far) => (so_far, Vec::new()),
+            Evidence::Complete => return,
+        };
+        // Nothing is kept of flows that are not inspected, and of any once they are alerted on.
+        if packets.is_empty() && !input.bytes.is_empty() {
+            packets.push(EvidencePacket {
+                time: input.time,
+                wire_len: input.wire_len,
+                frame: input.bytes.to_vec(),
+            });
+        }
+        let total = so_far + packets.iter().map(|p| p.frame.len() as u64).sum::<u64>();
+        let complete = total >= self.evidence_limit;
+        session.evidence = if complete { Evidence::Complete } else { Evidence::Open(total) };
+        emit_evidence(tuple, input, packets, complete, emit);
+    }
+
+    /// Writes a flow's record and what its parsers still held.
+    fn finish(&mut self, ended: Ended<Session>, at: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
+        let Ended { record, mut tcp, app: mut session } = ended;
+        let mut inspection = Inspection {
+            tuple: &record.tuple,
+            moment: Moment { time: record.end, arrival: None, direction: Direction::ToServer },
+            detector: &self.detector,
+            findings: &mut self.findings,
+        };
+        inspection.close(&mut session, &mut tcp);
+        // What comes to light at the end belongs to the flow's last packet, not to the one at hand.
+        let last = Input { bytes: &[], time: record.end, arrival: None, wire_len: 0, ordinal: None, ..*at };
+        let subject = Subject { tuple: record.tuple, packets: record.packets, bytes: record.bytes };
+        let was_open = matches!(session.evidence, Evidence::Open(_));
+        if was_open {
+            session.evidence = Evidence::Complete;
+        }
+        self.report(&subject, &mut session, Direction::ToServer, &last, emit);
+        if was_open || matches!(session.evidence, Evidence::Open(_)) {
+            emit_evidence(&record.tuple, &last, Vec::new(), true, emit);
+        }
+        self.counters.parser_limits.add(u64::from(session.layer.limits_hit()));
+        let event = FlowEvent {
+            app: session.layer.protocol(),
+            alerted: session.evidence != Evidence::None,
+            transactions: session.transactions(),
+            record,
+        };
+        emit(stamp(&last, last.time), Event::Flow(Box::new(event)));
+    }
+}
+
+fn stamp(input: &Input<'_>, time: Nanos) -> Stamp {
+    Stamp { time, source: input.source.clone(), packet: input.ordinal }
+}
+
+fn emit_evidence(
+    tuple: &FlowTuple,
+    input: &Input<'_>,
+    packets: Vec<EvidencePacket>,
+    complete: bool,
+    emit: &mut impl FnMut(Stamp, Event),
+) {
+    let event =
+        EvidenceEvent { file: evidence_name(tuple), flow: *tuple, link: input.link, packets, complete };
+    emit(stamp(input, input.time), Event::Evidence(Box::new(event)));
+}
+
+impl WorkerCounters {
+    fn opened(&self, proto: IpProto) {
+        match proto {
+            IpProto::TCP => self.flows_tcp.add(1),
+            IpProto::UDP => self.flows_udp.add(1),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Everything that leaves the pipeline.
+
+use core::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use alert::Alert;
+use flow::{FlowRecord, FlowTuple};
+use proto::{AppProto, Transaction};
+use serde::Serialize;
+use wire::{Direction, HostKey, LinkType, Nanos};
+
+/// Where a packet was read: every event says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A live port (EVE `in_iface`).
+    Interface(Arc<str>),
+    /// A capture file (EVE `pcap_filename`).
+    File(Arc<str>),
+}
+
+/// When and where an event came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The event's time: that of the packet that caused it, or the flow's last packet for records.
+    pub time: Nanos,
+    /// Where the packet was read.
+    pub source: Source,
+    /// Ordinal of the packet in its capture file, from 1 (EVE `pcap_cnt`).
+    pub packet: Option<u64>,
+}
+
+/// A finished flow with what the upper rooms know of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowEvent {
+    /// The flow's record.
+    pub record: FlowRecord,
+    /// What it spoke.
+    pub app: Option<AppProto>,
+    /// Whether any alert was raised on it.
+    pub alerted: bool,
+    /// Transactions logged.
+    pub transactions: u64,
+}
+
+/// A logged transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransactionEvent {
+    /// The flow it belongs to.
+    pub flow: FlowTuple,
+    /// Which way the packet that completed it went.
+    pub direction: Direction,
+    /// Ordinal within its flow, from 0.
+    pub tx_id: u64,
+    /// The transaction.
+    pub transaction: Transaction,
+}
+
+/// An alert with its context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertEvent {
+    /// The flow it was raised on.
+    pub flow: FlowTuple,
+    /// The flow's counters so far, `[to server, to client]`.
+    pub packets: [u64; 2],
+    /// Bytes so far, `[to server, to client]`.
+    pub bytes: [u64; 2],
+    /// What the flow speaks.
+    pub app: Option<AppProto>,
+    /// The transaction that matched, if it was one, with its ordinal in the flow.
+    pub transaction: Option<(u64, Transaction)>,
+    /// The alert.
+    pub alert: Alert,
+    /// Evidence file of the flow, relative to the output directory, if packets are kept.
+    pub evidence: Option<Arc<str>>,
+}
+
+/// What happened to a host's isolation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IsolationAction {
+    /// The verdict was to isolate.
+    Isolate,
+    /// A running isolation got a later end.
+    Extend,
+    /// The first packet of the host was dropped.
+    FirstDrop,
+    /// The lifetime ended.
+    Expire,
+    /// An operator released the host.
+    Release,
+    /// The verdict would have been to isolate, but the host is protected or the mode is "observe".
+    Withhold,
+}
+
+/// Latencies of one isolation in nanoseconds, each since the arrival of the packet that matched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Latency {
+    /// Until the detector spoke.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alert_ns: Option<u64>,
+    /// Until the map entry was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub map_ns: Option<u64>,
+    /// Until the first packet was dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_drop_ns: Option<u64>,
+}
+
+/// A step in the life of an isolation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IsolationEvent {
+    /// The host.
+    pub host: HostKey,
+    /// What happened.
+    pub action: IsolationAction,
+    /// Who decided: "indicator" or "operator".
+    pub by: &'static str,
+    /// Why, for humans.
+    pub reason: String,
+    /// Whether the kernel enforces it. False in replay, for withheld verdicts, and on failure.
+    pub enforced: bool,
+    /// Why it is not enforced, if so: "replay", "protected host ...", "isolation map is full" ...
+    pub not_enforced_because: Option<String>,
+    /// When the isolation ends (wall clock).
+    pub until: Option<Nanos>,
+    /// Packets dropped so far.
+    pub dropped_packets: u64,
+    /// Bytes dropped so far.
+    pub dropped_bytes: u64,
+    /// How fast it went (live only).
+    pub latency: Latency,
+    /// The flow and evidence that led to it, if an alert did.
+    pub flow: Option<FlowTuple>,
+    /// The C2 peer, for the record.
+    pub peer: Option<IpAddr>,
+}
+
+/// A packet to be written as evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvidencePacket {
+    /// Capture time.
+    pub time: Nanos,
+    /// Length on the wire, which may exceed the bytes captured.
+    pub wire_len: u32,
+    /// The frame.
+    pub frame: Vec<u8>,
+}
+
+/// Packets of an alerted flow, to be appended to its evidence file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvidenceEvent {
+    /// The file, relative to the output directory ([`crate::evidence_name`]).
+    pub file: Arc<str>,
+    /// The flow.
+    pub flow: FlowTuple,
+    /// How its frames begin.
+    pub link: LinkType,
+    /// Oldest first.
+    pub packets: Vec<EvidencePacket>,
+    /// True once for every flow, when it ended or its byte limit was reached: the file is complete.
+    pub complete: bool,
+}
+
+/// Counters of the sensor, read at one instant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct StatsEvent {
+    /// Seconds since start.
+    pub uptime: u64,
+    /// Counters by dotted name ("capture.received" ...), in declaration order.
+    pub counters: Vec<(String, u64)>,
+}
+
+/// One thing to write down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A finished flow.
+    Flow(Box<FlowEvent>),
+    /// A logged transaction.
+    Transaction(Box<TransactionEvent>),
+    /// A finding.
+    Alert(Box<AlertEvent>),
+    /// A step in an isolation.
+    Isolation(Box<IsolationEvent>),
+    /// Packets of an alerted flow.
+    Evidence(Box<EvidenceEvent>),
+    /// Counters.
+    Stats(Box<StatsEvent>),
+}
+
+/// Files that a recorder has written, for whoever tells the user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Lines in eve.json.
+    pub lines: u64,
+    /// Evidence files, relative to the output directory.
+    pub evidence: Vec<PathBuf>,
+    /// Incident report files, relative to the output directory.
+    pub incidents: Vec<PathBuf>,
+}

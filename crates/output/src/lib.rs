@@ -1,0 +1,4 @@
+//! output
+
+mod event;
+pub use event::*;

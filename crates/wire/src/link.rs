@@ -1,0 +1,95 @@
+//! Link layers: what lies before the IP header.
+
+use crate::decode::{Malformed, Vlans};
+
+/// How frames of a capture source begin (the LINKTYPE_ values of the pcap format).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LinkType {
+    /// Ethernet II / IEEE 802.3 (LINKTYPE 1).
+    Ethernet,
+    /// No link header: IPv4 or IPv6 by the first nibble (LINKTYPE 12, 14, 101, 228, 229).
+    RawIp,
+    /// Linux "any" device, version 1 (LINKTYPE 113).
+    LinuxCooked,
+    /// BSD loopback: four bytes of address family (LINKTYPE 0, 108).
+    Null,
+}
+
+impl LinkType {
+    /// From a pcap LINKTYPE_ number; `None` if this sensor does not decode it.
+    #[must_use]
+    pub fn from_pcap(number: i32) -> Option<Self> {
+        Some(match number {
+            1 => LinkType::Ethernet,
+            12 | 14 | 101 | 228 | 229 => LinkType::RawIp,
+            113 => LinkType::LinuxCooked,
+            0 | 108 => LinkType::Null,
+            _ => return None,
+        })
+    }
+
+    /// The LINKTYPE_ number that says the same in a capture file.
+    #[must_use]
+    pub fn to_pcap(self) -> u16 {
+        match self {
+            LinkType::Ethernet => 1,
+            LinkType::RawIp => 101,
+            LinkType::LinuxCooked => 113,
+            LinkType::Null => 0,
+        }
+    }
+}
+
+const VLAN_TPIDS: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
+const LLC_SNAP: [u8; 6] = [0xaa, 0xaa, 0x03, 0x00, 0x00, 0x00];
+pub(crate) const IPV4: u16 = 0x0800;
+pub(crate) const IPV6: u16 = 0x86dd;
+
+/// Strips the link header and VLAN tags: the EtherType that remains, the tags, the rest.
+pub(crate) fn strip(link: LinkType, frame: &[u8]) -> Result<(u16, Vlans, &[u8]), Malformed> {
+    match link {
+        LinkType::Ethernet => {
+            let (kind, rest) = split_type(frame, 12).ok_or(Malformed::EthernetTruncated)?;
+            strip_vlans(kind, rest)
+        }
+        LinkType::LinuxCooked => {
+            let (kind, rest) = split_type(frame, 14).ok_or(Malformed::LinkTruncated)?;
+            strip_vlans(kind, rest)
+        }
+        LinkType::RawIp => Ok((by_nibble(frame)?, Vlans::default(), frame)),
+        LinkType::Null => {
+            let rest = frame.get(4..).ok_or(Malformed::LinkTruncated)?;
+            Ok((by_nibble(rest)?, Vlans::default(), rest))
+        }
+    }
+}
+
+fn by_nibble(bytes: &[u8]) -> Result<u16, Malformed> {
+    match bytes.first().map(|b| b >> 4) {
+        Some(4) => Ok(IPV4),
+        Some(6) => Ok(IPV6),
+        Some(_) => Ok(0),
+        None => Err(Malformed::LinkTruncated),
+    }
+}
+
+fn split_type(bytes: &[u8], at: usize) -> Option<(u16, &[u8])> {
+    let kind = bytes.get(at..at + 2)?;
+    Some((u16::from_be_bytes([kind[0], kind[1]]), &bytes[at + 2..]))
+}
+
+fn strip_vlans(mut kind: u16, mut rest: &[u8]) -> Result<(u16, Vlans, &[u8]), Malformed> {
+    let mut vlans = Vlans::default();
+    while VLAN_TPIDS.contains(&kind) {
+        let tci = rest.get(..2).ok_or(Malformed::VlanTruncated)?;
+        if !vlans.push(u16::from_be_bytes([tci[0], tci[1]]) & 0x0fff) {
+            return Err(Malformed::TooManyVlans);
+        }
+        (kind, rest) = split_type(rest, 2).ok_or(Malformed::VlanTruncated)?;
+    }
+    // IEEE 802.3 length instead of a type: IP may follow behind LLC/SNAP (RFC 1042).
+    if kind < 0x0600 && rest.starts_with(&LLC_SNAP) {
+        (kind, rest) = split_type(rest, 6).ok_or(Malformed::EthernetTruncated)?;
+    }
+    Ok((kind, vlans, rest))
+}

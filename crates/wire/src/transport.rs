@@ -1,0 +1,137 @@
+//! TCP (RFC 9293), UDP (RFC 768) and ICMP (RFC 792, RFC 4443) headers.
+
+use crate::decode::Malformed;
+use crate::key::IpProto;
+
+/// The flag bits of a TCP header (byte 13).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TcpFlags(pub u8);
+
+impl TcpFlags {
+    /// No more data from the sender.
+    pub const FIN: u8 = 0x01;
+    /// Synchronise sequence numbers.
+    pub const SYN: u8 = 0x02;
+    /// Reset the connection.
+    pub const RST: u8 = 0x04;
+    /// Push.
+    pub const PSH: u8 = 0x08;
+    /// The acknowledgement number counts.
+    pub const ACK: u8 = 0x10;
+    /// The urgent pointer counts.
+    pub const URG: u8 = 0x20;
+    /// ECN echo (RFC 3168).
+    pub const ECE: u8 = 0x40;
+    /// Congestion window reduced (RFC 3168).
+    pub const CWR: u8 = 0x80;
+
+    /// Whether any of `bits` is set.
+    #[must_use]
+    pub fn any(self, bits: u8) -> bool {
+        self.0 & bits != 0
+    }
+}
+
+/// The fields of a TCP header that flows need; host byte order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpHeader {
+    /// Source port.
+    pub src_port: u16,
+    /// Destination port.
+    pub dst_port: u16,
+    /// Sequence number of the first payload byte (of the SYN itself if SYN is set).
+    pub seq: u32,
+    /// Acknowledgement number; meaningful with ACK.
+    pub ack: u32,
+    /// Flag bits.
+    pub flags: TcpFlags,
+    /// Receive window, unscaled.
+    pub window: u16,
+}
+
+/// What follows the IP header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// A TCP segment.
+    Tcp(TcpHeader),
+    /// A UDP datagram with its ports in host byte order.
+    Udp {
+        /// Source port.
+        src_port: u16,
+        /// Destination port.
+        dst_port: u16,
+    },
+    /// An ICMP or ICMPv6 message.
+    Icmp {
+        /// The message's type.
+        kind: u8,
+        /// The message's code.
+        code: u8,
+    },
+    /// A later fragment, or a protocol without a decoder here.
+    Other,
+}
+
+impl Transport {
+    /// Source and destination port, zero where there are none.
+    #[must_use]
+    pub fn ports(&self) -> (u16, u16) {
+        match *self {
+            Transport::Tcp(h) => (h.src_port, h.dst_port),
+            Transport::Udp { src_port, dst_port } => (src_port, dst_port),
+            Transport::Icmp { .. } | Transport::Other => (0, 0),
+        }
+    }
+}
+
+/// The transport header of `body`, the payload behind it, and by how many bytes a datagram says it is
+/// longer than what is there.
+pub(crate) fn parse(
+    proto: IpProto,
+    body: &[u8],
+    fragment: bool,
+) -> Result<(Transport, &[u8], usize), Malformed> {
+    let be16 = |at: usize| u16::from_be_bytes([body[at], body[at + 1]]);
+    let be32 = |at: usize| u32::from_be_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]]);
+    match proto {
+        IpProto::TCP => {
+            if body.len() < 20 {
+                return Err(Malformed::TcpTruncated);
+            }
+            let header_len = usize::from(body[12] >> 4) * 4;
+            if header_len < 20 {
+                return Err(Malformed::TcpHeaderLength);
+            }
+            let payload = body.get(header_len..).ok_or(Malformed::TcpTruncated)?;
+            let header = TcpHeader {
+                src_port: be16(0),
+                dst_port: be16(2),
+                seq: be32(4),
+                ack: be32(8),
+                flags: TcpFlags(body[13]),
+                window: be16(14),
+            };
+            Ok((Transport::Tcp(header), payload, 0))
+        }
+        IpProto::UDP => {
+            if body.len() < 8 {
+                return Err(Malformed::UdpTruncated);
+            }
+            let claimed = match usize::from(be16(4)) {
+                0 => body.len(), // RFC 2675: jumbogram
+                n if n < 8 => return Err(Malformed::UdpLength),
+                n => n,
+            };
+            let payload = &body[8..claimed.min(body.len())];
+            let short = if fragment { 0 } else { claimed.saturating_sub(body.len()) };
+            Ok((Transport::Udp { src_port: be16(0), dst_port: be16(2) }, payload, short))
+        }
+        IpProto::ICMP | IpProto::ICMPV6 => {
+            if body.len() < 4 {
+                return Err(Malformed::IcmpTruncated);
+            }
+            Ok((Transport::Icmp { kind: body[0], code: body[1] }, &body[4..], 0))
+        }
+        _ => Ok((Transport::Other, body, 0)),
+    }
+}
