@@ -1,1 +1,25 @@
-//! engine
+//! The worker loop and the wiring of all rooms.
+//!
+//! [`Sensor`] runs the pipeline live: workers on their rings, a warden who isolates, a recorder who
+//! writes, a control socket. [`replay`] runs the same [`Worker`] over capture files.
+#![forbid(unsafe_code)]
+
+mod clock;
+mod control;
+mod counters;
+mod lookback;
+mod replay;
+mod sensor;
+mod session;
+mod stats;
+mod threads;
+mod warden;
+mod worker;
+
+pub use control::{ControlError, Reply, Request, request};
+pub use counters::{Counter, WORKER_COUNTERS, WorkerCounters};
+pub use replay::{ReplayError, ReplayOptions, ReplaySummary, replay};
+pub use sensor::{GuardPort, CapturePortOptions, Sensor, SensorError, SensorOptions, Stopped};
+pub use stats::Stats;
+pub use warden::Listed;
+pub use worker::{Input, Worker, WorkerOptions};

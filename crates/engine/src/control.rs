@@ -1,0 +1,197 @@
+//! The control socket: one JSON request per line in, one JSON reply per line out.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Sender, bounded};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::stats::Stats;
+use crate::warden::Listed;
+
+/// A request line longer than this is refused.
+const MAX_REQUEST: u64 = 4096;
+/// A client that says nothing for so long is hung up on.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a reply may take.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the listener looks whether it should stop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Who may talk to the sensor: its user and group.
+const SOCKET_MODE: u32 = 0o660;
+
+/// What a client can ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Request {
+    /// Isolate a host.
+    IsolateAdd {
+        /// The host.
+        host: IpAddr,
+        /// For so many seconds; the policy's lifetime if not given.
+        #[serde(default)]
+        ttl_s: Option<u64>,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Release a host.
+    IsolateRm {
+        /// The host.
+        host: IpAddr,
+    },
+    /// Who is isolated?
+    IsolateList,
+    /// Release everybody.
+    IsolateFlush,
+    /// The counters.
+    Stats,
+}
+
+/// What the sensor answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum Reply {
+    /// Done; a line for the operator.
+    Done {
+        /// What was done.
+        message: String,
+    },
+    /// Not done, and why.
+    Refused {
+        /// Why.
+        message: String,
+    },
+    /// Answer to `isolate_list`.
+    Hosts {
+        /// Everybody who is isolated.
+        hosts: Vec<Listed>,
+    },
+    /// Answer to `stats`.
+    Stats {
+        /// The counters.
+        stats: Stats,
+    },
+}
+
+/// A request on its way to the warden, with the way back.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) request: Request,
+    pub(crate) answer: Sender<Reply>,
+}
+
+/// Why a request got no answer.
+#[derive(Debug, Error)]
+pub enum ControlError {
+    /// Nobody listens.
+    #[error("no sensor listens on {path}: {source}")]
+    NotRunning {
+        /// The socket.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The connection broke, or the answer made no sense.
+    #[error("control socket {path}: {source}")]
+    Broken {
+        /// The socket.
+        path: PathBuf,
+        /// What happened.
+        source: io::Error,
+    },
+}
+
+/// Asks the sensor that listens on `path`.
+///
+/// # Errors
+/// Nobody listens, or the conversation failed.
+pub fn request(path: &Path, request: &Request) -> Result<Reply, ControlError> {
+    let stream = UnixStream::connect(path)
+        .map_err(|source| ControlError::NotRunning { path: path.to_owned(), source })?;
+    talk(stream, request).map_err(|source| ControlError::Broken { path: path.to_owned(), source })
+}
+
+fn talk(mut stream: UnixStream, request: &Request) -> io::Result<Reply> {
+    stream.set_read_timeout(Some(REPLY_TIMEOUT * 2))?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer)?;
+    Ok(serde_json::from_str(&answer)?)
+}
+
+/// The listening end. The socket file goes when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Listener {
+    /// Listens on `path`, in place of a socket that a dead sensor left behind.
+    pub(crate) fn bind(path: &Path) -> io::Result<Self> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        if UnixStream::connect(path).is_ok() {
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another sensor listens here"));
+        }
+        match std::fs::remove_file(path) {
+            Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(SOCKET_MODE))?;
+        listener.set_nonblocking(true)?;
+        Ok(Listener { listener, path: path.to_owned() })
+    }
+
+    /// Serves clients one after the other until `stop`.
+    pub(crate) fn serve(&self, warden: &Sender<Asked>, stop: &AtomicBool) {
+        while !stop.load(Ordering::Relaxed) {
+            match self.listener.accept() {
+                Ok((stream, _)) => {
+                    if let Err(err) = serve_client(stream, warden) {
+                        tracing::debug!("control client: {err}");
+                    }
+                }
+                Err(_) => thread::sleep(ACCEPT_PAUSE),
+            }
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn serve_client(stream: UnixStream, warden: &Sender<Asked>) -> io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(CLIENT_TIMEOUT))?;
+    stream.set_write_timeout(Some(CLIENT_TIMEOUT))?;
+    let mut line = String::new();
+    BufReader::new((&stream).take(MAX_REQUEST)).read_line(&mut line)?;
+    let reply = match serde_json::from_str(&line) {
+        Ok(request) => {
+            let (answer, answered) = bounded(1);
+            let asked = warden.send_timeout(Asked { request, answer }, REPLY_TIMEOUT);
+            let reply = asked.ok().and_then(|()| answered.recv_timeout(REPLY_TIMEOUT).ok());
+            reply.unwrap_or_else(|| Reply::Refused { message: "the sensor is stopping".into() })
+        }
+        Err(err) => Reply::Refused { message: format!("not a request: {err}") },
+    };
+    let mut line = serde_json::to_vec(&reply)?;
+    line.push(b'\n');
+    (&stream).write_all(&line)
+}

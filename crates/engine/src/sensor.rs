@@ -1,0 +1,386 @@
+//! The live sensor: opens ports, starts threads, stops in an order that loses nothing.
+
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use capture::{CaptureError, CapturePort, Device, Guard, IsolationMap, PinFolder, PortOptions, XdpMode};
+use crossbeam_channel::{Sender, bounded};
+use detect::IndicatorDetector;
+use output::{Event, Recorder, Source, Stamp, StatsEvent, Written};
+use thiserror::Error;
+use verdict::{Judge, Policy};
+
+use crate::clock;
+use crate::control::Listener;
+use crate::counters::WorkerCounters;
+use crate::stats::{Gauges, Stats};
+use crate::threads::{Record, WardenThread, WorkerThread, record};
+use crate::warden::{Enforcement, Warden};
+use crate::worker::{Worker, WorkerOptions};
+
+/// Alerts that may wait for the warden.
+const ALERT_QUEUE: usize = 4096;
+/// Events that may wait for the recorder.
+const EVENT_QUEUE: usize = 65_536;
+/// Requests that may wait for the warden.
+const REQUEST_QUEUE: usize = 16;
+
+/// A capture port to open.
+#[derive(Clone, Debug)]
+pub struct CapturePortOptions {
+    /// Interface name.
+    pub name: String,
+    /// How the kernel runs the program.
+    pub mode: XdpMode,
+}
+
+/// A guard port to open.
+#[derive(Clone, Debug)]
+pub struct GuardPort {
+    /// Interface name.
+    pub name: String,
+    /// How the kernel runs the program.
+    pub mode: XdpMode,
+}
+
+/// Everything a sensor needs.
+#[derive(Debug)]
+pub struct SensorOptions {
+    /// Ports that are read.
+    pub capture: Vec<CapturePortOptions>,
+    /// Ports on which isolated hosts are dropped.
+    pub guard: Vec<GuardPort>,
+    /// Number of workers.
+    pub workers: u32,
+    /// CPUs that workers are pinned to, in turn; empty: not pinned.
+    pub cpus: Vec<usize>,
+    /// Frames per receive ring.
+    pub rx_ring: u32,
+    /// Folder of the pins.
+    pub pins: PathBuf,
+    /// Hosts that can be isolated at once.
+    pub isolation_capacity: u32,
+    /// The control socket.
+    pub socket: PathBuf,
+    /// Between two stats events; zero: none.
+    pub stats_interval: Duration,
+    /// Worker settings.
+    pub worker: WorkerOptions,
+    /// Isolation policy.
+    pub policy: Policy,
+}
+
+/// Why a sensor did not start, or how it failed.
+#[derive(Debug, Error)]
+pub enum SensorError {
+    /// Ports, programs, maps.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// The control socket.
+    #[error("control socket {path}: {source}")]
+    Control {
+        /// The socket.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A thread could not be started or has died.
+    #[error("thread {0}")]
+    Thread(String),
+    /// The output failed at the end.
+    #[error(transparent)]
+    Output(io::Error),
+}
+
+/// A running sensor.
+#[derive(Debug)]
+pub struct Sensor {
+    ports: Vec<Arc<CapturePort>>,
+    guard: Option<Arc<Guard>>,
+    pins: PinFolder,
+    gauges: Arc<Gauges>,
+    workers: Vec<JoinHandle<()>>,
+    warden: JoinHandle<Warden>,
+    recorder: JoinHandle<io::Result<Written>>,
+    control: JoinHandle<()>,
+    records: Sender<Record>,
+    source: Source,
+    stop_workers: Arc<AtomicBool>,
+    stop_control: Arc<AtomicBool>,
+    stats_interval: Duration,
+    stats_told: Instant,
+}
+
+/// How a sensor ended.
+#[derive(Debug)]
+pub struct Stopped {
+    /// The last counters.
+    pub stats: Stats,
+    /// Latencies from packet to map entry in nanoseconds: number, p50, p99, greatest.
+    pub latency_ns: (u64, u64, u64, u64),
+    /// Hosts that stay isolated: the guard ports are left in force for them.
+    pub still_isolated: Vec<IpAddr>,
+    /// Files written.
+    pub written: Written,
+}
+
+impl Sensor {
+    /// Starts everything. Guard ports first: hosts that are isolated already stay so without a gap.
+    ///
+    /// # Errors
+    /// What keeps a port, a socket or a thread from working; nothing is left attached then.
+    pub fn start(
+        options: SensorOptions,
+        detector: &IndicatorDetector,
+        recorder: Recorder,
+    ) -> Result<Self, SensorError> {
+        let listener = Listener::bind(&options.socket)
+            .map_err(|source| SensorError::Control { path: options.socket.clone(), source })?;
+        let devices = Devices::open(&options)?;
+        let mut policy = options.policy.clone();
+        for own in capture::own_addresses().unwrap_or_default() {
+            policy.protected.add(own.into(), "the sensor's own address");
+        }
+        let pins = PinFolder::open(&options.pins)?;
+        let map = IsolationMap::open(&pins, options.isolation_capacity)?;
+        let mut guard = Guard::load(&map)?;
+        for (device, port) in devices.guard.iter().zip(&options.guard) {
+            if let Err(err) = guard.attach(device, port.mode) {
+                let _ = guard.detach();
+                return Err(err.into());
+            }
+        }
+        let guarded = !options.guard.is_empty();
+        let guard = Arc::new(guard);
+        let mut lanes: Vec<Vec<(capture::Receiver, Source)>> = (0..options.workers).map(|_| Vec::new()).collect();
+        let mut ports: Vec<Arc<CapturePort>> = Vec::new();
+        for (device, port) in devices.capture.iter().zip(&options.capture) {
+            let settings =
+                PortOptions { workers: options.workers, rx_ring: options.rx_ring, mode: port.mode };
+            match CapturePort::open(device, settings) {
+                Ok((port, receivers)) => {
+                    ports.push(Arc::new(port));
+                    let source = Source::Interface(Arc::from(device.name.as_str()));
+                    for (lane, receiver) in lanes.iter_mut().zip(receivers) {
+                        lane.push((receiver, source.clone()));
+                    }
+                }
+                Err(err) => {
+                    for port in &ports {
+                        let _ = port.detach();
+                    }
+                    if let Ok(guard) = Arc::try_unwrap(guard) {
+                        let _ = guard.detach();
+                    }
+                    return Err(err.into());
+                }
+            }
+        }
+        for port in &ports {
+            let device = port.device();
+            tracing::info!(
+                "capture {}: {} queues x {} workers, driver {}",
+                device.name, device.rx_queues, options.workers, device.driver
+            );
+        }
+        for device in guard.devices() {
+            tracing::info!("guard {}: driver {}", device.name, device.driver);
+        }
+        let rings = lanes
+            .iter()
+            .flatten()
+            .map(|(receiver, _)| receiver.ring_stats())
+            .collect::<io::Result<_>>()
+            .map_err(|err| SensorError::Thread(format!("ring statistics: {err}")))?;
+        let counters: Vec<Arc<WorkerCounters>> = lanes.iter().map(|_| Arc::default()).collect();
+        let gauges = Arc::new(Gauges {
+            ports: ports.clone(),
+            rings,
+            guard: guarded.then(|| guard.clone()),
+            workers: counters.clone(),
+            started: Instant::now(),
+        });
+        let warden = Warden::new(Judge::new(policy), Enforcement::Kernel { map, guarded });
+        let threads = Threads { options: &options, detector, listener, recorder, lanes, counters };
+        threads.start(ports, guarded.then_some(guard), pins, gauges, warden)
+    }
+
+    /// Writes a stats event if it is time for one. To be called now and then.
+    pub fn tick(&mut self) {
+        if self.stats_interval.is_zero() || self.stats_told.elapsed() < self.stats_interval {
+            return;
+        }
+        self.stats_told = Instant::now();
+        self.tell_stats(&self.gauges.read());
+    }
+
+    /// Whether a thread has died; the sensor should be stopped then.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.workers.iter().any(JoinHandle::is_finished)
+            || self.warden.is_finished()
+            || self.recorder.is_finished()
+    }
+
+    fn tell_stats(&self, stats: &Stats) {
+        let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
+        let event = StatsEvent { uptime: stats.uptime_s, counters: stats.counters.clone() };
+        let _ = self.records.try_send((stamp, Event::Stats(Box::new(event))));
+    }
+
+    /// Stops: detaches the capture ports, lets the workers empty their rings, writes everything down.
+    /// Guard ports stay in force if anybody is isolated.
+    ///
+    /// # Errors
+    /// A thread that died, or output that could not be written.
+    pub fn stop(self) -> Result<Stopped, SensorError> {
+        for port in &self.ports {
+            if let Err(err) = port.detach() {
+                tracing::error!("{err}");
+            }
+        }
+        self.stop_workers.store(true, Ordering::Release);
+        let died = |name: &str| SensorError::Thread(format!("{name} died"));
+        let mut outcome = Ok(());
+        let Sensor { workers, records, gauges, .. } = self;
+        for worker in workers {
+            outcome = outcome.and(worker.join().map_err(|_| died("worker")));
+        }
+        let stats = gauges.read();
+        let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
+        let last = StatsEvent { uptime: stats.uptime_s, counters: stats.counters.clone() };
+        let _ = records.send((stamp, Event::Stats(Box::new(last))));
+        self.stop_control.store(true, Ordering::Release);
+        drop(records);
+        let _ = self.control.join();
+        let warden = self.warden.join().map_err(|_| died("warden"))?;
+        let written = self.recorder.join().map_err(|_| died("recorder"))?.map_err(SensorError::Output)?;
+        drop(gauges);
+        let still_isolated: Vec<IpAddr> = warden.list(clock::wall()).iter().map(|l| l.host).collect();
+        let latency = warden.latency();
+        let latency_ns = (
+            latency.len(),
+            latency.value_at_quantile(0.5),
+            latency.value_at_quantile(0.99),
+            latency.max(),
+        );
+        let guard = self.guard.and_then(|guard| Arc::try_unwrap(guard).ok());
+        if still_isolated.is_empty() {
+            if let Some(guard) = guard {
+                guard.detach()?;
+            }
+            self.pins.unpin(capture::ISOLATION_PIN)?;
+            self.pins.remove_if_empty();
+        }
+        outcome.map(|()| Stopped { stats, latency_ns, still_isolated, written })
+    }
+}
+
+/// The devices of all ports, looked up before anything is attached anywhere.
+struct Devices {
+    capture: Vec<Device>,
+    guard: Vec<Device>,
+}
+
+impl Devices {
+    fn open(options: &SensorOptions) -> Result<Self, SensorError> {
+        let open = |name: &String| {
+            Device::open(name)
+                .map_err(|source| CaptureError::Interface { name: name.clone(), source })
+        };
+        let capture = options.capture.iter().map(|p| open(&p.name)).collect::<Result<_, _>>()?;
+        let guard = options.guard.iter().map(|p| open(&p.name)).collect::<Result<_, _>>()?;
+        Ok(Devices { capture, guard })
+    }
+}
+
+/// What the threads are made of.
+struct Threads<'a> {
+    options: &'a SensorOptions,
+    detector: &'a IndicatorDetector,
+    listener: Listener,
+    recorder: Recorder,
+    lanes: Vec<Vec<(capture::Receiver, Source)>>,
+    counters: Vec<Arc<WorkerCounters>>,
+}
+
+impl Threads<'_> {
+    fn start(
+        self,
+        ports: Vec<Arc<CapturePort>>,
+        guard: Option<Arc<Guard>>,
+        pins: PinFolder,
+        gauges: Arc<Gauges>,
+        warden: Warden,
+    ) -> Result<Sensor, SensorError> {
+        let options = self.options;
+        let (to_warden, alerts) = bounded(ALERT_QUEUE);
+        let (ask, asked) = bounded(REQUEST_QUEUE);
+        let (records, to_write) = bounded::<Record>(EVENT_QUEUE);
+        let stop_workers = Arc::new(AtomicBool::new(false));
+        let stop_control = Arc::new(AtomicBool::new(false));
+        let write_errors = Arc::new(AtomicU64::new(0));
+        let name = options.capture.first().map_or_else(String::new, |p| p.name.clone());
+        let source = Source::Interface(Arc::from(name));
+        let errors = write_errors.clone();
+        let recorder = self.recorder;
+        let recorder = spawn("recorder", move || record(recorder, &to_write, &errors))?;
+        let warden = WardenThread {
+            warden,
+            alerts,
+            asked,
+            recorder: records.clone(),
+            gauges: gauges.clone(),
+            write_errors,
+            source: source.clone(),
+            stop: stop_control.clone(),
+        };
+        let warden = spawn("warden", move || warden.run())?;
+        let mut workers = Vec::new();
+        for (i, (ports, counters)) in self.lanes.into_iter().zip(self.counters).enumerate() {
+            let thread = WorkerThread {
+                worker: Worker::new(&options.worker, self.detector.clone(), counters.clone()),
+                ports,
+                cpu: (!options.cpus.is_empty()).then(|| options.cpus[i % options.cpus.len()]),
+                counters,
+                warden: to_warden.clone(),
+                recorder: records.clone(),
+                stop: stop_workers.clone(),
+            };
+            workers.push(spawn(&format!("worker-{i}"), move || thread.run())?);
+        }
+        let (listener, stop) = (self.listener, stop_control.clone());
+        let control = spawn("control", move || listener.serve(&ask, &stop))?;
+        Ok(Sensor {
+            ports,
+            guard,
+            pins,
+            gauges,
+            workers,
+            warden,
+            recorder,
+            control,
+            records,
+            source,
+            stop_workers,
+            stop_control,
+            stats_interval: options.stats_interval,
+            stats_told: Instant::now(),
+        })
+    }
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, SensorError> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .map_err(|err| SensorError::Thread(format!("{name}: {err}")))
+}
