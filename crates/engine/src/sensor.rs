@@ -338,7 +338,6 @@ impl Threads<'_> {
             gauges: gauges.clone(),
             write_errors,
             source: source.clone(),
-            stop: stop_control.clone(),
         };
         let warden = spawn("warden", move || warden.run())?;
         let mut workers = Vec::new();

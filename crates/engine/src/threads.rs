@@ -181,11 +181,10 @@ pub(crate) struct WardenThread {
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) write_errors: Arc<AtomicU64>,
     pub(crate) source: Source,
-    pub(crate) stop: Arc<AtomicBool>,
 }
 
 impl WardenThread {
-    /// Runs until every worker has gone and the order to stop was given; gives the warden back.
+    /// Runs until every worker has gone; gives the warden back.
     pub(crate) fn run(mut self) -> Warden {
         let mut watched = Instant::now();
         let mut closely_until = Instant::now();
@@ -213,9 +212,6 @@ impl WardenThread {
                 for step in self.warden.watch() {
                     self.tell(step);
                 }
-            }
-            if self.stop.load(Ordering::Acquire) && self.alerts.is_empty() && self.gauges.workers.is_empty() {
-                return self.warden;
             }
         }
     }

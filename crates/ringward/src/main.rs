@@ -1,1 +1,198 @@
-fn main() {}
+//! The `ringward` command.
+#![forbid(unsafe_code)]
+
+mod commands;
+mod config;
+mod reference;
+mod setup;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Done.
+const OK: u8 = 0;
+/// Failed while running.
+const FAILED: u8 = 1;
+/// Bad usage or configuration.
+const USAGE: u8 = 2;
+
+/// Network detection and response sensor: reads packets through AF_XDP, matches threat intelligence,
+/// isolates hosts in the kernel.
+#[derive(Debug, Parser)]
+#[command(name = "ringward", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the sensor on live ports until it is told to stop.
+    Run {
+        /// Configuration file.
+        #[arg(short, long, default_value = "/etc/ringward/ringward.toml")]
+        config: PathBuf,
+        /// Refuse to start if any indicator line cannot be read.
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Run the pipeline over capture files (pcap, pcapng, gzip or not); needs no privileges.
+    Replay(ReplayArgs),
+    /// Isolate and release hosts.
+    Isolate {
+        #[command(flatten)]
+        reach: Reach,
+        #[command(subcommand)]
+        action: IsolateAction,
+    },
+    /// Print the counters of the running sensor.
+    Stats {
+        #[command(flatten)]
+        reach: Reach,
+        /// As one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write an incident as one self-contained HTML page.
+    Report(ReportArgs),
+    /// Print the configuration reference (Markdown).
+    Reference,
+}
+
+#[derive(Debug, clap::Args)]
+struct ReplayArgs {
+    /// Configuration file; its ports are ignored.
+    #[arg(short, long)]
+    config: Option<PathBuf>,
+    /// Indicator list, in addition to the configuration's.
+    #[arg(long = "iocs", value_name = "FILE")]
+    iocs: Vec<PathBuf>,
+    /// Worker threads; the result does not depend on it.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: Option<u16>,
+    /// Begin every capture with empty state.
+    #[arg(long)]
+    reset: bool,
+    /// Refuse to start if any indicator line cannot be read.
+    #[arg(long)]
+    strict: bool,
+    /// Output directory.
+    #[arg(long, default_value = "out", value_name = "DIR")]
+    out: PathBuf,
+    /// Capture files.
+    #[arg(required = true, value_name = "PCAP")]
+    pcaps: Vec<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct ReportArgs {
+    /// Incident file (incidents/ID.json) or its id.
+    #[arg(required_unless_present = "latest", conflicts_with = "latest")]
+    incident: Option<String>,
+    /// The incident that was written last.
+    #[arg(long)]
+    latest: bool,
+    /// Output directory of the sensor; default: the configuration's.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Configuration file that names the output directory.
+    #[arg(short, long, default_value = "/etc/ringward/ringward.toml")]
+    config: PathBuf,
+    /// The page to write.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// How to find the sensor.
+#[derive(Debug, clap::Args)]
+struct Reach {
+    /// Configuration file of the sensor.
+    #[arg(short, long, global = true)]
+    config: Option<PathBuf>,
+    /// Control socket of the sensor; default: the configuration's.
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum IsolateAction {
+    /// Isolate a host.
+    Add {
+        /// IPv4 or IPv6 address.
+        host: IpAddr,
+        /// For how long; default: the policy's lifetime.
+        #[arg(long, value_parser = config::lifetime)]
+        ttl: Option<std::time::Duration>,
+        /// Why, for the record.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Release a host.
+    Rm {
+        /// IPv4 or IPv6 address.
+        host: IpAddr,
+    },
+    /// Show who is isolated.
+    List {
+        /// As a JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Release everybody. Works on the pinned map if no sensor is running.
+    Flush,
+}
+
+/// A failure with its exit code.
+#[derive(Debug)]
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    fn usage(message: impl ToString) -> Self {
+        Failure { code: USAGE, message: message.to_string() }
+    }
+
+    fn running(message: impl ToString) -> Self {
+        Failure { code: FAILED, message: message.to_string() }
+    }
+}
+
+impl From<config::ConfigError> for Failure {
+    fn from(err: config::ConfigError) -> Self {
+        Failure::usage(err)
+    }
+}
+
+fn main() -> ExitCode {
+    // clap exits with 2 on bad usage and 0 for --help and --version.
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(false)
+        .with_max_level(tracing::Level::INFO)
+        .init();
+    let outcome = match cli.command {
+        Command::Run { config, strict } => commands::run(&config, strict),
+        Command::Replay(args) => commands::replay(args),
+        Command::Isolate { reach, action } => commands::isolate(&reach, &action),
+        Command::Stats { reach, json } => commands::stats(&reach, json),
+        Command::Report(args) => commands::report(&args),
+        Command::Reference => {
+            print!("{}", reference::markdown());
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::from(OK),
+        Err(failure) => {
+            eprintln!("ringward: {}", failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}

@@ -1,0 +1,189 @@
+use proptest::prelude::*;
+use wire::{Endpoint, Nanos, Vlans};
+
+use super::*;
+use crate::Transaction;
+
+#[derive(Debug, Default)]
+struct Log {
+    inspected: Vec<Transaction>,
+    logged: Vec<Transaction>,
+}
+
+impl Sink for Log {
+    fn inspect(&mut self, transaction: &Transaction) {
+        self.inspected.push(transaction.clone());
+    }
+
+    fn log(&mut self, transaction: Transaction) {
+        self.logged.push(transaction);
+    }
+}
+
+fn tuple(proto: IpProto, server_port: u16) -> FlowTuple {
+    let end = |ip: &str, port| Endpoint { ip: ip.parse().unwrap(), port };
+    FlowTuple {
+        id: 1,
+        client: end("10.0.0.1", 40000),
+        server: end("10.0.0.2", server_port),
+        proto,
+        vlans: Vlans::default(),
+        start: Nanos(0),
+    }
+}
+
+use Direction::{ToClient, ToServer};
+
+/// Feeds pieces of `step` bytes.
+fn talk(port: u16, step: usize, turns: &[(Direction, &[u8])]) -> (Log, AppLayer) {
+    let mut layer = AppLayer::new(&tuple(IpProto::TCP, port));
+    let mut log = Log::default();
+    for (direction, bytes) in turns {
+        for piece in bytes.chunks(step) {
+            layer.data(Chunk { direction: *direction, bytes: piece, time: Nanos(0) }, &mut log);
+        }
+    }
+    layer.close(&mut log);
+    (log, layer)
+}
+
+const REQUESTS: &[u8] = b"POST /gate.php?h=PC HTTP/1.1\r\nHost: Evil.example:8080\r\nContent-Length: 5\r\n\r\nhello\
+GET /two HTTP/1.1\r\nhost: evil.example\r\nUser-Agent: x\r\n\r\n";
+const RESPONSES: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/plain; charset=x\r\n\r\n\
+4\r\nwiki\r\n5;x=y\r\npedia\r\n0\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno";
+
+fn client_hello() -> Vec<u8> {
+    let mut ext = vec![0, 0, 0, 14, 0, 12, 0, 0, 9];
+    ext.extend_from_slice(b"Evil.test");
+    ext.extend_from_slice(&[0, 16, 0, 5, 0, 3, 2, b'h', b'2']);
+    let mut body = vec![3, 3];
+    body.extend_from_slice(&[7; 32]);
+    body.extend_from_slice(&[0, 0, 2, 0x13, 1, 1, 0]);
+    body.extend_from_slice(&(ext.len() as u16).to_be_bytes());
+    body.extend_from_slice(&ext);
+    let mut message = vec![1, 0];
+    message.extend_from_slice(&(body.len() as u16).to_be_bytes());
+    message.extend_from_slice(&body);
+    let (a, b) = message.split_at(20);
+    // Two records for one message.
+    [&[0x16, 3, 1, 0, 20][..], a, &[0x16, 3, 1, 0, b.len() as u8], b].concat()
+}
+
+#[test]
+fn http_is_found_on_any_port_in_any_pieces() {
+    for step in [1, 2, 3, 7, 19, 1000] {
+        let (log, layer) = talk(31337, step, &[(ToServer, REQUESTS), (ToClient, RESPONSES)]);
+        assert_eq!(layer.protocol(), Some(AppProto::Http));
+        let [Transaction::Http(one), Transaction::Http(two)] = &log.logged[..] else { panic!("{log:?}") };
+        assert_eq!((one.method.as_str(), one.uri.as_str()), ("POST", "/gate.php?h=PC"));
+        assert_eq!((one.host.as_deref(), one.port), (Some("evil.example"), Some(8080)));
+        assert_eq!((one.status, one.response_length), (Some(200), 9));
+        assert_eq!(one.content_type.as_deref(), Some("text/plain"));
+        assert_eq!((two.status, two.user_agent.as_deref()), (Some(404), Some("x")));
+        assert_eq!(log.inspected.len(), 2);
+    }
+}
+
+#[test]
+fn tls_is_found_across_records_and_pieces() {
+    for step in [1, 5, 6, 23, 1000] {
+        let (log, layer) = talk(8443, step, &[(ToServer, &client_hello())]);
+        assert_eq!(layer.protocol(), Some(AppProto::Tls));
+        let [Transaction::Tls(tls)] = &log.logged[..] else { panic!("{log:?}") };
+        assert_eq!(tls.sni.as_deref(), Some("evil.test"));
+        assert_eq!((tls.alpns.as_slice(), tls.version), (&["h2".to_owned()][..], Some(0x303)));
+    }
+}
+
+#[test]
+fn dns_over_tcp_in_pieces() {
+    let message = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04evil\x04test\x00\x00\x01\x00\x01";
+    let framed = [&(message.len() as u16).to_be_bytes()[..], message].concat();
+    for step in [1, 2, 30, 1000] {
+        let (log, _) = talk(53, step, &[(ToServer, &[&framed[..], &framed].concat())]);
+        assert_eq!(log.logged.len(), 2);
+    }
+}
+
+#[test]
+fn a_server_that_speaks_first_hides_nothing() {
+    let (log, _) = talk(80, 1, &[(ToClient, b"220 hello there\r\n"), (ToServer, b"GET /x HTTP/1.0\r\n\r\n")]);
+    assert_eq!(log.inspected.len(), 1);
+    let (log, layer) = talk(21, 1, &[(ToClient, b"220 hello there\r\n"), (ToServer, b"USER anonymous__\r\n")]);
+    assert!(log.inspected.is_empty() && layer.protocol().is_none() && layer.finished());
+}
+
+#[test]
+fn requests_of_sloppy_implants_are_seen() {
+    for request in [
+        &b"GET /a b?c=d e HTTP/1.1\nHost: evil.test\n\n"[..],
+        b"GET /a b?c=d e HTTP/1.1\r\nHost:evil.test \r\nbroken header line\r\n\r\n",
+        b"\r\nGET /a b?c=d e HTTP/1.1\r\nHOST: evil.test.\r\n\r\n",
+    ] {
+        let (log, _) = talk(80, 1000, &[(ToServer, request)]);
+        let [Transaction::Http(http)] = &log.inspected[..] else { panic!("{log:?}") };
+        assert_eq!((http.uri.as_str(), http.host.as_deref()), ("/a b?c=d e", Some("evil.test")));
+    }
+}
+
+#[test]
+fn parsing_resumes_behind_a_gap() {
+    let mut layer = AppLayer::new(&tuple(IpProto::TCP, 80));
+    let mut log = Log::default();
+    let chunk = |direction, bytes| Chunk { direction, bytes, time: Nanos(0) };
+    layer.data(chunk(ToServer, b"GET /one HTTP/1.1\r\nHo"), &mut log);
+    layer.gap(ToServer, 100, &mut log);
+    layer.data(chunk(ToServer, b"rest of something\r\n"), &mut log);
+    layer.data(chunk(ToServer, b"GET /two HTTP/1.1\r\n\r\n"), &mut log);
+    layer.close(&mut log);
+    let uris: Vec<&str> = log.logged.iter().map(|t| if let Transaction::Http(h) = t { h.uri.as_str() } else { "" }).collect();
+    assert_eq!(uris, ["/two"]);
+}
+
+proptest! {
+    /// Any bytes in any pieces are survived, and everything inspected is logged.
+    #[test]
+    fn anything_is_survived(
+        pieces in prop::collection::vec((any::<bool>(), prop::collection::vec(any::<u8>(), 1..100), any::<bool>()), 0..40),
+        port in prop::sample::select(vec![53_u16, 80, 443, 9999]),
+        start in 0..4_usize,
+    ) {
+        let mut layer = AppLayer::new(&tuple(IpProto::TCP, port));
+        let mut datagrams = AppLayer::new(&tuple(IpProto::UDP, port));
+        let mut log = Log::default();
+        let hello = client_hello();
+        let first: &[u8] = [&b""[..], b"GET / HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", &hello[..30]][start];
+        if !first.is_empty() {
+            layer.data(Chunk { direction: ToServer, bytes: first, time: Nanos(0) }, &mut log);
+        }
+        for (up, bytes, gap) in &pieces {
+            let direction = if *up { ToServer } else { ToClient };
+            layer.data(Chunk { direction, bytes, time: Nanos(0) }, &mut log);
+            datagrams.datagram(Chunk { direction, bytes, time: Nanos(0) }, &mut log);
+            if *gap {
+                layer.gap(direction, bytes.len() as u64, &mut log);
+            }
+        }
+        layer.close(&mut log);
+        datagrams.close(&mut log);
+        prop_assert_eq!(log.inspected.len(), log.logged.len());
+    }
+
+    /// Where the stream is cut makes no difference.
+    #[test]
+    fn any_split_gives_the_same(cuts in prop::collection::vec(1_usize..60, 1..30)) {
+        let mut layer = AppLayer::new(&tuple(IpProto::TCP, 80));
+        let mut log = Log::default();
+        for (direction, mut bytes) in [(ToServer, REQUESTS), (ToClient, RESPONSES)] {
+            for cut in cuts.iter().cycle() {
+                if bytes.is_empty() { break }
+                let (piece, rest) = bytes.split_at((*cut).min(bytes.len()));
+                layer.data(Chunk { direction, bytes: piece, time: Nanos(0) }, &mut log);
+                bytes = rest;
+            }
+        }
+        layer.close(&mut log);
+        let (whole, _) = talk(80, 10_000, &[(ToServer, REQUESTS), (ToClient, RESPONSES)]);
+        prop_assert_eq!(log.logged, whole.logged);
+    }
+}

@@ -1,0 +1,253 @@
+//! HTTP/1 requests and responses (RFC 9110, RFC 9112).
+//!
+//! The heads are read by our own lenient reader and not by a library for clients and servers: those
+//! refuse what implants send (raw spaces in the target, bare line feeds, broken header lines), and a
+//! sensor must see it. Bodies are counted, never copied.
+
+mod body;
+mod head;
+
+use std::collections::VecDeque;
+
+use wire::Direction;
+
+use self::body::Body;
+use self::head::Head;
+use crate::app::Guess;
+use crate::{Chunk, Parser, Sink, Transaction};
+
+/// Bytes of a head; what is longer is read as far as this.
+pub const MAX_HEAD: usize = 16 * 1024;
+/// Headers kept of one request.
+pub const MAX_HEADERS: usize = 64;
+/// Requests that may wait for their response; the oldest is logged without.
+pub const MAX_PENDING: usize = 64;
+
+const METHODS: [&[u8]; 16] = [
+    b"GET ", b"POST ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"TRACE ",
+    b"PROPFIND ", b"PROPPATCH ", b"MKCOL ", b"COPY ", b"MOVE ", b"SEARCH ", b"REPORT ",
+];
+const RESPONSE: &[u8] = b"HTTP/1.";
+
+/// An HTTP request with its response, if one came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Http {
+    /// Request method; empty if only the response was seen.
+    pub method: String,
+    /// Request target as sent.
+    pub uri: String,
+    /// "HTTP/1.1" or "HTTP/1.0".
+    pub version: String,
+    /// The host asked for: from the target or the Host header, lower case, without port.
+    pub host: Option<String>,
+    /// The port in the target or the Host header.
+    pub port: Option<u16>,
+    /// User-Agent header.
+    pub user_agent: Option<String>,
+    /// Referer header.
+    pub referer: Option<String>,
+    /// Content-Type of the response, without parameters.
+    pub content_type: Option<String>,
+    /// Status code of the response.
+    pub status: Option<u16>,
+    /// Location header of the response.
+    pub location: Option<String>,
+    /// Bytes of the response's body that were seen or are known to have passed.
+    pub response_length: u64,
+    /// Request headers in order.
+    pub request_headers: Vec<(String, String)>,
+}
+
+/// A request line or a status line.
+pub(crate) fn guess(seen: &[u8]) -> Guess {
+    let start = seen.iter().position(|b| !matches!(b, b'\r' | b'\n')).unwrap_or(seen.len());
+    let seen = &seen[start..];
+    let mut verdict = Guess::No;
+    for known in METHODS.iter().copied().chain([RESPONSE]) {
+        if seen.starts_with(known) {
+            return Guess::Yes;
+        }
+        if known.starts_with(seen) {
+            verdict = Guess::More;
+        }
+    }
+    verdict
+}
+
+#[derive(Debug, Default)]
+struct Side {
+    /// A head that did not come in one piece.
+    head: Vec<u8>,
+    body: Body,
+    /// Looking for the next head after lost bytes.
+    lost: bool,
+}
+
+/// See [`crate::Parser`].
+#[derive(Debug, Default)]
+pub struct HttpParser {
+    sides: [Side; 2],
+    /// Requests without their response.
+    pending: VecDeque<Http>,
+    /// The exchange whose response is being received.
+    current: Option<Http>,
+    tunnel: bool,
+    limits_hit: u32,
+}
+
+impl HttpParser {
+    pub(crate) fn finished(&self) -> bool {
+        self.tunnel
+    }
+
+    pub(crate) fn limits_hit(&self) -> u32 {
+        self.limits_hit
+    }
+
+    fn on_head<S: Sink>(&mut self, side: usize, head: &[u8], cut: bool, sink: &mut S) {
+        let Some(head) = head::parse(head) else {
+            self.sides[side].lost = true;
+            return;
+        };
+        self.sides[side].lost = cut;
+        match head {
+            Head::Request { http, body } => {
+                self.sides[side].body = body;
+                let transaction = Transaction::Http(http);
+                sink.inspect(&transaction);
+                if let Transaction::Http(http) = transaction {
+                    self.pending.push_back(http);
+                }
+                if self.pending.len() > MAX_PENDING {
+                    self.limits_hit += 1;
+                    self.pending.pop_front().map(|http| sink.log(Transaction::Http(http)));
+                }
+            }
+            Head::Response { status, .. } if (100..200).contains(&status) && status != 101 => {}
+            Head::Response { status, version, content_type, location, body } => {
+                self.end_response(sink);
+                let mut http = self.pending.pop_front().unwrap_or_else(|| {
+                    let lone = Http { version, ..Http::default() };
+                    sink.inspect(&Transaction::Http(lone.clone()));
+                    lone
+                });
+                http.status = Some(status);
+                http.content_type = content_type;
+                http.location = location;
+                let bodiless = http.method == "HEAD" || status == 204 || status == 304;
+                let tunnel = status == 101 || (http.method == "CONNECT" && (200..300).contains(&status));
+                self.sides[side].body = if bodiless { Body::None } else { body };
+                self.current = Some(http);
+                if tunnel {
+                    self.tunnel = true;
+                    self.log_all(sink);
+                } else if self.sides[side].body == Body::None {
+                    self.end_response(sink);
+                }
+            }
+        }
+    }
+
+    fn end_response<S: Sink>(&mut self, sink: &mut S) {
+        if let Some(http) = self.current.take() {
+            sink.log(Transaction::Http(http));
+        }
+    }
+
+    fn log_all<S: Sink>(&mut self, sink: &mut S) {
+        self.end_response(sink);
+        for http in self.pending.drain(..) {
+            sink.log(Transaction::Http(http));
+        }
+    }
+
+    /// Takes the bytes of a head; what is behind it, or `None` if it is not complete.
+    fn head<'a, S: Sink>(&mut self, side: usize, bytes: &'a [u8], sink: &mut S) -> Option<&'a [u8]> {
+        if self.sides[side].head.is_empty() {
+            if let Some(end) = head::end(bytes) {
+                self.on_head(side, &bytes[..end], false, sink);
+                return Some(&bytes[end..]);
+            }
+        }
+        let had = self.sides[side].head.len();
+        let take = bytes.len().min(MAX_HEAD - had);
+        self.sides[side].head.extend_from_slice(&bytes[..take]);
+        let found = head::end(&self.sides[side].head);
+        let full = self.sides[side].head.len() >= MAX_HEAD;
+        if found.is_none() && !full {
+            return None;
+        }
+        let head = std::mem::take(&mut self.sides[side].head);
+        let end = found.unwrap_or(head.len());
+        self.limits_hit += u32::from(found.is_none());
+        self.on_head(side, &head[..end], found.is_none(), sink);
+        Some(&bytes[end.saturating_sub(had).min(bytes.len())..])
+    }
+}
+
+impl Parser for HttpParser {
+    fn data<S: Sink>(&mut self, chunk: Chunk<'_>, sink: &mut S) {
+        let side = chunk.direction.index();
+        let mut bytes = chunk.bytes;
+        while !bytes.is_empty() && !self.tunnel {
+            let s = &mut self.sides[side];
+            if s.lost {
+                // A head begins where a segment begins, as a rule.
+                if guess(bytes) == Guess::No {
+                    return;
+                }
+                s.lost = false;
+                s.body = Body::None;
+            }
+            if s.body == Body::None {
+                if s.head.is_empty() && matches!(bytes[0], b'\r' | b'\n') {
+                    bytes = &bytes[1..];
+                    continue;
+                }
+                match self.head(side, bytes, sink) {
+                    Some(rest) => bytes = rest,
+                    None => return,
+                }
+                continue;
+            }
+            let (used, counted) = s.body.consume(bytes);
+            let ended = s.body == Body::None;
+            bytes = &bytes[used..];
+            if chunk.direction == Direction::ToClient {
+                if let Some(http) = &mut self.current {
+                    http.response_length += counted;
+                }
+                if ended {
+                    self.end_response(sink);
+                }
+            }
+        }
+    }
+
+    fn gap<S: Sink>(&mut self, direction: Direction, missing: u64, sink: &mut S) {
+        let side = &mut self.sides[direction.index()];
+        if side.body.skip(missing) {
+            if let (Direction::ToClient, Some(http)) = (direction, &mut self.current) {
+                http.response_length += missing;
+            }
+        } else {
+            side.head = Vec::new();
+            side.body = Body::None;
+            side.lost = true;
+        }
+        if direction == Direction::ToClient && self.sides[1].body == Body::None {
+            self.end_response(sink);
+        }
+    }
+
+    fn close<S: Sink>(&mut self, sink: &mut S) {
+        for side in 0..2 {
+            // A head that never got its empty line: read what is there.
+            let head = std::mem::take(&mut self.sides[side].head);
+            if head.contains(&b'\n') && !self.tunnel {
+                self.on_head(side, &head, true, sink);
+            }
+        }
+        self.log_all(sink);
+    }
+}

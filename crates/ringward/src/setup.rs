@@ -1,0 +1,130 @@
+//! From configuration to the options of the rooms.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alert::{Observation, Severity};
+use capture::XdpMode;
+use detect::IndicatorDetector;
+use engine::{CapturePortOptions, GuardPort, SensorOptions, WorkerOptions};
+use flow::{StateTimeouts, Timeouts};
+use intel::Loader;
+use verdict::{Mode, Policy};
+use wire::Nanos;
+
+use crate::Failure;
+use crate::config::{self, Config, Role, Seen, Xdp};
+
+const MIB: u64 = 1024 * 1024;
+/// Malformed indicator lines that are printed; the rest is only counted.
+const SHOWN_LINE_ERRORS: usize = 20;
+
+/// The isolation policy.
+pub fn policy(config: &Config) -> Result<Policy, Failure> {
+    let p = &config.policy;
+    let mut policy = Policy {
+        mode: match p.mode {
+            config::Mode::Enforce => Mode::Enforce,
+            config::Mode::Observe => Mode::Observe,
+        },
+        isolate_on: p.isolate_on.iter().map(|&seen| observation(seen)).collect(),
+        min_severity: match p.min_severity {
+            1 => Severity::High,
+            2 => Severity::Medium,
+            3 => Severity::Low,
+            _ => Severity::Informational,
+        },
+        lifetime: config::lifetime(&p.lifetime).map_err(Failure::usage)?,
+        ..Policy::default()
+    };
+    for entry in &p.protected {
+        policy.protected.add(config::network(entry).map_err(Failure::usage)?, "configured");
+    }
+    Ok(policy)
+}
+
+fn observation(seen: Seen) -> Observation {
+    match seen {
+        Seen::Dns => Observation::Dns,
+        Seen::Http => Observation::Http,
+        Seen::Tls => Observation::Tls,
+        Seen::Ip => Observation::Ip,
+        Seen::Url => Observation::Url,
+    }
+}
+
+/// Worker settings; `clock` is the monotonic clock of a live sensor.
+pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> WorkerOptions {
+    let t = &config.flow.timeout;
+    let of = |new, established, closed| StateTimeouts {
+        new: Duration::from_secs(new),
+        established: Duration::from_secs(established),
+        closed: Duration::from_secs(closed),
+    };
+    WorkerOptions {
+        max_flows: config.flow.max_flows,
+        timeouts: Timeouts {
+            tcp: of(t.tcp_new, t.tcp_established, t.tcp_closed),
+            udp: of(t.udp_new, t.udp_established, 0),
+            icmp: of(t.icmp_new, t.icmp_established, 0),
+            other: of(t.other_new, t.other_established, 0),
+        },
+        lookback: (u64::from(config.evidence.lookback_mib) * MIB) as usize,
+        evidence_limit: u64::from(config.evidence.max_mib_per_flow) * MIB,
+        clock,
+    }
+}
+
+/// Loads the indicator lists and says what was in them.
+pub fn detector(files: &[PathBuf], strict: bool) -> Result<IndicatorDetector, Failure> {
+    let mut loader = Loader::new();
+    for file in files {
+        loader.file(file).map_err(Failure::usage)?;
+    }
+    let (indicators, report) = loader.finish();
+    for error in report.errors.iter().take(SHOWN_LINE_ERRORS) {
+        eprintln!("ringward: {error}");
+    }
+    if report.skipped > 0 {
+        if strict {
+            let what = format!("{} indicator lines cannot be read (--strict)", report.skipped);
+            return Err(Failure::usage(what));
+        }
+        eprintln!("ringward: {} indicator lines skipped", report.skipped);
+    }
+    if !files.is_empty() {
+        eprintln!(
+            "ringward: {} indicators: {} domains, {} addresses, {} URLs",
+            report.domains + report.ips + report.urls,
+            report.domains,
+            report.ips,
+            report.urls
+        );
+    }
+    Ok(IndicatorDetector::new(Arc::new(indicators)))
+}
+
+/// Everything a live sensor needs.
+pub fn sensor(config: &Config) -> Result<SensorOptions, Failure> {
+    let mode = |xdp| match xdp {
+        Xdp::Native => XdpMode::Native,
+        Xdp::Generic => XdpMode::Generic,
+    };
+    let of = |role| config.port.iter().filter(move |p| p.role == role);
+    Ok(SensorOptions {
+        capture: of(Role::Capture)
+            .map(|p| CapturePortOptions { name: p.name.clone(), mode: mode(p.xdp) })
+            .collect(),
+        guard: of(Role::Guard).map(|p| GuardPort { name: p.name.clone(), mode: mode(p.xdp) }).collect(),
+        workers: config.workers.count,
+        cpus: config.workers.cpus.clone(),
+        rx_ring: config.workers.rx_ring,
+        pins: config.isolation.pin_dir.clone(),
+        isolation_capacity: config.isolation.capacity,
+        socket: config.control.socket.clone(),
+        stats_interval: Duration::from_secs(config.output.stats_interval),
+        worker: worker(config, Some(engine::monotonic)),
+        policy: policy(config)?,
+    })
+}
