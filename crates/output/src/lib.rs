@@ -1,4 +1,21 @@
-//! output
+//! Events leave.
+//!
+//! In: [`Event`]s with their [`Stamp`]. Out: eve.json, evidence/*.pcapng, incidents/*.{json,html}. This
+//! room knows events and nothing of where they come from; it runs on a thread of its own and is the
+//! only one that touches the disk.
+#![forbid(unsafe_code)]
 
+mod error;
+mod eve;
 mod event;
+mod evidence;
+mod incident;
+mod pcapng;
+mod recorder;
+mod text;
+
+pub use error::OutputError;
 pub use event::*;
+pub use evidence::evidence_name;
+pub use incident::{Incident, load as load_incident, render_html};
+pub use recorder::{Recorder, RecorderOptions};

@@ -1,0 +1,90 @@
+//! `alert`: a finding. What Ringward adds goes into `alert.metadata`, as rule authors do.
+
+use serde_json::{Value, json};
+use wire::Direction;
+
+use super::{Object, community, endpoints, head, name, transaction};
+use crate::event::{AlertEvent, Stamp};
+use crate::text::{eve_ip, timestamp};
+
+pub(super) fn line(stamp: &Stamp, event: &AlertEvent) -> Value {
+    let alert = &event.alert;
+    let mut line = head(stamp, "alert");
+    endpoints(&mut line, &event.flow, alert.direction);
+    line.insert("pkt_src".into(), "wire/pcap".into());
+    community(&mut line, &event.flow);
+    if let Some((tx_id, _)) = &event.transaction {
+        line.insert("tx_id".into(), (*tx_id).into());
+    }
+    let body = json!({
+        "action": "allowed",
+        "gid": alert.gid,
+        "signature_id": alert.sid,
+        "rev": alert.rev,
+        "signature": alert.signature,
+        "category": alert.category,
+        "severity": alert.severity as u8,
+        "metadata": metadata(event),
+    });
+    line.insert("alert".into(), body);
+    if let Some((tx_id, tx)) = &event.transaction {
+        line.insert(name(tx).into(), transaction(tx, *tx_id));
+    }
+    if let Some(app) = event.app {
+        line.insert("app_proto".into(), app.name().into());
+    }
+    let direction = match alert.direction {
+        Direction::ToServer => "to_server",
+        Direction::ToClient => "to_client",
+    };
+    line.insert("direction".into(), direction.into());
+    let mut flow = json!({
+        "pkts_toserver": event.packets[0],
+        "pkts_toclient": event.packets[1],
+        "bytes_toserver": event.bytes[0],
+        "bytes_toclient": event.bytes[1],
+        "start": timestamp(event.flow.start),
+        "src_ip": eve_ip(event.flow.client.ip),
+        "dest_ip": eve_ip(event.flow.server.ip),
+    });
+    if event.flow.client.port != 0 {
+        flow["src_port"] = event.flow.client.port.into();
+        flow["dest_port"] = event.flow.server.port.into();
+    }
+    line.insert("flow".into(), flow);
+    line.into()
+}
+
+fn metadata(event: &AlertEvent) -> Value {
+    let alert = &event.alert;
+    let mut out = Object::new();
+    let mut put = |name: &str, values: Vec<String>| {
+        if !values.is_empty() {
+            out.insert(name.into(), values.into());
+        }
+    };
+    let mut tactics: Vec<_> = alert.techniques.iter().map(|t| t.tactic()).collect();
+    tactics.sort_unstable();
+    tactics.dedup();
+    put("mitre_tactic_id", tactics.iter().map(|t| t.id().to_owned()).collect());
+    put("mitre_tactic_name", tactics.iter().map(|t| t.name().replace(' ', "_")).collect());
+    put("mitre_technique_id", alert.techniques.iter().map(|t| t.id().to_owned()).collect());
+    put("mitre_technique_name", alert.techniques.iter().map(|t| t.name().replace(' ', "_")).collect());
+    let mut stages: Vec<_> = tactics.iter().map(|t| t.stage()).collect();
+    stages.dedup();
+    put("kill_chain_stage", stages.iter().map(|s| s.name().to_owned()).collect());
+    put("ioc_type", vec![alert.hit.kind.to_owned()]);
+    put("ioc_value", vec![alert.hit.indicator.to_string()]);
+    put("ioc_observed", vec![alert.hit.observed.clone()]);
+    put("ioc_description", alert.hit.description.iter().map(ToString::to_string).collect());
+    put("ioc_source", vec![alert.hit.source.clone()]);
+    put("victim", alert.victim.iter().map(ToString::to_string).collect());
+    if let Some(checkin) = &alert.checkin {
+        let told = |d: &Option<::alert::Disclosure>| d.iter().map(|d| d.value.clone()).collect();
+        put("c2_host_name", told(&checkin.host_name));
+        put("c2_user_name", told(&checkin.user_name));
+        put("c2_operating_system", told(&checkin.operating_system));
+    }
+    put("evidence", event.evidence.iter().map(ToString::to_string).collect());
+    out.into()
+}

@@ -1,0 +1,74 @@
+//! `flow`: a record of a flow that ended.
+
+use ::flow::FlowRecord;
+use serde_json::{Value, json};
+use wire::{Direction, TcpFlags};
+
+use super::{Object, community, endpoints, head};
+use crate::event::{FlowEvent, Stamp};
+use crate::text::timestamp;
+
+pub(super) fn line(stamp: &Stamp, event: &FlowEvent) -> Value {
+    let r = &event.record;
+    let mut line = head(stamp, "flow");
+    endpoints(&mut line, &r.tuple, Direction::ToServer);
+    if let Some((kind, code)) = r.icmp {
+        line.insert("icmp_type".into(), kind.into());
+        line.insert("icmp_code".into(), code.into());
+    }
+    if let Some(app) = event.app {
+        line.insert("app_proto".into(), app.name().into());
+    }
+    let mut flow = json!({
+        "pkts_toserver": r.packets[0],
+        "pkts_toclient": r.packets[1],
+        "bytes_toserver": r.bytes[0],
+        "bytes_toclient": r.bytes[1],
+        "start": timestamp(r.tuple.start),
+        "end": timestamp(r.end),
+        "age": r.end.seconds().saturating_sub(r.tuple.start.seconds()),
+        "state": r.state.name(),
+        "reason": r.reason.name(),
+        "alerted": event.alerted,
+    });
+    if event.transactions > 0 {
+        flow["tx_cnt"] = event.transactions.into();
+    }
+    line.insert("flow".into(), flow);
+    community(&mut line, &r.tuple);
+    if let Some(tcp) = tcp(r) {
+        line.insert("tcp".into(), tcp);
+    }
+    line.into()
+}
+
+fn tcp(record: &FlowRecord) -> Option<Value> {
+    let tcp = record.tcp?;
+    let all = TcpFlags(tcp.flags[0].0 | tcp.flags[1].0);
+    let hex = |flags: TcpFlags| format!("{:02x}", flags.0);
+    let mut out = Object::new();
+    out.insert("tcp_flags".into(), hex(all).into());
+    out.insert("tcp_flags_ts".into(), hex(tcp.flags[0]).into());
+    out.insert("tcp_flags_tc".into(), hex(tcp.flags[1]).into());
+    for (bit, name) in [
+        (TcpFlags::SYN, "syn"),
+        (TcpFlags::FIN, "fin"),
+        (TcpFlags::RST, "rst"),
+        (TcpFlags::PSH, "psh"),
+        (TcpFlags::ACK, "ack"),
+        (TcpFlags::URG, "urg"),
+        (TcpFlags::ECE, "ecn"),
+        (TcpFlags::CWR, "cwr"),
+    ] {
+        if all.any(bit) {
+            out.insert(name.into(), true.into());
+        }
+    }
+    out.insert("state".into(), tcp.state.into());
+    for (bytes, name) in tcp.gap_bytes.into_iter().zip(["ts_gap", "tc_gap"]) {
+        if bytes > 0 {
+            out.insert(name.into(), true.into());
+        }
+    }
+    Some(out.into())
+}

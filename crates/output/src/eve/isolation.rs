@@ -1,0 +1,40 @@
+//! `isolation`: a step in the life of an isolation. Ringward's own event type.
+
+use serde_json::{Value, json};
+use wire::Direction;
+
+use super::{community, endpoints, head};
+use crate::event::{IsolationEvent, Stamp};
+use crate::text::timestamp;
+
+pub(super) fn line(stamp: &Stamp, event: &IsolationEvent) -> Value {
+    let mut line = head(stamp, "isolation");
+    if let Some(flow) = &event.flow {
+        endpoints(&mut line, flow, Direction::ToServer);
+        community(&mut line, flow);
+    }
+    let mut body = json!({
+        "host": event.host.to_string(),
+        "action": event.action,
+        "by": event.by,
+        "reason": event.reason,
+        "enforced": event.enforced,
+        "dropped_packets": event.dropped_packets,
+        "dropped_bytes": event.dropped_bytes,
+    });
+    if let Some(why) = &event.not_enforced_because {
+        body["not_enforced_because"] = why.clone().into();
+    }
+    if let Some(until) = event.until {
+        body["until"] = timestamp(until).into();
+    }
+    if let Some(peer) = event.peer {
+        body["peer"] = peer.to_string().into();
+    }
+    let latency = json!(event.latency);
+    if latency.as_object().is_some_and(|l| !l.is_empty()) {
+        body["latency"] = latency;
+    }
+    line.insert("isolation".into(), body);
+    line.into()
+}

@@ -1,0 +1,45 @@
+//! `stats`: the counters that Suricata's schema knows, under its names; `counters`: all of them.
+
+use serde_json::{Value, json};
+
+use super::{Object, head};
+use crate::event::{StatsEvent, Stamp};
+
+/// Our name and the schema's, where there is one.
+const KNOWN: &[(&str, &str)] = &[
+    ("capture.received", "capture.kernel_packets"),
+    ("capture.dropped", "capture.kernel_drops"),
+    ("decoder.pkts", "decoder.pkts"),
+    ("decoder.bytes", "decoder.bytes"),
+    ("decoder.invalid", "decoder.invalid"),
+    ("decoder.ipv4", "decoder.ipv4"),
+    ("decoder.ipv6", "decoder.ipv6"),
+    ("decoder.tcp", "decoder.tcp"),
+    ("decoder.udp", "decoder.udp"),
+    ("decoder.icmpv4", "decoder.icmpv4"),
+    ("decoder.icmpv6", "decoder.icmpv6"),
+    ("decoder.vlan", "decoder.vlan"),
+    ("flow.total", "flow.total"),
+    ("flow.active", "flow.active"),
+    ("flow.tcp", "flow.tcp"),
+    ("flow.udp", "flow.udp"),
+    ("tcp.reassembly_gap", "tcp.reassembly_gap"),
+    ("detect.alert", "detect.alert"),
+];
+
+pub(super) fn lines(stamp: &Stamp, event: &StatsEvent) -> Vec<Value> {
+    let value = |name: &str| event.counters.iter().find(|(n, _)| n == name).map(|&(_, v)| v);
+    let mut stats = Object::new();
+    stats.insert("uptime".into(), event.uptime.into());
+    for (ours, theirs) in KNOWN {
+        let (Some(value), Some((group, name))) = (value(ours), theirs.split_once('.')) else { continue };
+        let group = stats.entry(group).or_insert_with(|| json!({}));
+        group[name] = value.into();
+    }
+    let mut known = head(stamp, "stats");
+    known.insert("stats".into(), stats.into());
+    let mut all = head(stamp, "counters");
+    let counters: Object = event.counters.iter().map(|(n, v)| (n.clone(), (*v).into())).collect();
+    all.insert("counters".into(), counters.into());
+    vec![known.into(), all.into()]
+}

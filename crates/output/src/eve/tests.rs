@@ -1,0 +1,219 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ::alert::{Alert, CheckIn, Disclosure, IndicatorHit, Observation, RINGWARD_GID, Severity, Technique};
+use ::flow::{EndReason, FlowRecord, FlowState, FlowTuple, TcpRecord};
+use ::proto::{AppProto, Http, Tls, dns};
+use wire::{Endpoint, IpProto, LinkType, Nanos, TcpFlags, Vlans};
+
+use super::*;
+use crate::event::*;
+use crate::{Recorder, RecorderOptions, evidence_name, load_incident};
+
+fn flow(proto: IpProto, v6: bool) -> FlowTuple {
+    let ip = |v4: &str, six: &str| if v6 { six } else { v4 }.parse().unwrap();
+    let mut vlans = Vlans::default();
+    vlans.push(7);
+    FlowTuple {
+        id: u64::MAX,
+        client: Endpoint { ip: ip("10.0.0.5", "2001:db8::5"), port: 40000 },
+        server: Endpoint { ip: ip("192.0.2.1", "2001:db8::1"), port: 80 },
+        proto,
+        vlans,
+        start: Nanos(1_400_000_000_000_000_000),
+    }
+}
+
+fn stamp() -> Stamp {
+    Stamp {
+        time: Nanos(1_400_000_001_000_001_000),
+        source: Source::File(Arc::from("a.pcap")),
+        packet: Some(3),
+    }
+}
+
+fn http() -> Http {
+    Http {
+        method: "GET".into(),
+        uri: "/gate?user=<b>alice</b>".into(),
+        version: "HTTP/1.1".into(),
+        host: Some("evil.example".into()),
+        port: Some(8080),
+        user_agent: Some("x".into()),
+        status: Some(200),
+        ..Http::default()
+    }
+}
+
+fn alert() -> Alert {
+    Alert {
+        time: stamp().time,
+        arrival: None,
+        raised: None,
+        gid: RINGWARD_GID,
+        sid: 1002,
+        rev: 1,
+        signature: "RINGWARD test",
+        category: "test",
+        severity: Severity::High,
+        observation: Observation::Http,
+        direction: Direction::ToServer,
+        victim: Some("10.0.0.5".parse().unwrap()),
+        peer: "192.0.2.1".parse().unwrap(),
+        hit: IndicatorHit {
+            kind: "domain",
+            indicator: Arc::from("evil.example"),
+            observed: "evil.example".into(),
+            description: Some(Arc::from("Demo RAT")),
+            source: "list.csv:3".into(),
+        },
+        techniques: vec![Technique::WebProtocols, Technique::SystemOwnerDiscovery],
+        checkin: Some(CheckIn {
+            uri: "/gate?user=<b>alice</b>".into(),
+            user_name: Some(Disclosure {
+                value: "<b>alice</b>".into(),
+                found_in: "query user".into(),
+                encodings: vec!["percent"],
+            }),
+            ..CheckIn::default()
+        }),
+    }
+}
+
+fn events() -> Vec<Event> {
+    let tcp = flow(IpProto::TCP, false);
+    let record = |tuple, tcp, icmp| FlowRecord {
+        tuple,
+        end: Nanos(1_400_000_002_000_000_000),
+        packets: [3, 2],
+        bytes: [300, 200],
+        state: FlowState::Closed,
+        reason: EndReason::Shutdown,
+        tcp,
+        icmp,
+    };
+    let tcp_record = TcpRecord { flags: [TcpFlags(0x1b), TcpFlags(0x53)], state: "closed", gap_bytes: [0, 9] };
+    let flow_event = |record, app| Event::Flow(Box::new(FlowEvent { record, app, alerted: true, transactions: 1 }));
+    let tx = |transaction| {
+        let event = TransactionEvent { flow: tcp, direction: Direction::ToServer, tx_id: 0, transaction };
+        Event::Transaction(Box::new(event))
+    };
+    let message = b"\x12\x34\x81\x80\0\x01\0\x03\0\x01\0\0\x01a\x01b\0\0\x01\0\x01\
+\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\xc0\0\x02\x01\
+\xc0\x0c\0\x21\0\x01\0\0\0\x3c\0\x08\0\x01\0\x02\0\x50\xc0\x0c\
+\xc0\x0c\0\x41\0\x01\0\0\0\x3c\0\x00\
+\xc0\x0c\0\x06\0\x01\0\0\0\x3c\0\x18\xc0\x0c\xc0\x0c\0\0\0\x01\0\0\0\x02\0\0\0\x03\0\0\0\x04\0\0\0\x05";
+    let evidence = evidence_name(&tcp);
+    vec![
+        flow_event(record(tcp, Some(tcp_record), None), Some(AppProto::Http)),
+        flow_event(record(flow(IpProto::ICMPV6, true), None, Some((128, 0))), None),
+        tx(Transaction::Dns(dns::parse(message).unwrap())),
+        tx(Transaction::Http(http())),
+        tx(Transaction::Http(Http::default())),
+        tx(Transaction::Tls(Tls { sni: Some("x".into()), version: Some(0x304), alpns: vec!["h2".into()], server_alpn: None })),
+        Event::Alert(Box::new(AlertEvent {
+            flow: tcp,
+            packets: [1, 0],
+            bytes: [60, 0],
+            app: Some(AppProto::Http),
+            transaction: Some((0, Transaction::Http(http()))),
+            alert: alert(),
+            evidence: Some(evidence.clone()),
+        })),
+        Event::Isolation(Box::new(IsolationEvent {
+            host: "10.0.0.5".parse::<IpAddr>().unwrap().into(),
+            action: IsolationAction::Isolate,
+            by: "indicator",
+            reason: "RINGWARD test".into(),
+            enforced: true,
+            not_enforced_because: None,
+            until: Some(Nanos(1_400_003_601_000_000_000)),
+            dropped_packets: 0,
+            dropped_bytes: 0,
+            latency: Latency { alert_ns: Some(20_000), map_ns: Some(410_000), first_drop_ns: None },
+            flow: Some(tcp),
+            peer: None,
+        })),
+        Event::Evidence(Box::new(EvidenceEvent {
+            file: evidence,
+            flow: tcp,
+            link: LinkType::Ethernet,
+            packets: vec![EvidencePacket { time: stamp().time, wire_len: 80, frame: vec![1; 61] }],
+            complete: true,
+        })),
+        Event::Stats(Box::new(StatsEvent {
+            uptime: 5,
+            counters: [("capture.received", 1), ("decoder.pkts", 1), ("flow.total", 1), ("detect.alert", 1), ("tcp.reassembly_gap", 0), ("guard.dropped", 4)]
+                .map(|(n, v)| (n.to_owned(), v)).into(),
+        })),
+    ]
+}
+
+fn data() -> PathBuf {
+    std::env::var_os("RINGWARD_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from)
+}
+
+#[test]
+fn lines_are_valid_by_suricatas_schema() {
+    let path = data().join("schema/eve-8.0.6.schema.json");
+    let Ok(text) = std::fs::read(&path) else {
+        eprintln!("SKIPPED: no schema at {}", path.display());
+        return;
+    };
+    let schema: Value = serde_json::from_slice(&text).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let mut seen = Vec::new();
+    for event in events() {
+        for line in lines(&stamp(), &event) {
+            let kind = line["event_type"].as_str().unwrap().to_owned();
+            if ["alert", "flow", "dns", "http", "tls", "stats"].contains(&kind.as_str()) {
+                let errors: Vec<String> = validator.iter_errors(&line).map(|e| e.to_string()).collect();
+                assert!(errors.is_empty(), "{line:#}\n{errors:?}");
+                seen.push(kind);
+            }
+        }
+    }
+    seen.dedup();
+    assert_eq!(seen, ["flow", "dns", "http", "tls", "alert", "stats"]);
+    let bad = serde_json::json!({"event_type": "dns", "timestamp": "x", "dns": {"version": 3}});
+    assert!(!validator.is_valid(&bad), "a schema that accepts everything proves nothing");
+}
+
+#[test]
+fn community_ids_are_those_of_suricata() {
+    let ip = |text: &str| text.parse().unwrap();
+    let id = community_id(ip("10.0.3.1"), ip("10.0.3.2"), 52001, 5985, 6);
+    assert_eq!(id.as_deref(), Some("1:xy04oZ07nfPLVj48qVqjq9MOEac="));
+    let id = community_id(ip("10.15.33.65"), ip("8.8.8.8"), 62083, 53, 17);
+    assert_eq!(id.as_deref(), Some("1:6a7LLt9a5fuCSi2PrXhnVlAArUg="));
+}
+
+#[test]
+fn a_run_leaves_lines_evidence_and_a_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::create(dir.path(), RecorderOptions::default()).unwrap();
+    for event in events() {
+        recorder.record(&stamp(), &event).unwrap();
+    }
+    recorder.tick().unwrap();
+    let written = recorder.finish().unwrap();
+    let eve = std::fs::read_to_string(dir.path().join("eve.json")).unwrap();
+    assert_eq!(eve.lines().count() as u64, written.lines);
+    let types: Vec<String> = eve
+        .lines()
+        .map(|l| serde_json::from_str::<Value>(l).unwrap()["event_type"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(types.contains(&"evidence".to_owned()) && types.contains(&"incident".to_owned()), "{types:?}");
+    let html = std::fs::read_to_string(dir.path().join(&written.incidents[0])).unwrap();
+    assert!(html.contains("410.0 µs") && html.contains("&lt;b&gt;alice") && !html.contains("<b>alice</b>\n"));
+    assert!(!html.contains("<b><b>") && !html.contains("http://") && !html.contains("<script"));
+    let incident = load_incident(&dir.path().join(written.incidents[0].with_extension("json"))).unwrap();
+    assert_eq!((incident.status.as_str(), incident.severity, incident.alerts), ("isolated", 1, 1));
+    assert_eq!(incident.disclosed[0].told[0].value, "<b>alice</b>");
+    assert_eq!(incident.evidence[0].packets, 1);
+    assert_eq!(crate::render_html(&incident), html);
+    let pcapng = std::fs::read(dir.path().join(&written.evidence[0])).unwrap();
+    assert_eq!(pcapng[..4], [0x0a, 0x0d, 0x0d, 0x0a]);
+    assert_eq!(pcapng.len() % 4, 0);
+}

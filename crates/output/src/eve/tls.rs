@@ -1,0 +1,23 @@
+//! `tls`: a handshake.
+
+use ::proto::Tls;
+use serde_json::Value;
+
+use super::Object;
+
+pub(super) fn body(tls: &Tls) -> Value {
+    let mut out = Object::new();
+    if let Some(sni) = &tls.sni {
+        out.insert("sni".into(), sni.clone().into());
+    }
+    if let Some(version) = tls.version_name() {
+        out.insert("version".into(), version.into());
+    }
+    if !tls.alpns.is_empty() {
+        out.insert("client_alpns".into(), tls.alpns.clone().into());
+    }
+    if let Some(alpn) = &tls.server_alpn {
+        out.insert("server_alpns".into(), vec![alpn.clone()].into());
+    }
+    out.into()
+}

@@ -1,0 +1,123 @@
+//! The recorder: takes events, writes files.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::OutputError;
+use crate::eve;
+use crate::event::{Event, Stamp, Written};
+use crate::evidence::EvidenceStore;
+use crate::incident::IncidentStore;
+
+/// How to begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecorderOptions {
+    /// Go on behind an eve.json that is there already.
+    pub append: bool,
+}
+
+/// See the crate's text.
+#[derive(Debug)]
+pub struct Recorder {
+    dir: PathBuf,
+    eve_path: PathBuf,
+    eve: BufWriter<File>,
+    lines: u64,
+    evidence: EvidenceStore,
+    incidents: IncidentStore,
+}
+
+impl Recorder {
+    /// Makes the directory and opens eve.json.
+    ///
+    /// # Errors
+    /// The path that failed.
+    pub fn create(dir: &Path, options: RecorderOptions) -> Result<Self, OutputError> {
+        for folder in [dir.to_owned(), dir.join("evidence"), dir.join("incidents")] {
+            fs::create_dir_all(&folder).map_err(OutputError::at(&folder))?;
+        }
+        let eve_path = dir.join("eve.json");
+        let file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .append(options.append)
+            .truncate(!options.append)
+            .open(&eve_path)
+            .map_err(OutputError::at(&eve_path))?;
+        Ok(Recorder {
+            dir: dir.to_owned(),
+            eve_path,
+            eve: BufWriter::new(file),
+            lines: 0,
+            evidence: EvidenceStore::default(),
+            incidents: IncidentStore::default(),
+        })
+    }
+
+    /// Writes an event down. Lines are buffered until [`Recorder::tick`].
+    ///
+    /// # Errors
+    /// The file that failed; later events can still be recorded.
+    pub fn record(&mut self, stamp: &Stamp, event: &Event) -> Result<(), OutputError> {
+        for line in eve::lines(stamp, event) {
+            self.line(&line)?;
+        }
+        self.incidents.take(stamp, event);
+        if let Event::Evidence(evidence) = event {
+            let summary = self.evidence.append(&self.dir, evidence)?;
+            self.incidents.evidence(&summary);
+            if evidence.complete {
+                self.line(&eve::evidence_line(stamp, &summary))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes everything so far readable: flushes eve.json, writes incidents that have changed.
+    ///
+    /// # Errors
+    /// The file that failed.
+    pub fn tick(&mut self) -> Result<(), OutputError> {
+        for (stamp, incident) in self.incidents.write(&self.dir)? {
+            self.line(&eve::incident_line(&stamp, &incident, "open"))?;
+        }
+        self.eve.flush().map_err(OutputError::at(&self.eve_path))
+    }
+
+    /// Begins anew with the next capture: its incidents are its own.
+    ///
+    /// # Errors
+    /// The file that failed.
+    pub fn reset(&mut self) -> Result<(), OutputError> {
+        self.tick()?;
+        for (stamp, incident) in self.incidents.close() {
+            self.line(&eve::incident_line(&stamp, &incident, "closed"))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the rest and tells what there is.
+    ///
+    /// # Errors
+    /// The file that failed.
+    pub fn finish(mut self) -> Result<Written, OutputError> {
+        self.reset()?;
+        self.eve.flush().map_err(OutputError::at(&self.eve_path))?;
+        Ok(Written {
+            lines: self.lines,
+            evidence: self.evidence.written().to_vec(),
+            incidents: self.incidents.written().to_vec(),
+        })
+    }
+
+    fn line(&mut self, line: &serde_json::Value) -> Result<(), OutputError> {
+        let fail = OutputError::at(&self.eve_path);
+        serde_json::to_writer(&mut self.eve, line)
+            .map_err(std::io::Error::from)
+            .and_then(|()| self.eve.write_all(b"\n"))
+            .map_err(fail)?;
+        self.lines += 1;
+        Ok(())
+    }
+}
