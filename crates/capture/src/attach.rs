@@ -69,11 +69,7 @@ impl Attachment {
             let _ = xdp.detach(device.index, old_mode.flags());
         }
         xdp.attach(device.index, mode.flags() | XdpFlags::UPDATE_IF_NOEXIST).map_err(|source| {
-            CaptureError::Attach {
-                name: device.name.clone(),
-                driver: device.driver.clone(),
-                source,
-            }
+            CaptureError::Attach { name: device.name.clone(), driver: device.driver.clone(), source }
         })?;
         Ok(Attachment { device: device.clone(), mode, id: program_id(program.as_fd()) })
     }

@@ -16,11 +16,7 @@ pub(crate) fn sum_per_cpu(
                 .lookup_percpu(&index.to_ne_bytes(), MapFlags::ANY)
                 .map_err(|source| CaptureError::Map { map: name, source })?
                 .unwrap_or_default();
-            Ok(values
-                .iter()
-                .filter_map(|v| v.get(..8)?.try_into().ok())
-                .map(u64::from_ne_bytes)
-                .sum())
+            Ok(values.iter().filter_map(|v| v.get(..8)?.try_into().ok()).map(u64::from_ne_bytes).sum())
         })
         .collect()
 }

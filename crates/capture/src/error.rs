@@ -99,7 +99,9 @@ pub enum CaptureError {
         limit: usize,
     },
     /// The frames of the device do not fit into a chunk of packet memory.
-    #[error("interface {name}: MTU {mtu} is too large, at most {max} works; `ip link set dev {name} mtu {max}`")]
+    #[error(
+        "interface {name}: MTU {mtu} is too large, at most {max} works; `ip link set dev {name} mtu {max}`"
+    )]
     Mtu {
         /// Interface name.
         name: String,

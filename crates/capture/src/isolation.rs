@@ -118,11 +118,7 @@ impl IsolationMap {
     pub fn set(&self, host: HostKey, expires_ns: u64) -> Result<Written, WriteError> {
         let mut request = IsolationRequest::new(host, expires_ns);
         let input = ProgramInput { context_in: Some(request.bytes_mut()), ..ProgramInput::default() };
-        self.writer
-            .progs
-            .rw_isolate
-            .test_run(input)
-            .map_err(|err| WriteError::Kernel(errno(&err)))?;
+        self.writer.progs.rw_isolate.test_run(input).map_err(|err| WriteError::Kernel(errno(&err)))?;
         match request.error() {
             0 => Ok(Written { at_ns: request.written_ns(), extended: request.extended() }),
             error if error == -i64::from(libc::E2BIG) => Err(WriteError::Full),

@@ -118,14 +118,12 @@ pub fn own_addresses() -> io::Result<Vec<IpAddr>> {
             match i32::from(unsafe { (*entry.ifa_addr).sa_family }) {
                 libc::AF_INET => {
                     // SAFETY: AF_INET means sockaddr_in; read_unaligned needs no alignment.
-                    let addr =
-                        unsafe { entry.ifa_addr.cast::<libc::sockaddr_in>().read_unaligned() };
+                    let addr = unsafe { entry.ifa_addr.cast::<libc::sockaddr_in>().read_unaligned() };
                     found.push(IpAddr::from(addr.sin_addr.s_addr.to_ne_bytes()));
                 }
                 libc::AF_INET6 => {
                     // SAFETY: AF_INET6 means sockaddr_in6; read_unaligned needs no alignment.
-                    let addr =
-                        unsafe { entry.ifa_addr.cast::<libc::sockaddr_in6>().read_unaligned() };
+                    let addr = unsafe { entry.ifa_addr.cast::<libc::sockaddr_in6>().read_unaligned() };
                     found.push(IpAddr::from(addr.sin6_addr.s6_addr));
                 }
                 _ => {}
@@ -192,7 +190,6 @@ fn driver(socket: &OwnedFd, request: libc::ifreq) -> io::Result<String> {
     let mut info = [0_u32; 49];
     info[0] = ETHTOOL_GDRVINFO;
     ethtool(socket, request, &mut info)?;
-    let bytes: Vec<u8> =
-        info[1..9].iter().flat_map(|w| w.to_ne_bytes()).take_while(|&b| b != 0).collect();
+    let bytes: Vec<u8> = info[1..9].iter().flat_map(|w| w.to_ne_bytes()).take_while(|&b| b != 0).collect();
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -170,11 +170,7 @@ fn damage(path: &Path, ordinal: u64, what: &str) -> CaptureError {
 type Found<'a> = (Nanos, Result<LinkType, i32>, u32, &'a [u8]);
 
 /// The frame in a block, if it has one; keeps track of interfaces.
-fn packet<'a>(
-    block: &PcapBlockOwned<'a>,
-    interfaces: &mut Vec<Interface>,
-    last: Nanos,
-) -> Option<Found<'a>> {
+fn packet<'a>(block: &PcapBlockOwned<'a>, interfaces: &mut Vec<Interface>, last: Nanos) -> Option<Found<'a>> {
     match block {
         PcapBlockOwned::LegacyHeader(header) => {
             *interfaces = vec![Interface::legacy(header.network.0, header.is_nanosecond_precision())];

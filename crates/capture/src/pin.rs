@@ -62,9 +62,8 @@ impl PinFolder {
     /// # Errors
     /// The path and what the kernel said.
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
-        in_host_mounts(|| open(path).map(|()| PinFolder(path.to_owned()))).map_err(
-            |(path, what, source)| CaptureError::Pin { path, what, source },
-        )
+        in_host_mounts(|| open(path).map(|()| PinFolder(path.to_owned())))
+            .map_err(|(path, what, source)| CaptureError::Pin { path, what, source })
     }
 
     /// The path of a pin.

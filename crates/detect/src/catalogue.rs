@@ -35,12 +35,24 @@ const fn high(
 
 pub(crate) const DNS: SignatureInfo =
     high(1001, "RINGWARD Indicator: listed domain looked up", Observation::Dns, &[Technique::Dns]);
-pub(crate) const HTTP: SignatureInfo =
-    high(1002, "RINGWARD Indicator: HTTP request to listed host", Observation::Http, &[Technique::WebProtocols]);
-pub(crate) const TLS: SignatureInfo =
-    high(1003, "RINGWARD Indicator: TLS handshake with listed name", Observation::Tls, &[Technique::EncryptedChannel]);
-pub(crate) const IP: SignatureInfo =
-    high(1004, "RINGWARD Indicator: contact to listed address", Observation::Ip, &[Technique::ApplicationLayerProtocol]);
+pub(crate) const HTTP: SignatureInfo = high(
+    1002,
+    "RINGWARD Indicator: HTTP request to listed host",
+    Observation::Http,
+    &[Technique::WebProtocols],
+);
+pub(crate) const TLS: SignatureInfo = high(
+    1003,
+    "RINGWARD Indicator: TLS handshake with listed name",
+    Observation::Tls,
+    &[Technique::EncryptedChannel],
+);
+pub(crate) const IP: SignatureInfo = high(
+    1004,
+    "RINGWARD Indicator: contact to listed address",
+    Observation::Ip,
+    &[Technique::ApplicationLayerProtocol],
+);
 pub(crate) const IP_INBOUND: SignatureInfo = SignatureInfo {
     category: SUSPICIOUS,
     severity: Severity::Medium,

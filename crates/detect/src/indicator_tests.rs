@@ -53,7 +53,10 @@ fn a_lookup_and_its_answer_are_one_alert() {
     assert_eq!(out.len(), 1);
     assert_eq!((out[0].sid, out[0].victim), (1001, Some("10.0.0.5".parse().unwrap())));
     assert_eq!((&*out[0].hit.indicator, out[0].hit.observed.as_str()), ("evil.example", "c2.evil.example"));
-    assert_eq!((out[0].hit.description.as_deref(), out[0].hit.source.as_str()), (Some("Demo RAT"), "c2.csv:1"));
+    assert_eq!(
+        (out[0].hit.description.as_deref(), out[0].hit.source.as_str()),
+        (Some("Demo RAT"), "c2.csv:1")
+    );
 }
 
 #[test]

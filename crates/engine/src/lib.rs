@@ -16,10 +16,18 @@ mod threads;
 mod warden;
 mod worker;
 
+pub use clock::monotonic;
 pub use control::{ControlError, Reply, Request, request};
 pub use counters::{Counter, WORKER_COUNTERS, WorkerCounters};
 pub use replay::{ReplayError, ReplayOptions, ReplaySummary, replay};
-pub use sensor::{GuardPort, CapturePortOptions, Sensor, SensorError, SensorOptions, Stopped};
+pub use sensor::{CapturePortOptions, GuardPort, Sensor, SensorError, SensorOptions, Stopped};
 pub use stats::Stats;
 pub use warden::Listed;
 pub use worker::{Input, Worker, WorkerOptions};
+
+/// Whether this process runs as root. A capability would do for most of it, but not for mounting a
+/// bpffs and moving between mount namespaces.
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}

@@ -86,16 +86,12 @@ impl Lookback {
         while at != NONE && self.head - at <= self.ring.len() as u64 {
             let start = (at % self.ring.len() as u64) as usize;
             let Some(header) = self.ring.get(start..start + HEADER) else { break };
-            let word = |i: usize| {
-                u64::from_le_bytes(std::array::from_fn(|k| header[i + k]))
-            };
+            let word = |i: usize| u64::from_le_bytes(std::array::from_fn(|k| header[i + k]));
             if position.saturating_sub(word(8)) > self.window {
                 break;
             }
             let lengths = word(24);
-            let Some(frame) =
-                self.ring.get(start + HEADER..start + HEADER + (lengths >> 32) as usize)
-            else {
+            let Some(frame) = self.ring.get(start + HEADER..start + HEADER + (lengths >> 32) as usize) else {
                 break;
             };
             found.push(EvidencePacket {

@@ -231,7 +231,9 @@ impl Reader {
             self.flush(&source, options.reset || last_file);
             self.collect(0);
             if options.reset && !last_file {
-                self.desk.reset(options);
+                if let Err(err) = self.desk.reset(options) {
+                    return Err(err.into());
+                }
             }
             if let Some(failure) = self.failure.take() {
                 return Err(failure);
@@ -341,8 +343,9 @@ impl Desk {
         Ok(())
     }
 
-    fn reset(&mut self, options: &ReplayOptions) {
+    fn reset(&mut self, options: &ReplayOptions) -> Result<(), OutputError> {
         self.warden.reset(Judge::new(options.policy.clone()));
+        self.recorder.reset()
     }
 
     fn finish(mut self, counters: Vec<(String, u64)>) -> Result<ReplaySummary, ReplayError> {
@@ -356,4 +359,3 @@ impl Desk {
         Ok(self.summary)
     }
 }
-

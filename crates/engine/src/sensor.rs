@@ -157,7 +157,8 @@ impl Sensor {
         }
         let guarded = !options.guard.is_empty();
         let guard = Arc::new(guard);
-        let mut lanes: Vec<Vec<(capture::Receiver, Source)>> = (0..options.workers).map(|_| Vec::new()).collect();
+        let mut lanes: Vec<Vec<(capture::Receiver, Source)>> =
+            (0..options.workers).map(|_| Vec::new()).collect();
         let mut ports: Vec<Arc<CapturePort>> = Vec::new();
         for (device, port) in devices.capture.iter().zip(&options.capture) {
             let settings =
@@ -185,7 +186,10 @@ impl Sensor {
             let device = port.device();
             tracing::info!(
                 "capture {}: {} queues x {} workers, driver {}",
-                device.name, device.rx_queues, options.workers, device.driver
+                device.name,
+                device.rx_queues,
+                options.workers,
+                device.driver
             );
         }
         for device in guard.devices() {
@@ -263,12 +267,8 @@ impl Sensor {
         drop(gauges);
         let still_isolated: Vec<IpAddr> = warden.list(clock::wall()).iter().map(|l| l.host).collect();
         let latency = warden.latency();
-        let latency_ns = (
-            latency.len(),
-            latency.value_at_quantile(0.5),
-            latency.value_at_quantile(0.99),
-            latency.max(),
-        );
+        let latency_ns =
+            (latency.len(), latency.value_at_quantile(0.5), latency.value_at_quantile(0.99), latency.max());
         let guard = self.guard.and_then(|guard| Arc::try_unwrap(guard).ok());
         if still_isolated.is_empty() {
             if let Some(guard) = guard {
@@ -290,8 +290,7 @@ struct Devices {
 impl Devices {
     fn open(options: &SensorOptions) -> Result<Self, SensorError> {
         let open = |name: &String| {
-            Device::open(name)
-                .map_err(|source| CaptureError::Interface { name: name.clone(), source })
+            Device::open(name).map_err(|source| CaptureError::Interface { name: name.clone(), source })
         };
         let capture = options.capture.iter().map(|p| open(&p.name)).collect::<Result<_, _>>()?;
         let guard = options.guard.iter().map(|p| open(&p.name)).collect::<Result<_, _>>()?;

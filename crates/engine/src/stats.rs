@@ -50,18 +50,19 @@ impl Gauges {
             ring_dropped += ring.rx_dropped;
             fill_empty += ring.fill_ring_empty;
         }
-        let xdp = self.ports.iter().filter_map(|p| p.counters().ok()).fold(
-            CaptureCounters::default(),
-            |a, b| CaptureCounters {
-                received: a.received + b.received,
-                received_bytes: a.received_bytes + b.received_bytes,
-                steered: a.steered + b.steered,
-                no_headroom: a.no_headroom + b.no_headroom,
-                no_socket: a.no_socket + b.no_socket,
-            },
-        );
+        let xdp =
+            self.ports.iter().filter_map(|p| p.counters().ok()).fold(CaptureCounters::default(), |a, b| {
+                CaptureCounters {
+                    received: a.received + b.received,
+                    received_bytes: a.received_bytes + b.received_bytes,
+                    steered: a.steered + b.steered,
+                    no_headroom: a.no_headroom + b.no_headroom,
+                    no_socket: a.no_socket + b.no_socket,
+                }
+            });
         let dropped = ring_full + ring_dropped + xdp.no_headroom + xdp.no_socket;
-        let guard = self.guard.as_ref().and_then(|g| g.counters().ok()).unwrap_or_else(GuardCounters::default);
+        let guard =
+            self.guard.as_ref().and_then(|g| g.counters().ok()).unwrap_or_else(GuardCounters::default);
         let mut counters: Vec<(String, u64)> = [
             ("capture.received", xdp.received),
             ("capture.received_bytes", xdp.received_bytes),

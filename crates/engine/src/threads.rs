@@ -232,10 +232,9 @@ impl WardenThread {
         let host = step.host;
         match step.action {
             IsolationAction::FirstDrop => tracing::info!("{host}: first packet dropped"),
-            IsolationAction::Expire => tracing::info!(
-                "{host}: isolation is over, {} packets were dropped",
-                step.dropped_packets
-            ),
+            IsolationAction::Expire => {
+                tracing::info!("{host}: isolation is over, {} packets were dropped", step.dropped_packets)
+            }
             IsolationAction::Release => tracing::info!("{host}: released"),
             _ => {}
         }
@@ -264,7 +263,8 @@ impl WardenThread {
             }
             Request::IsolateRm { host } => match self.warden.release(host) {
                 Some(step) => {
-                    let message = format!("{host} is released, {} packets were dropped", step.dropped_packets);
+                    let message =
+                        format!("{host} is released, {} packets were dropped", step.dropped_packets);
                     self.tell(step);
                     Reply::Done { message }
                 }
@@ -293,7 +293,11 @@ impl WardenThread {
 }
 
 /// The recorder's loop: writes what comes until everybody who could send has gone.
-pub(crate) fn record(mut recorder: Recorder, records: &Receiver<Record>, errors: &AtomicU64) -> io::Result<output::Written> {
+pub(crate) fn record(
+    mut recorder: Recorder,
+    records: &Receiver<Record>,
+    errors: &AtomicU64,
+) -> io::Result<output::Written> {
     let mut ticked = Instant::now();
     let mut complained: Option<Instant> = None;
     let mut check = |outcome: Result<(), output::OutputError>| {

@@ -280,7 +280,8 @@ impl<A> FlowTable<A> {
     ) -> Direction {
         let Some(flow) = self.get_mut(slot) else { return Direction::ToServer };
         // An endpoint talking to itself (same address and port) has only one direction.
-        let from_client = packet.source() == flow.tuple.client || (flow.tuple.client == flow.tuple.server && !swapped);
+        let from_client =
+            packet.source() == flow.tuple.client || (flow.tuple.client == flow.tuple.server && !swapped);
         let direction = if from_client { Direction::ToServer } else { Direction::ToClient };
         flow.packets[direction.index()] += 1;
         flow.bytes[direction.index()] += u64::from(wire_len);

@@ -130,9 +130,7 @@ impl TcpConnection {
             Handshake::SynSent if syn && ack => Handshake::SynReceived,
             Handshake::SynReceived if ack && !syn && direction == Direction::ToServer => Handshake::Done,
             // Picked up midstream: both sides have been heard.
-            Handshake::None
-                if !payload.is_empty() && self.halves[direction.reverse().index()].flags != 0 =>
-            {
+            Handshake::None if !payload.is_empty() && self.halves[direction.reverse().index()].flags != 0 => {
                 Handshake::Done
             }
             same => same,

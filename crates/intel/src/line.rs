@@ -62,7 +62,11 @@ impl Indicator {
             return address(ip);
         }
         if let Some((head, tail)) = text.split_once('/') {
-            if head.parse::<IpAddr>().is_ok() && !tail.is_empty() && tail.len() <= 3 && tail.bytes().all(|b| b.is_ascii_digit()) {
+            if head.parse::<IpAddr>().is_ok()
+                && !tail.is_empty()
+                && tail.len() <= 3
+                && tail.bytes().all(|b| b.is_ascii_digit())
+            {
                 return Err(Malformed::Network);
             }
             return url(&text);
@@ -193,9 +197,24 @@ mod tests {
     #[test]
     fn what_would_match_too_much_or_nothing_is_refused() {
         for text in [
-            "", "com", "localhost", "0.0.0.0", "127.0.0.1", "255.255.255.255", "224.0.0.1", "10.0.0.0/8",
-            "300.1.1.1", "a..b", "a b.example", "-", "http://", "http://x:99999/", "evil.example:80:90/",
-            "\u{1F600}", &"a".repeat(3000), &format!("{}.example", "a".repeat(64)),
+            "",
+            "com",
+            "localhost",
+            "0.0.0.0",
+            "127.0.0.1",
+            "255.255.255.255",
+            "224.0.0.1",
+            "10.0.0.0/8",
+            "300.1.1.1",
+            "a..b",
+            "a b.example",
+            "-",
+            "http://",
+            "http://x:99999/",
+            "evil.example:80:90/",
+            "\u{1F600}",
+            &"a".repeat(3000),
+            &format!("{}.example", "a".repeat(64)),
         ] {
             assert!(Indicator::parse(text).is_err(), "{text:?}");
         }

@@ -27,9 +27,8 @@ const MAX_DESCRIPTION: usize = 200;
 
 const VALUE_COLUMNS: [&str; 10] =
     ["indicator", "ioc", "value", "domain", "ip", "url", "host", "hostname", "address", "ioc_value"];
-const TEXT_COLUMNS: [&str; 9] = [
-    "description", "comment", "family", "threat", "malware", "name", "malware_printable", "tags", "note",
-];
+const TEXT_COLUMNS: [&str; 9] =
+    ["description", "comment", "family", "threat", "malware", "name", "malware_printable", "tags", "note"];
 
 /// A list that cannot be read at all.
 #[derive(Debug, Error)]
@@ -221,7 +220,9 @@ fn separator(line: &str, by_name: bool) -> Option<u8> {
     let found = [b'\t', b';', b','].into_iter().find(|&s| line.bytes().any(|b| b == s));
     match found {
         Some(separator) if by_name || !url || line.contains('"') || separator == b'\t' => Some(separator),
-        Some(separator) if line.split(char::from(separator)).next().is_some_and(|f| Indicator::parse(f).is_ok()) => {
+        Some(separator)
+            if line.split(char::from(separator)).next().is_some_and(|f| Indicator::parse(f).is_ok()) =>
+        {
             Some(separator)
         }
         _ if by_name => Some(b','),
@@ -255,11 +256,18 @@ mod tests {
 
     #[test]
     fn plain_lists_match_parents_and_name_their_line() {
-        let (set, report) = load("list.txt", "# c2\n\nevil.example\r\n192.0.2.7\n  bad one \n2001:db8::5\nevil.example\n");
+        let (set, report) =
+            load("list.txt", "# c2\n\nevil.example\r\n192.0.2.7\n  bad one \n2001:db8::5\nevil.example\n");
         assert_eq!((report.domains, report.ips, report.duplicates, report.skipped), (1, 2, 1, 1));
-        assert_eq!(report.errors[0].to_string(), "list.txt:5: \"bad one\" is neither a domain, an address nor a URL");
+        assert_eq!(
+            report.errors[0].to_string(),
+            "list.txt:5: \"bad one\" is neither a domain, an address nor a URL"
+        );
         let hit = set.domain("A.b.EVIL.example.").unwrap();
-        assert_eq!((hit.indicator, hit.file, hit.line, hit.description), ("evil.example", "list.txt", 3, None));
+        assert_eq!(
+            (hit.indicator, hit.file, hit.line, hit.description),
+            ("evil.example", "list.txt", 3, None)
+        );
         assert!(set.domain("notevil.example").is_none());
         assert!(set.domain("example").is_none());
         assert!(set.ip("192.0.2.7".parse().unwrap()).is_some());
@@ -282,7 +290,8 @@ mod tests {
 
     #[test]
     fn urls_match_with_their_query_or_any() {
-        let (set, report) = load("u", "http://evil.example/gate.php\nhttps://evil.example:8080/x?id=1,2\n192.0.2.9/p\n");
+        let (set, report) =
+            load("u", "http://evil.example/gate.php\nhttps://evil.example:8080/x?id=1,2\n192.0.2.9/p\n");
         assert_eq!((report.urls, report.skipped), (3, 0));
         for (host, port, uri, hit) in [
             ("evil.example", None, "/gate.php", true),

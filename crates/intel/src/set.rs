@@ -239,7 +239,14 @@ impl Indicators {
             return false;
         }
         self.arena.push_str(text);
-        self.entries.push(Entry { start, len, kind, file, line, description: description.unwrap_or(NO_TEXT) });
+        self.entries.push(Entry {
+            start,
+            len,
+            kind,
+            file,
+            line,
+            description: description.unwrap_or(NO_TEXT),
+        });
         let (arena, entries, hasher) = (&self.arena, &self.entries, &self.hasher);
         self.table.insert_unique(hash, id, |&id| rehash(arena, &entries[id as usize], hasher));
         true

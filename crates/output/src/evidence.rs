@@ -45,7 +45,11 @@ pub(crate) struct EvidenceStore {
 
 impl EvidenceStore {
     /// Appends packets; what the file holds now.
-    pub(crate) fn append(&mut self, dir: &Path, event: &EvidenceEvent) -> Result<EvidenceSummary, OutputError> {
+    pub(crate) fn append(
+        &mut self,
+        dir: &Path,
+        event: &EvidenceEvent,
+    ) -> Result<EvidenceSummary, OutputError> {
         let path = dir.join(&*event.file);
         let fail = || OutputError::at(&path);
         let first = !self.begun.contains_key(&event.file);

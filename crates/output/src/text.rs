@@ -14,7 +14,13 @@ pub(crate) fn timestamp(at: Nanos) -> String {
     let d = date(at);
     format!(
         "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}+0000",
-        d.year(), u8::from(d.month()), d.day(), d.hour(), d.minute(), d.second(), d.microsecond()
+        d.year(),
+        u8::from(d.month()),
+        d.day(),
+        d.hour(),
+        d.minute(),
+        d.second(),
+        d.microsecond()
     )
 }
 
@@ -23,7 +29,13 @@ pub(crate) fn compact(at: Nanos) -> String {
     let d = date(at);
     format!(
         "{:04}{:02}{:02}T{:02}{:02}{:02}.{:06}Z",
-        d.year(), u8::from(d.month()), d.day(), d.hour(), d.minute(), d.second(), d.microsecond()
+        d.year(),
+        u8::from(d.month()),
+        d.day(),
+        d.hour(),
+        d.minute(),
+        d.second(),
+        d.microsecond()
     )
 }
 

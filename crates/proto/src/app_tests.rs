@@ -47,9 +47,11 @@ fn talk(port: u16, step: usize, turns: &[(Direction, &[u8])]) -> (Log, AppLayer)
     (log, layer)
 }
 
-const REQUESTS: &[u8] = b"POST /gate.php?h=PC HTTP/1.1\r\nHost: Evil.example:8080\r\nContent-Length: 5\r\n\r\nhello\
+const REQUESTS: &[u8] =
+    b"POST /gate.php?h=PC HTTP/1.1\r\nHost: Evil.example:8080\r\nContent-Length: 5\r\n\r\nhello\
 GET /two HTTP/1.1\r\nhost: evil.example\r\nUser-Agent: x\r\n\r\n";
-const RESPONSES: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/plain; charset=x\r\n\r\n\
+const RESPONSES: &[u8] =
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/plain; charset=x\r\n\r\n\
 4\r\nwiki\r\n5;x=y\r\npedia\r\n0\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno";
 
 fn client_hello() -> Vec<u8> {
@@ -109,7 +111,8 @@ fn dns_over_tcp_in_pieces() {
 fn a_server_that_speaks_first_hides_nothing() {
     let (log, _) = talk(80, 1, &[(ToClient, b"220 hello there\r\n"), (ToServer, b"GET /x HTTP/1.0\r\n\r\n")]);
     assert_eq!(log.inspected.len(), 1);
-    let (log, layer) = talk(21, 1, &[(ToClient, b"220 hello there\r\n"), (ToServer, b"USER anonymous__\r\n")]);
+    let (log, layer) =
+        talk(21, 1, &[(ToClient, b"220 hello there\r\n"), (ToServer, b"USER anonymous__\r\n")]);
     assert!(log.inspected.is_empty() && layer.protocol().is_none() && layer.finished());
 }
 
@@ -136,7 +139,8 @@ fn parsing_resumes_behind_a_gap() {
     layer.data(chunk(ToServer, b"rest of something\r\n"), &mut log);
     layer.data(chunk(ToServer, b"GET /two HTTP/1.1\r\n\r\n"), &mut log);
     layer.close(&mut log);
-    let uris: Vec<&str> = log.logged.iter().map(|t| if let Transaction::Http(h) = t { h.uri.as_str() } else { "" }).collect();
+    let uris: Vec<&str> =
+        log.logged.iter().map(|t| if let Transaction::Http(h) = t { h.uri.as_str() } else { "" }).collect();
     assert_eq!(uris, ["/two"]);
 }
 

@@ -117,7 +117,10 @@ pub struct Dns {
 impl Dns {
     /// Strict enough to believe that it is DNS on any port.
     pub(crate) fn is_plausible(&self) -> bool {
-        self.complete && self.questions.len() == 1 && self.opcode == 0 && self.flags & 0x0040 == 0
+        self.complete
+            && self.questions.len() == 1
+            && self.opcode == 0
+            && self.flags & 0x0040 == 0
             && self.questions.iter().all(|q| q.name.contains('.') && !q.name.contains('\\'))
     }
 }

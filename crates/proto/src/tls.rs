@@ -171,8 +171,7 @@ impl TlsParser {
                         tls.version = versions.first().map(|v| v.0).or(tls.version);
                     }
                     TlsExtension::ALPN(names) => {
-                        tls.server_alpn =
-                            names.first().map(|n| String::from_utf8_lossy(n).into_owned());
+                        tls.server_alpn = names.first().map(|n| String::from_utf8_lossy(n).into_owned());
                     }
                     _ => {}
                 }

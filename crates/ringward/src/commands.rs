@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use capture::PinnedIsolation;
-use engine::{ControlError, Reply, ReplayOptions, Request, Sensor, Stopped};
+use engine::{ControlError, ReplayOptions, Reply, Request, Sensor, Stopped};
 use output::{Recorder, RecorderOptions};
 
 use crate::config::Config;
@@ -25,15 +25,15 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
             path.display()
         )));
     }
-    if !rustix_is_root() {
+    if !engine::is_root() {
         return Err(Failure::running(
             "AF_XDP and BPF need root (or CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF); `ringward replay` does not",
         ));
     }
     let options = setup::sensor(&config)?;
     let detector = setup::detector(&config.intel.files, strict || config.intel.strict)?;
-    let recorder = Recorder::create(&config.output.dir, RecorderOptions { append: true })
-        .map_err(Failure::running)?;
+    let recorder =
+        Recorder::create(&config.output.dir, RecorderOptions { append: true }).map_err(Failure::running)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, stop.clone()).map_err(Failure::running)?;
@@ -51,10 +51,6 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     if broken { Err(Failure::running("a thread died; see above")) } else { Ok(()) }
 }
 
-fn rustix_is_root() -> bool {
-    engine::is_root()
-}
-
 fn summary(stopped: &Stopped) {
     let s = &stopped.stats;
     eprintln!(
@@ -66,7 +62,9 @@ fn summary(stopped: &Stopped) {
     );
     let (count, p50, p99, max) = stopped.latency_ns;
     if count > 0 {
-        eprintln!("ringward: packet to map entry, {count} isolations: p50 {p50} ns, p99 {p99} ns, max {max} ns");
+        eprintln!(
+            "ringward: packet to map entry, {count} isolations: p50 {p50} ns, p99 {p99} ns, max {max} ns"
+        );
     }
     if !stopped.still_isolated.is_empty() {
         let hosts: Vec<String> = stopped.still_isolated.iter().map(ToString::to_string).collect();
@@ -92,9 +90,9 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
         worker: setup::worker(&config, None),
         policy: setup::policy(&config)?,
     };
-    let recorder = Recorder::create(&args.out, RecorderOptions { append: false }).map_err(Failure::running)?;
-    let summary =
-        engine::replay(&args.pcaps, &options, &detector, recorder).map_err(Failure::running)?;
+    let recorder =
+        Recorder::create(&args.out, RecorderOptions { append: false }).map_err(Failure::running)?;
+    let summary = engine::replay(&args.pcaps, &options, &detector, recorder).map_err(Failure::running)?;
     eprintln!(
         "ringward: {} packets, {} alerts, {} verdicts to isolate (replay enforces nothing); {}",
         summary.frames,
@@ -136,11 +134,9 @@ fn socket(reach: &Reach) -> Result<PathBuf, Failure> {
 /// `ringward isolate`.
 pub fn isolate(reach: &Reach, action: &IsolateAction) -> Result<(), Failure> {
     let request = match action {
-        IsolateAction::Add { host, ttl, reason } => Request::IsolateAdd {
-            host: *host,
-            ttl_s: ttl.map(|t| t.as_secs()),
-            reason: reason.clone(),
-        },
+        IsolateAction::Add { host, ttl, reason } => {
+            Request::IsolateAdd { host: *host, ttl_s: ttl.map(|t| t.as_secs()), reason: reason.clone() }
+        }
         IsolateAction::Rm { host } => Request::IsolateRm { host: *host },
         IsolateAction::List { .. } => Request::IsolateList,
         IsolateAction::Flush => Request::IsolateFlush,

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The configuration file. Every table and key is optional unless said otherwise.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Network ports, one `[[port]]` table each. `run` needs at least one capture or guard port.
@@ -31,7 +31,7 @@ pub struct Config {
 }
 
 /// One network port.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Port {
     /// Interface name, in the network namespace in which the sensor runs. Required.
@@ -45,7 +45,7 @@ pub struct Port {
 }
 
 /// What a port is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Read and never passed on.
@@ -55,7 +55,7 @@ pub enum Role {
 }
 
 /// How the kernel runs the XDP program.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Xdp {
     /// In the driver.
@@ -66,7 +66,7 @@ pub enum Xdp {
 }
 
 /// Worker threads.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Workers {
     /// Number of workers; each has a ring of its own on every queue of every capture port.
@@ -85,7 +85,7 @@ impl Default for Workers {
 }
 
 /// Flow table of each worker.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FlowConfig {
     /// Flows that can live at once in one worker.
@@ -101,7 +101,7 @@ impl Default for FlowConfig {
 }
 
 /// Flow timeouts in seconds.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TimeoutTable {
     /// TCP: one side has spoken.
@@ -141,7 +141,7 @@ impl Default for TimeoutTable {
 }
 
 /// Threat intelligence.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Intel {
     /// Indicator lists: plain text or CSV, gzip or not. Relative paths are relative to this file.
@@ -151,7 +151,7 @@ pub struct Intel {
 }
 
 /// Who is isolated, and who never is.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyConfig {
     /// "enforce": isolate. "observe": only record what would have been done.
@@ -180,7 +180,7 @@ impl Default for PolicyConfig {
 }
 
 /// Whether verdicts are enforced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Isolate.
@@ -190,7 +190,7 @@ pub enum Mode {
 }
 
 /// What was seen of an indicator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Seen {
     /// A lookup of the name.
@@ -206,7 +206,7 @@ pub enum Seen {
 }
 
 /// The isolation map in the kernel.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Isolation {
     /// Folder of the pinned map, on a bpffs (mounted if need be). Guards of one box share a folder.
@@ -223,7 +223,7 @@ impl Default for Isolation {
 }
 
 /// Where results are written.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Output {
     /// Directory of eve.json, evidence/ and incidents/.
@@ -239,7 +239,7 @@ impl Default for Output {
 }
 
 /// Packets of alerted flows.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvidenceConfig {
     /// MiB of recent packets that each worker keeps, for those before an alert.
@@ -256,7 +256,7 @@ impl Default for EvidenceConfig {
 }
 
 /// How `ringward isolate` and `ringward stats` reach the sensor.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Control {
     /// Path of the UNIX socket.
@@ -421,9 +421,12 @@ mod tests {
         );
         let net = error("[policy]\nprotected = [\"10.0.0.0/33\"]\n");
         assert!(net.starts_with("ringward.toml:2: policy.protected: \"10.0.0.0/33\" is neither"), "{net}");
-        let twice = error("[[port]]\nname = \"a\"\nrole = \"capture\"\n[[port]]\nname = \"a\"\nrole = \"guard\"\n");
+        let twice =
+            error("[[port]]\nname = \"a\"\nrole = \"capture\"\n[[port]]\nname = \"a\"\nrole = \"guard\"\n");
         assert!(twice.contains("is used twice"), "{twice}");
-        assert!(error("[[port]]\nname = \"a\"\nrole = \"spy\"\n").starts_with("ringward.toml:3: unknown variant"));
+        assert!(
+            error("[[port]]\nname = \"a\"\nrole = \"spy\"\n").starts_with("ringward.toml:3: unknown variant")
+        );
         assert!(!error("a = [\n").contains('\n'));
     }
 

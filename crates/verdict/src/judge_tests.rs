@@ -48,10 +48,7 @@ fn protecting(net: &str) -> Policy {
 fn a_severe_alert_isolates_its_victim_for_the_lifetime() {
     let mut judge = Judge::new(Policy::default());
     let verdict = judge.on_alert(&alert(Some("10.0.0.5"), Severity::High, 10));
-    assert_eq!(
-        verdict,
-        Verdict::Isolate { host: host("10.0.0.5"), until: Nanos(3_610_000_000_000) }
-    );
+    assert_eq!(verdict, Verdict::Isolate { host: host("10.0.0.5"), until: Nanos(3_610_000_000_000) });
 }
 
 #[test]
@@ -68,10 +65,7 @@ fn a_forgotten_host_is_judged_anew() {
     let mut judge = Judge::new(Policy::default());
     judge.on_alert(&alert(Some("10.0.0.5"), Severity::High, 0));
     judge.forget(host("10.0.0.5"));
-    assert!(matches!(
-        judge.on_alert(&alert(Some("10.0.0.5"), Severity::High, 1)),
-        Verdict::Isolate { .. }
-    ));
+    assert!(matches!(judge.on_alert(&alert(Some("10.0.0.5"), Severity::High, 1)), Verdict::Isolate { .. }));
 }
 
 #[test]
@@ -90,11 +84,7 @@ fn protected_hosts_are_spared_from_alerts_and_operators() {
     let verdict = judge.on_alert(&alert(Some("10.0.0.5"), Severity::High, 0));
     let Verdict::Withhold { why, .. } = verdict else { panic!("{verdict:?}") };
     assert_eq!(why.to_string(), "protected: configured (10.0.0.0/24)");
-    assert_eq!(
-        judge.on_alert(&alert(Some("10.0.0.5"), Severity::High, 1)),
-        Verdict::Nothing,
-        "said once"
-    );
+    assert_eq!(judge.on_alert(&alert(Some("10.0.0.5"), Severity::High, 1)), Verdict::Nothing, "said once");
     let mapped = "::ffff:10.0.0.5".parse().unwrap();
     assert!(matches!(
         judge.on_operator(mapped, Some(HOUR), Nanos(0)),

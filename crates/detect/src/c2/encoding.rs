@@ -46,7 +46,8 @@ pub(super) fn hex(text: &str) -> Option<String> {
 
 /// Bytes as a text that a person wrote: no control characters, not a random jumble.
 fn readable(bytes: &[u8]) -> Option<String> {
-    let wide = bytes.len() >= 4 && bytes.len() % 2 == 0 && bytes.chunks_exact(2).all(|c| c[1] == 0 && c[0] != 0);
+    let wide =
+        bytes.len() >= 4 && bytes.len() % 2 == 0 && bytes.chunks_exact(2).all(|c| c[1] == 0 && c[0] != 0);
     let text = if wide {
         bytes.chunks_exact(2).map(|c| char::from(c[0])).collect()
     } else {

@@ -50,7 +50,12 @@ fn take_query(query: &str, groups: &mut Vec<Group>) {
             return;
         }
         groups.push(structure(&text, "query", &encodings).unwrap_or_else(|| {
-            vec![Field { key: String::new(), value: text.clone(), place: "query".into(), encodings: encodings.clone() }]
+            vec![Field {
+                key: String::new(),
+                value: text.clone(),
+                place: "query".into(),
+                encodings: encodings.clone(),
+            }]
         }));
         return;
     }
@@ -131,9 +136,8 @@ fn expand(
     if depth >= MAX_DEPTH {
         return false;
     }
-    let decoded = encoding::hex(text)
-        .map(|t| ("hex", t))
-        .or_else(|| encoding::base64(text).map(|t| ("base64", t)));
+    let decoded =
+        encoding::hex(text).map(|t| ("hex", t)).or_else(|| encoding::base64(text).map(|t| ("base64", t)));
     let Some((name, inner)) = decoded else { return false };
     let mut encodings = encodings.to_vec();
     encodings.push(name);
@@ -144,7 +148,12 @@ fn expand(
     }
     if !expand(&inner, place, &encodings, depth + 1, groups) {
         let group = structure(&inner, place, &encodings).unwrap_or_else(|| {
-            vec![Field { key: String::new(), value: inner.clone(), place: place.to_owned(), encodings: encodings.clone() }]
+            vec![Field {
+                key: String::new(),
+                value: inner.clone(),
+                place: place.to_owned(),
+                encodings: encodings.clone(),
+            }]
         });
         groups.push(group);
     }

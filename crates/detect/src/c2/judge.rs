@@ -8,42 +8,137 @@ use super::fields::{Field, Group};
 const MAX_VALUE: usize = 128;
 
 const HOST_KEYS: &[&str] = &[
-    "host", "hostname", "host_name", "host-name", "computer", "computername", "computer_name", "pc", "pcname",
-    "pc_name", "machine", "machinename", "machine_name", "comp", "compname", "comp_name", "device", "devicename",
-    "device_name", "workstation", "hn", "cname", "netbios", "botname", "nodename", "client_name",
+    "host",
+    "hostname",
+    "host_name",
+    "host-name",
+    "computer",
+    "computername",
+    "computer_name",
+    "pc",
+    "pcname",
+    "pc_name",
+    "machine",
+    "machinename",
+    "machine_name",
+    "comp",
+    "compname",
+    "comp_name",
+    "device",
+    "devicename",
+    "device_name",
+    "workstation",
+    "hn",
+    "cname",
+    "netbios",
+    "botname",
+    "nodename",
+    "client_name",
 ];
 const USER_KEYS: &[&str] = &[
-    "user", "username", "user_name", "user-name", "usr", "usrname", "login", "logon", "loginname", "account",
-    "accountname", "uname", "un", "whoami", "owner", "currentuser", "current_user", "usern",
+    "user",
+    "username",
+    "user_name",
+    "user-name",
+    "usr",
+    "usrname",
+    "login",
+    "logon",
+    "loginname",
+    "account",
+    "accountname",
+    "uname",
+    "un",
+    "whoami",
+    "owner",
+    "currentuser",
+    "current_user",
+    "usern",
 ];
 const OS_KEYS: &[&str] = &[
-    "os", "osver", "os_ver", "osversion", "os_version", "osname", "os_name", "operatingsystem",
-    "operating_system", "platform", "winver", "win_ver", "windows", "system", "opsys", "osinfo", "os_info",
+    "os",
+    "osver",
+    "os_ver",
+    "osversion",
+    "os_version",
+    "osname",
+    "os_name",
+    "operatingsystem",
+    "operating_system",
+    "platform",
+    "winver",
+    "win_ver",
+    "windows",
+    "system",
+    "opsys",
+    "osinfo",
+    "os_info",
 ];
-const WEAK_HOST: &[&str] = &["h", "c", "m", "p", "d", "cn", "pn", "mn", "id", "bot", "name", "n", "client", "hwid"];
+const WEAK_HOST: &[&str] =
+    &["h", "c", "m", "p", "d", "cn", "pn", "mn", "id", "bot", "name", "n", "client", "hwid"];
 const WEAK_USER: &[&str] = &["u", "us", "l", "a", "un", "n", "uid", "name"];
 const WEAK_OS: &[&str] = &["o", "w", "s", "v", "ver", "version", "sys", "win", "sv", "av"];
 
 const HOST_PREFIXES: &[&str] = &[
-    "DESKTOP-", "LAPTOP-", "WIN-", "PC-", "WKS-", "WS-", "WORKSTATION-", "SRV-", "SERVER-", "CLIENT-", "NB-",
-    "NOTEBOOK-", "MACBOOK", "HOST-", "VM-",
+    "DESKTOP-",
+    "LAPTOP-",
+    "WIN-",
+    "PC-",
+    "WKS-",
+    "WS-",
+    "WORKSTATION-",
+    "SRV-",
+    "SERVER-",
+    "CLIENT-",
+    "NB-",
+    "NOTEBOOK-",
+    "MACBOOK",
+    "HOST-",
+    "VM-",
 ];
-const HOST_SUFFIXES: &[&str] = &["-PC", "-LAPTOP", "-DESKTOP", "-WS", "-MBP", "-MACBOOK", "-NB", "-SRV", "-VM"];
-const PRIVATE_ZONES: &[&str] = &[".local", ".lan", ".corp", ".internal", ".intranet", ".home", ".localdomain", ".ad"];
+const HOST_SUFFIXES: &[&str] =
+    &["-PC", "-LAPTOP", "-DESKTOP", "-WS", "-MBP", "-MACBOOK", "-NB", "-SRV", "-VM"];
+const PRIVATE_ZONES: &[&str] =
+    &[".local", ".lan", ".corp", ".internal", ".intranet", ".home", ".localdomain", ".ad"];
 const OS_NAMES: &[&str] = &[
-    "windows", "microsoft windows", "linux", "ubuntu", "debian", "centos", "fedora", "red hat", "rhel", "kali",
-    "arch linux", "opensuse", "suse", "alpine", "macos", "mac os", "macosx", "osx", "os x", "darwin", "android",
-    "freebsd", "openbsd", "win32nt", "raspbian", "gnu/linux", "chromeos",
+    "windows",
+    "microsoft windows",
+    "linux",
+    "ubuntu",
+    "debian",
+    "centos",
+    "fedora",
+    "red hat",
+    "rhel",
+    "kali",
+    "arch linux",
+    "opensuse",
+    "suse",
+    "alpine",
+    "macos",
+    "mac os",
+    "macosx",
+    "osx",
+    "os x",
+    "darwin",
+    "android",
+    "freebsd",
+    "openbsd",
+    "win32nt",
+    "raspbian",
+    "gnu/linux",
+    "chromeos",
 ];
 /// Behind "win": "win10", "win 7", "winxp", "win2019", "win-11", "win64" ...
 const WIN_SHORT: &[&str] = &["7", "8", "10", "11", "xp", "vista", "20", "nt", "32", "64"];
 /// Words of paths that are nobody's name.
 const NO_NAMES: &[&str] = &[
-    "api", "gate", "checkin", "check-in", "check", "login", "index", "panel", "bot", "bots", "c2", "cnc", "ping",
-    "beacon", "register", "reg", "report", "submit", "upload", "update", "task", "tasks", "get", "post", "data",
-    "info", "home", "img", "images", "static", "js", "css", "v1", "v2", "v3", "news", "search", "hello", "connect",
-    "agent", "agents", "client", "clients", "admin", "x86", "x64", "amd64", "true", "false", "null", "none",
-    "www", "cgi-bin", "in", "new", "online", "start", "stat", "status", "id", "user", "users", "host", "os",
+    "api", "gate", "checkin", "check-in", "check", "login", "index", "panel", "bot", "bots", "c2", "cnc",
+    "ping", "beacon", "register", "reg", "report", "submit", "upload", "update", "task", "tasks", "get",
+    "post", "data", "info", "home", "img", "images", "static", "js", "css", "v1", "v2", "v3", "news",
+    "search", "hello", "connect", "agent", "agents", "client", "clients", "admin", "x86", "x64", "amd64",
+    "true", "false", "null", "none", "www", "cgi-bin", "in", "new", "online", "start", "stat", "status",
+    "id", "user", "users", "host", "os",
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,7 +188,8 @@ pub(super) fn judge(groups: &[Group]) -> Option<CheckIn> {
 }
 
 fn merge(into: &mut Option<(Disclosure, Belief)>, from: Option<(Disclosure, Belief)>) {
-    let better = matches!((&*into, &from), (None, Some(_)) | (Some((_, Belief::Hint)), Some((_, Belief::Sure))));
+    let better =
+        matches!((&*into, &from), (None, Some(_)) | (Some((_, Belief::Hint)), Some((_, Belief::Sure))));
     if better {
         *into = from;
     }
@@ -110,7 +206,9 @@ fn disclosure(field: &Field, value: &str) -> Disclosure {
 fn by_key(field: &Field, own: &mut Found) {
     let key = field.key.as_str();
     let value = field.value.trim();
-    let set = |slot: &mut Option<(Disclosure, Belief)>, belief| merge(slot, Some((disclosure(field, value), belief)));
+    let set = |slot: &mut Option<(Disclosure, Belief)>, belief| {
+        merge(slot, Some((disclosure(field, value), belief)))
+    };
     if HOST_KEYS.contains(&key) && is_host(value) {
         set(&mut own.host, if is_public_name(value) { Belief::Hint } else { Belief::Sure });
     } else if USER_KEYS.contains(&key) {
@@ -158,7 +256,9 @@ fn by_shape(field: &Field, own: &mut Found) {
         merge(&mut own.os, Some((disclosure(field, value), Belief::Hint)));
     }
     let pair = value.split_once('\\').map(|(h, u)| (u, h)).or_else(|| value.split_once('@'));
-    if let Some((user, host)) = pair.filter(|(user, host)| is_name(user) && is_host(host) && !host.contains('.')) {
+    if let Some((user, host)) =
+        pair.filter(|(user, host)| is_name(user) && is_host(host) && !host.contains('.'))
+    {
         let belief = if has_host_shape(host) { Belief::Sure } else { Belief::Hint };
         merge(&mut own.host, Some((disclosure(field, host), belief)));
         merge(&mut own.user, Some((disclosure(field, user), Belief::Hint)));
@@ -169,7 +269,9 @@ fn by_shape(field: &Field, own: &mut Found) {
 fn by_place(group: &Group, own: &mut Found) {
     let at = |slot: &Option<(Disclosure, Belief)>| {
         let (found, _) = slot.as_ref()?;
-        group.iter().position(|f| f.key.is_empty() && f.value.trim() == found.value && f.place == found.found_in)
+        group
+            .iter()
+            .position(|f| f.key.is_empty() && f.value.trim() == found.value && f.place == found.found_in)
     };
     let tuple = group.iter().all(|f| f.place.contains(", field "));
     let name_at = |i: usize| group.get(i).filter(|f| f.key.is_empty() && is_user_word(f.value.trim()));
@@ -194,7 +296,11 @@ fn by_place(group: &Group, own: &mut Found) {
             .iter()
             .enumerate()
             .find(|(i, f)| {
-                f.key.is_empty() && Some(*i) != user && is_host(f.value.trim()) && !is_os(f.value.trim()) && is_user_word(f.value.trim())
+                f.key.is_empty()
+                    && Some(*i) != user
+                    && is_host(f.value.trim())
+                    && !is_os(f.value.trim())
+                    && is_user_word(f.value.trim())
             })
             .map(|(_, field)| (disclosure(field, &field.value), Belief::Hint));
     }
@@ -243,14 +349,17 @@ fn has_host_shape(value: &str) -> bool {
     let upper = value.to_uppercase();
     let stem = upper.split('.').next().unwrap_or(&upper);
     let prefixed = HOST_PREFIXES.iter().any(|p| {
-        stem.strip_prefix(p).is_some_and(|rest| rest.len() >= 2 && rest.chars().any(|c| c.is_ascii_alphanumeric()))
+        stem.strip_prefix(p)
+            .is_some_and(|rest| rest.len() >= 2 && rest.chars().any(|c| c.is_ascii_alphanumeric()))
     });
     let suffixed = HOST_SUFFIXES.iter().any(|s| stem.strip_suffix(s).is_some_and(|rest| rest.len() >= 2));
     let zoned = PRIVATE_ZONES.iter().any(|zone| upper.to_lowercase().ends_with(zone)) && value.len() > 6;
     // Typed in capitals as Windows keeps it, or a prefix that nobody else uses.
     let capital = !value.chars().any(|c| c.is_ascii_lowercase());
     let unmistakable = ["DESKTOP-", "LAPTOP-"].iter().any(|p| stem.starts_with(p));
-    zoned || (prefixed && (capital || unmistakable)) || (suffixed && value.chars().any(|c| c.is_ascii_uppercase()))
+    zoned
+        || (prefixed && (capital || unmistakable))
+        || (suffixed && value.chars().any(|c| c.is_ascii_uppercase()))
 }
 
 fn is_name(value: &str) -> bool {
@@ -278,6 +387,7 @@ fn is_user_word(value: &str) -> bool {
 /// Something made by a machine: a hash, a GUID, a session key.
 fn is_token(value: &str) -> bool {
     let digits = value.chars().filter(char::is_ascii_digit).count();
-    let hexadecimal = value.len() >= 8 && value.chars().all(|c| c.is_ascii_hexdigit() || c == '-') && digits > 0;
+    let hexadecimal =
+        value.len() >= 8 && value.chars().all(|c| c.is_ascii_hexdigit() || c == '-') && digits > 0;
     hexadecimal || value.len() > 32 || (value.len() >= 12 && digits * 3 > value.len() && !value.contains('-'))
 }

@@ -30,7 +30,8 @@ pub fn decode(uri: &str) -> Option<CheckIn> {
 /// The techniques that a check-in shows.
 pub(crate) fn techniques(checkin: &CheckIn) -> Vec<Technique> {
     let told = [&checkin.host_name, &checkin.user_name, &checkin.operating_system];
-    let encoded = told.iter().any(|t| t.as_ref().is_some_and(|d| d.encodings.iter().any(|e| *e != "percent")));
+    let encoded =
+        told.iter().any(|t| t.as_ref().is_some_and(|d| d.encodings.iter().any(|e| *e != "percent")));
     let mut shown = Vec::new();
     if encoded {
         shown.push(Technique::StandardEncoding);

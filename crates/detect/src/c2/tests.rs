@@ -22,7 +22,12 @@ fn plain_and_percent_encoded_queries() {
     check("/g?hostname=finance-7&username=bob&osver=Windows+11+Pro", "finance-7", "bob", "Windows 11 Pro");
     check("/c?h=WORK7&u=carol&o=win10", "WORK7", "carol", "win10");
     check("/c?id=LAPTOP-QQ1234&un=d.smith&ver=Windows%25207", "LAPTOP-QQ1234", "d.smith", "Windows 7");
-    check("/x?computername=SRV01&login=svc_backup&platform=Linux%205.15.0-91-generic", "SRV01", "svc_backup", "Linux 5.15.0-91-generic");
+    check(
+        "/x?computername=SRV01&login=svc_backup&platform=Linux%205.15.0-91-generic",
+        "SRV01",
+        "svc_backup",
+        "Linux 5.15.0-91-generic",
+    );
     check("/p?user=CORP%5Cjdoe&os=Windows%208.1", "CORP", "jdoe", "Windows 8.1");
     check("/p?pc=ACCT-PC&os=10.0.19045", "ACCT-PC", "", "10.0.19045");
     check("/a?machine=bobs-mbp.local&user=bob&system=macOS%2014.2", "bobs-mbp.local", "bob", "macOS 14.2");
@@ -36,7 +41,12 @@ fn paths() {
     check("/api/v1/DESKTOP-8F2K1QX/alice/Ubuntu%2022.04/beacon", PC, "alice", "Ubuntu 22.04");
     check("/b/host=DESKTOP-8F2K1QX/user=alice/os=win7", PC, "alice", "win7");
     check("/agent/alice@DESKTOP-8F2K1QX/ping", PC, "alice", "");
-    check(&format!("/img/{}.gif", URL_SAFE_NO_PAD.encode("DESKTOP-8F2K1QX|alice|Windows 10")), PC, "alice", "Windows 10");
+    check(
+        &format!("/img/{}.gif", URL_SAFE_NO_PAD.encode("DESKTOP-8F2K1QX|alice|Windows 10")),
+        PC,
+        "alice",
+        "Windows 10",
+    );
 }
 
 #[test]
@@ -55,13 +65,25 @@ fn blobs() {
         let hex: String = inner.bytes().map(|b| format!("{b:02x}")).collect();
         let wide = STANDARD.encode(inner.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
         let escaped = standard.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
-        for blob in [standard.clone(), URL_SAFE_NO_PAD.encode(inner), escaped, hex, STANDARD.encode(&standard), wide] {
+        for blob in
+            [standard.clone(), URL_SAFE_NO_PAD.encode(inner), escaped, hex, STANDARD.encode(&standard), wide]
+        {
             check(&format!("/gate.php?d={blob}"), PC, "alice", "Windows 10");
             check(&format!("/gate.php?{blob}"), PC, "alice", "Windows 10");
         }
         check(&format!("/news/{}", URL_SAFE_NO_PAD.encode(inner)), PC, "alice", "Windows 10");
     }
-    check(&format!("/c?h={}&u={}&o={}", STANDARD.encode("WORK7-A1"), STANDARD.encode("carol"), STANDARD.encode("Windows 10")), "WORK7-A1", "carol", "Windows 10");
+    check(
+        &format!(
+            "/c?h={}&u={}&o={}",
+            STANDARD.encode("WORK7-A1"),
+            STANDARD.encode("carol"),
+            STANDARD.encode("Windows 10")
+        ),
+        "WORK7-A1",
+        "carol",
+        "Windows 10",
+    );
 }
 
 #[test]
@@ -77,13 +99,32 @@ fn places_and_encodings_are_told() {
 #[test]
 fn ordinary_requests_tell_nothing() {
     for uri in [
-        "/", "/index.html", "/search?q=windows+10&user=", "/index.php?id=5&h=300&w=200", "/a/b/c.js?v=1.2.3",
-        "/img/logo-win.png", "/?utm_source=news&utm_medium=mail", "/login?next=/home", "/api/v2/items/42",
-        "/download/windows/setup.exe", "/w/index.php?title=Linux", "/ads?host=www.site.example",
-        "/r?u=https%3A%2F%2Fexample.com%2F", "/t?sid=dGhpc2lzYXRva2Vu", "/t?x=5f4dcc3b5aa765d61d8327deb882cf99",
-        "/forum/thread-1234-page-2.html", "/v?ver=10", "/maps?ll=52.1,13.4&z=10", "/s?c=1&m=2&d=3", "/?p=123",
-        "/fonts/open-sans.woff2", "/j?callback=jQuery1234567890_1700000000", "/rss?format=xml&n=20",
-        "/date/2026-11-23", "/users/42/avatar.png", "/cart?item=PC-case&qty=1"
+        "/",
+        "/index.html",
+        "/search?q=windows+10&user=",
+        "/index.php?id=5&h=300&w=200",
+        "/a/b/c.js?v=1.2.3",
+        "/img/logo-win.png",
+        "/?utm_source=news&utm_medium=mail",
+        "/login?next=/home",
+        "/api/v2/items/42",
+        "/download/windows/setup.exe",
+        "/w/index.php?title=Linux",
+        "/ads?host=www.site.example",
+        "/r?u=https%3A%2F%2Fexample.com%2F",
+        "/t?sid=dGhpc2lzYXRva2Vu",
+        "/t?x=5f4dcc3b5aa765d61d8327deb882cf99",
+        "/forum/thread-1234-page-2.html",
+        "/v?ver=10",
+        "/maps?ll=52.1,13.4&z=10",
+        "/s?c=1&m=2&d=3",
+        "/?p=123",
+        "/fonts/open-sans.woff2",
+        "/j?callback=jQuery1234567890_1700000000",
+        "/rss?format=xml&n=20",
+        "/date/2026-11-23",
+        "/users/42/avatar.png",
+        "/cart?item=PC-case&qty=1",
     ] {
         assert_eq!(decode(uri), None, "{uri}");
     }

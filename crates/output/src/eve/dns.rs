@@ -28,11 +28,8 @@ pub(super) fn body(dns: &Dns, tx_id: u64) -> Value {
     }
     out.insert("opcode".into(), dns.opcode.into());
     out.insert("rcode".into(), rcode_name(dns.rcode).into());
-    let queries: Vec<Value> = dns
-        .questions
-        .iter()
-        .map(|q| json!({"rrname": q.name, "rrtype": rtype_name(q.rtype)}))
-        .collect();
+    let queries: Vec<Value> =
+        dns.questions.iter().map(|q| json!({"rrname": q.name, "rrtype": rtype_name(q.rtype)})).collect();
     put(&mut out, "queries", queries);
     put(&mut out, "answers", dns.answers.iter().map(record).collect());
     put(&mut out, "authorities", dns.authorities.iter().map(record).collect());

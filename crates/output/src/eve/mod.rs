@@ -32,7 +32,11 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event) -> Vec<Value> {
         Event::Transaction(e) => {
             let from_server = matches!(&e.transaction, Transaction::Dns(d) if d.response);
             let mut line = head(stamp, name(&e.transaction));
-            endpoints(&mut line, &e.flow, if from_server { Direction::ToClient } else { Direction::ToServer });
+            endpoints(
+                &mut line,
+                &e.flow,
+                if from_server { Direction::ToClient } else { Direction::ToServer },
+            );
             line.insert("pkt_src".into(), "wire/pcap".into());
             community(&mut line, &e.flow);
             if !matches!(e.transaction, Transaction::Dns(_) | Transaction::Tls(_)) {
@@ -131,7 +135,8 @@ fn endpoints(line: &mut Object, flow: &FlowTuple, direction: Direction) {
 /// Community ID 1 (seed 0), for protocols that it is defined for with ports.
 fn community(line: &mut Object, flow: &FlowTuple) {
     if matches!(flow.proto, IpProto::TCP | IpProto::UDP) {
-        let id = community_id(flow.client.ip, flow.server.ip, flow.client.port, flow.server.port, flow.proto.0);
+        let id =
+            community_id(flow.client.ip, flow.server.ip, flow.client.port, flow.server.port, flow.proto.0);
         if let Some(id) = id {
             line.insert("community_id".into(), id.into());
         }
@@ -139,7 +144,16 @@ fn community(line: &mut Object, flow: &FlowTuple) {
 }
 
 fn community_id(src: IpAddr, dst: IpAddr, src_port: u16, dst_port: u16, proto: u8) -> Option<String> {
-    community_id::calculate_community_id(0, src, dst, Some(src_port), Some(dst_port), proto, Default::default()).ok()
+    community_id::calculate_community_id(
+        0,
+        src,
+        dst,
+        Some(src_port),
+        Some(dst_port),
+        proto,
+        Default::default(),
+    )
+    .ok()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Object, head};
-use crate::event::{StatsEvent, Stamp};
+use crate::event::{Stamp, StatsEvent};
 
 /// Our name and the schema's, where there is one.
 const KNOWN: &[(&str, &str)] = &[

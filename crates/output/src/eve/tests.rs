@@ -92,8 +92,10 @@ fn events() -> Vec<Event> {
         tcp,
         icmp,
     };
-    let tcp_record = TcpRecord { flags: [TcpFlags(0x1b), TcpFlags(0x53)], state: "closed", gap_bytes: [0, 9] };
-    let flow_event = |record, app| Event::Flow(Box::new(FlowEvent { record, app, alerted: true, transactions: 1 }));
+    let tcp_record =
+        TcpRecord { flags: [TcpFlags(0x1b), TcpFlags(0x53)], state: "closed", gap_bytes: [0, 9] };
+    let flow_event =
+        |record, app| Event::Flow(Box::new(FlowEvent { record, app, alerted: true, transactions: 1 }));
     let tx = |transaction| {
         let event = TransactionEvent { flow: tcp, direction: Direction::ToServer, tx_id: 0, transaction };
         Event::Transaction(Box::new(event))
@@ -110,7 +112,12 @@ fn events() -> Vec<Event> {
         tx(Transaction::Dns(dns::parse(message).unwrap())),
         tx(Transaction::Http(http())),
         tx(Transaction::Http(Http::default())),
-        tx(Transaction::Tls(Tls { sni: Some("x".into()), version: Some(0x304), alpns: vec!["h2".into()], server_alpn: None })),
+        tx(Transaction::Tls(Tls {
+            sni: Some("x".into()),
+            version: Some(0x304),
+            alpns: vec!["h2".into()],
+            server_alpn: None,
+        })),
         Event::Alert(Box::new(AlertEvent {
             flow: tcp,
             packets: [1, 0],
@@ -143,8 +150,16 @@ fn events() -> Vec<Event> {
         })),
         Event::Stats(Box::new(StatsEvent {
             uptime: 5,
-            counters: [("capture.received", 1), ("decoder.pkts", 1), ("flow.total", 1), ("detect.alert", 1), ("tcp.reassembly_gap", 0), ("guard.dropped", 4)]
-                .map(|(n, v)| (n.to_owned(), v)).into(),
+            counters: [
+                ("capture.received", 1),
+                ("decoder.pkts", 1),
+                ("flow.total", 1),
+                ("detect.alert", 1),
+                ("tcp.reassembly_gap", 0),
+                ("guard.dropped", 4),
+            ]
+            .map(|(n, v)| (n.to_owned(), v))
+            .into(),
         })),
     ]
 }

@@ -22,7 +22,12 @@ a{color:var(--accent)}@media print{body{background:#fff}section{break-inside:avo
 ";
 
 const KILL_CHAIN: [&str; 7] = [
-    "Reconnaissance", "Weaponization", "Delivery", "Exploitation", "Installation", "Command and Control",
+    "Reconnaissance",
+    "Weaponization",
+    "Delivery",
+    "Exploitation",
+    "Installation",
+    "Command and Control",
     "Actions on Objectives",
 ];
 
@@ -37,7 +42,10 @@ fn esc(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
             // Direction overrides can make a name read as another.
-            c if c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c) => {
+            c if c.is_control()
+                || ('\u{202a}'..='\u{202e}').contains(&c)
+                || ('\u{2066}'..='\u{2069}').contains(&c) =>
+            {
                 out.push('\u{fffd}');
             }
             c => out.push(c),
@@ -63,21 +71,45 @@ fn page(out: &mut String, i: &Incident) -> std::fmt::Result {
          <title>{id}</title><style>{STYLE}</style></head><body><main>\
          <div class=\"brand\">Ringward incident report</div><h1>{summary}</h1>\
          <div class=\"id mono\">{id} &middot; {first} to {last}</div>",
-        id = esc(&i.id), summary = esc(&i.summary), first = esc(&i.first), last = esc(&i.last)
+        id = esc(&i.id),
+        summary = esc(&i.summary),
+        first = esc(&i.first),
+        last = esc(&i.last)
     )?;
     cards(out, i)?;
     disclosed(out, i)?;
     timeline(out, i)?;
     kill_chain(out, i)?;
     techniques(out, i)?;
-    rows(out, "Indicators", &["Kind", "Indicator", "Seen on the wire", "Description", "Source", "Hits"], i.indicators.iter().map(|x| {
-        vec![esc(&x.kind), code(&x.value), code(&x.observed), esc(x.description.as_deref().unwrap_or("")), code(&x.source), x.hits.to_string()]
-    }))?;
+    rows(
+        out,
+        "Indicators",
+        &["Kind", "Indicator", "Seen on the wire", "Description", "Source", "Hits"],
+        i.indicators.iter().map(|x| {
+            vec![
+                esc(&x.kind),
+                code(&x.value),
+                code(&x.observed),
+                esc(x.description.as_deref().unwrap_or("")),
+                code(&x.source),
+                x.hits.to_string(),
+            ]
+        }),
+    )?;
     rows(out, "Hosts", &["Address", "Role"], i.hosts.iter().map(|h| vec![code(&h.ip), esc(&h.role)]))?;
     verdict(out, i)?;
-    rows(out, "Evidence", &["Packets of the flow (pcapng)", "Packets", "Bytes"], i.evidence.iter().map(|e| {
-        vec![format!("<a href=\"../{0}\"><code>{0}</code></a>", esc(&e.file)), e.packets.to_string(), e.bytes.to_string()]
-    }))?;
+    rows(
+        out,
+        "Evidence",
+        &["Packets of the flow (pcapng)", "Packets", "Bytes"],
+        i.evidence.iter().map(|e| {
+            vec![
+                format!("<a href=\"../{0}\"><code>{0}</code></a>", esc(&e.file)),
+                e.packets.to_string(),
+                e.bytes.to_string(),
+            ]
+        }),
+    )?;
     out.write_str("</main></body></html>\n")
 }
 
@@ -132,7 +164,8 @@ fn cards(out: &mut String, i: &Incident) -> std::fmt::Result {
          <div class=\"card\"><b class=\"{class}\">{level}</b><span>severity</span></div>\
          <div class=\"card\"><b class=\"{status}\">{}</b><span>status</span></div>\
          <div class=\"card\"><b>{}</b><span>alerts</span></div>",
-        esc(&i.status), i.alerts
+        esc(&i.status),
+        i.alerts
     )?;
     for (ns, what) in [
         (i.verdict.alert_ns, "packet to alert"),
@@ -148,30 +181,50 @@ fn cards(out: &mut String, i: &Incident) -> std::fmt::Result {
 
 fn disclosed(out: &mut String, i: &Incident) -> std::fmt::Result {
     let lines = i.disclosed.iter().flat_map(|d| d.told.iter().map(move |t| (d, t)));
-    rows(out, "What the C2 request gave away", &["What", "Value", "Found in", "Encoding", "Request"], lines.map(|(d, t)| {
-        let encodings = if t.encodings.is_empty() { "plain".to_owned() } else { t.encodings.join(", ") };
-        let what = t.what.replace('_', " ");
-        vec![esc(&what), format!("<b>{}</b>", esc(&t.value)), esc(&t.found_in), esc(&encodings), code(&d.uri)]
-    }))
+    rows(
+        out,
+        "What the C2 request gave away",
+        &["What", "Value", "Found in", "Encoding", "Request"],
+        lines.map(|(d, t)| {
+            let encodings = if t.encodings.is_empty() { "plain".to_owned() } else { t.encodings.join(", ") };
+            let what = t.what.replace('_', " ");
+            vec![
+                esc(&what),
+                format!("<b>{}</b>", esc(&t.value)),
+                esc(&t.found_in),
+                esc(&encodings),
+                code(&d.uri),
+            ]
+        }),
+    )
 }
 
 fn timeline(out: &mut String, i: &Incident) -> std::fmt::Result {
     let begin = i.timeline.first().map_or(0, |s| s.time_ns);
-    rows(out, "Timeline", &["Time (UTC)", "After", "Event", ""], i.timeline.iter().map(|s| {
-        let class = match s.kind.as_str() {
-            "isolation" => "ok",
-            "decoded" => "warn",
-            _ => "bad",
-        };
-        vec![
-            format!("<span class=\"mono nowrap\">{}</span>", esc(s.time.get(11..26).unwrap_or(&s.time))),
-            format!("<span class=\"mute nowrap\">+{}</span>", duration(s.time_ns.saturating_sub(begin))),
-            format!("<span class=\"tag {class}\">{}</span>", esc(&s.kind)),
-            format!("<span class=\"mono\">{}</span>", esc(&s.what)),
-        ]
-    }))?;
+    rows(
+        out,
+        "Timeline",
+        &["Time (UTC)", "After", "Event", ""],
+        i.timeline.iter().map(|s| {
+            let class = match s.kind.as_str() {
+                "isolation" => "ok",
+                "decoded" => "warn",
+                _ => "bad",
+            };
+            vec![
+                format!("<span class=\"mono nowrap\">{}</span>", esc(s.time.get(11..26).unwrap_or(&s.time))),
+                format!("<span class=\"mute nowrap\">+{}</span>", duration(s.time_ns.saturating_sub(begin))),
+                format!("<span class=\"tag {class}\">{}</span>", esc(&s.kind)),
+                format!("<span class=\"mono\">{}</span>", esc(&s.what)),
+            ]
+        }),
+    )?;
     if i.steps_omitted > 0 {
-        write!(out, "<p class=\"mute\">{} later steps are not listed; eve.json has them all.</p>", i.steps_omitted)?;
+        write!(
+            out,
+            "<p class=\"mute\">{} later steps are not listed; eve.json has them all.</p>",
+            i.steps_omitted
+        )?;
     }
     Ok(())
 }
@@ -186,9 +239,18 @@ fn kill_chain(out: &mut String, i: &Incident) -> std::fmt::Result {
 }
 
 fn techniques(out: &mut String, i: &Incident) -> std::fmt::Result {
-    rows(out, "ATT&amp;CK techniques", &["Tactic", "Technique", "Name"], i.techniques.iter().map(|t| {
-        vec![format!("{} <span class=\"mute\">{}</span>", esc(&t.tactic), esc(&t.tactic_id)), code(&t.id), esc(&t.name)]
-    }))
+    rows(
+        out,
+        "ATT&amp;CK techniques",
+        &["Tactic", "Technique", "Name"],
+        i.techniques.iter().map(|t| {
+            vec![
+                format!("{} <span class=\"mute\">{}</span>", esc(&t.tactic), esc(&t.tactic_id)),
+                code(&t.id),
+                esc(&t.name),
+            ]
+        }),
+    )
 }
 
 fn verdict(out: &mut String, i: &Incident) -> std::fmt::Result {
@@ -205,7 +267,10 @@ fn verdict(out: &mut String, i: &Incident) -> std::fmt::Result {
         lines.push(line("Enforced", enforced));
         lines.extend(v.until.as_ref().map(|until| line("Until", esc(until))));
         if v.enforced {
-            lines.push(line("Dropped", format!("{} packets, {} bytes when last looked at", v.dropped_packets, v.dropped_bytes)));
+            lines.push(line(
+                "Dropped",
+                format!("{} packets, {} bytes when last looked at", v.dropped_packets, v.dropped_bytes),
+            ));
         }
     }
     rows(out, "Verdict", &["", ""], lines.into_iter())

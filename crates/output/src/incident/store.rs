@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use ::alert::{Observation, Stage};
 use wire::Nanos;
 
-use super::model::{Disclosed, EvidenceFile, Host, Incident, IndicatorSeen, Step, TechniqueSeen, VerdictSeen};
+use super::model::{
+    Disclosed, EvidenceFile, Host, Incident, IndicatorSeen, Step, TechniqueSeen, VerdictSeen,
+};
 use super::{MAX_ENTRIES, MAX_OPEN, MAX_STEPS, QUIET, render_html};
 use crate::error::OutputError;
 use crate::event::{AlertEvent, Event, IsolationAction, IsolationEvent, Stamp};

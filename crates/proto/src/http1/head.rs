@@ -60,12 +60,7 @@ fn request<'a>(first: &[u8], headers: impl Iterator<Item = (&'a [u8], &'a [u8])>
         Some(at) if rest[at + 1..].starts_with(b"HTTP/") => (&rest[..at], text(&rest[at + 1..])),
         _ => (rest, String::new()),
     };
-    let mut http = Http {
-        method: text(method),
-        uri: text(uri),
-        version,
-        ..Http::default()
-    };
+    let mut http = Http { method: text(method), uri: text(uri), version, ..Http::default() };
     let mut body = Body::None;
     for (name, value) in headers {
         let value = text(value);

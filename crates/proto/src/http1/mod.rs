@@ -24,8 +24,22 @@ pub const MAX_HEADERS: usize = 64;
 pub const MAX_PENDING: usize = 64;
 
 const METHODS: [&[u8]; 16] = [
-    b"GET ", b"POST ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"TRACE ",
-    b"PROPFIND ", b"PROPPATCH ", b"MKCOL ", b"COPY ", b"MOVE ", b"SEARCH ", b"REPORT ",
+    b"GET ",
+    b"POST ",
+    b"HEAD ",
+    b"PUT ",
+    b"DELETE ",
+    b"OPTIONS ",
+    b"PATCH ",
+    b"CONNECT ",
+    b"TRACE ",
+    b"PROPFIND ",
+    b"PROPPATCH ",
+    b"MKCOL ",
+    b"COPY ",
+    b"MOVE ",
+    b"SEARCH ",
+    b"REPORT ",
 ];
 const RESPONSE: &[u8] = b"HTTP/1.";
 
