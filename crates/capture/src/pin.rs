@@ -111,7 +111,7 @@ fn open(path: &Path) -> Result<(), Failure> {
 
 fn mount_bpffs(path: &Path) -> io::Result<()> {
     let StatFs { f_type, .. } = statfs(path)?;
-    if i64::from(f_type) == BPF_FS_MAGIC {
+    if f_type == BPF_FS_MAGIC {
         return Ok(());
     }
     mount("bpf", path, "bpf", MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, None)?;

@@ -230,10 +230,11 @@ impl Reader {
             let last_file = i + 1 == files.len();
             self.flush(&source, options.reset || last_file);
             self.collect(0);
-            if options.reset && !last_file {
-                if let Err(err) = self.desk.reset(options) {
-                    return Err(err.into());
-                }
+            if options.reset
+                && !last_file
+                && let Err(err) = self.desk.reset(options)
+            {
+                return Err(err.into());
             }
             if let Some(failure) = self.failure.take() {
                 return Err(failure);

@@ -209,7 +209,7 @@ impl Sensor {
             workers: counters.clone(),
             started: Instant::now(),
         });
-        let warden = Warden::new(Judge::new(policy), Enforcement::Kernel { map, guarded });
+        let warden = Warden::new(Judge::new(policy), Enforcement::Kernel { map: Box::new(map), guarded });
         let threads = Threads { options: &options, detector, listener, recorder, lanes, counters };
         threads.start(ports, guarded.then_some(guard), pins, gauges, warden)
     }

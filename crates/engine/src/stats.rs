@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use capture::{CaptureCounters, CapturePort, Guard, GuardCounters, RingStats};
+use capture::{CaptureCounters, CapturePort, Guard, RingStats};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
@@ -61,8 +61,7 @@ impl Gauges {
                 }
             });
         let dropped = ring_full + ring_dropped + xdp.no_headroom + xdp.no_socket;
-        let guard =
-            self.guard.as_ref().and_then(|g| g.counters().ok()).unwrap_or_else(GuardCounters::default);
+        let guard = self.guard.as_ref().and_then(|g| g.counters().ok()).unwrap_or_default();
         let mut counters: Vec<(String, u64)> = [
             ("capture.received", xdp.received),
             ("capture.received_bytes", xdp.received_bytes),

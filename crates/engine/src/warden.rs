@@ -24,7 +24,7 @@ pub enum Enforcement {
     /// In the kernel's isolation map; `guarded` tells whether a guard port of this sensor obeys it.
     Kernel {
         /// The pinned map.
-        map: IsolationMap,
+        map: Box<IsolationMap>,
         /// Whether there is a guard port.
         guarded: bool,
     },

@@ -36,7 +36,7 @@ pub(super) fn base64(text: &str) -> Option<String> {
 
 /// The text in hexadecimal.
 pub(super) fn hex(text: &str) -> Option<String> {
-    if text.len() < MIN_HEX || text.len() % 2 != 0 {
+    if text.len() < MIN_HEX || !text.len().is_multiple_of(2) {
         return None;
     }
     let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect();
@@ -46,8 +46,9 @@ pub(super) fn hex(text: &str) -> Option<String> {
 
 /// Bytes as a text that a person wrote: no control characters, not a random jumble.
 fn readable(bytes: &[u8]) -> Option<String> {
-    let wide =
-        bytes.len() >= 4 && bytes.len() % 2 == 0 && bytes.chunks_exact(2).all(|c| c[1] == 0 && c[0] != 0);
+    let wide = bytes.len() >= 4
+        && bytes.len().is_multiple_of(2)
+        && bytes.chunks_exact(2).all(|c| c[1] == 0 && c[0] != 0);
     let text = if wide {
         bytes.chunks_exact(2).map(|c| char::from(c[0])).collect()
     } else {

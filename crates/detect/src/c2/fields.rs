@@ -108,10 +108,12 @@ fn take_value(key: &str, raw: &str, place: &str, query: bool, own: &mut Group, g
         || (!query && bare.is_some_and(|stem| expand(&stem, place, &encodings, 0, groups)))
     {
         // A blob that is just one value keeps its key and its company.
-        if groups.len() == before + 1 && groups[before].len() == 1 && groups[before][0].key.is_empty() {
-            if let Some(Field { value, encodings, .. }) = groups.pop().and_then(|mut g| g.pop()) {
-                own.push(field(value, encodings));
-            }
+        if groups.len() == before + 1
+            && groups[before].len() == 1
+            && groups[before][0].key.is_empty()
+            && let Some(Field { value, encodings, .. }) = groups.pop().and_then(|mut g| g.pop())
+        {
+            own.push(field(value, encodings));
         }
         return;
     }

@@ -134,7 +134,9 @@ impl HttpParser {
                 }
                 if self.pending.len() > MAX_PENDING {
                     self.limits_hit += 1;
-                    self.pending.pop_front().map(|http| sink.log(Transaction::Http(http)));
+                    if let Some(http) = self.pending.pop_front() {
+                        sink.log(Transaction::Http(http));
+                    }
                 }
             }
             Head::Response { status, .. } if (100..200).contains(&status) && status != 101 => {}
@@ -177,11 +179,11 @@ impl HttpParser {
 
     /// Takes the bytes of a head; what is behind it, or `None` if it is not complete.
     fn head<'a, S: Sink>(&mut self, side: usize, bytes: &'a [u8], sink: &mut S) -> Option<&'a [u8]> {
-        if self.sides[side].head.is_empty() {
-            if let Some(end) = head::end(bytes) {
-                self.on_head(side, &bytes[..end], false, sink);
-                return Some(&bytes[end..]);
-            }
+        if self.sides[side].head.is_empty()
+            && let Some(end) = head::end(bytes)
+        {
+            self.on_head(side, &bytes[..end], false, sink);
+            return Some(&bytes[end..]);
         }
         let had = self.sides[side].head.len();
         let take = bytes.len().min(MAX_HEAD - had);
