@@ -44,7 +44,7 @@ pub struct Input<'a> {
     pub wire_len: u32,
     /// Ordinal in the capture file.
     pub ordinal: Option<u64>,
-    /// [`crate::frame_cost`] of all frames before it.
+    /// What all frames before it cost in the lookback ring: their bytes and a fixed amount each.
     pub position: u64,
     /// Where it was read.
     pub source: &'a Source,
