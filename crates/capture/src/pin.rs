@@ -2,11 +2,12 @@
 //!
 //! Pins need a bpffs. `ip netns exec` gives a process a private mount namespace with a fresh `/sys`:
 //! a bpffs mounted there, and every pin in it, would vanish with the process, and nobody else would
-//! see it. So pins are made and opened in the mount namespace of process 1, by a short-lived thread
-//! that moves there; file descriptors are shared by all threads.
+//! see it. So pins are made and opened in the host's mount namespace, by a short-lived thread that
+//! moves there; file descriptors are shared by all threads.
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -17,20 +18,15 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space}
 use crate::error::CaptureError;
 
 const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
+/// Ancestors that are asked for their mount namespace.
+const MAX_ANCESTORS: usize = 16;
 
-/// Runs `work` in the mount namespace of process 1 if this process is in another one.
+/// Runs `work` in the host's mount namespace if this process is in another one.
 pub(crate) fn in_host_mounts<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    let same = match (std::fs::read_link("/proc/self/ns/mnt"), std::fs::read_link("/proc/1/ns/mnt")) {
-        (Ok(own), Ok(host)) => own == host,
-        // Not allowed to look, or no /proc: stay where we are.
-        _ => true,
-    };
-    if same {
-        return work();
-    }
+    let Some(host) = host_mounts() else { return work() };
     thread::scope(|scope| {
         let moved = scope.spawn(|| {
-            if let Err(err) = enter_host_mounts() {
+            if let Err(err) = enter(&host) {
                 tracing::warn!("pins stay in this process's own mount namespace: {err}");
             }
             work()
@@ -42,12 +38,37 @@ pub(crate) fn in_host_mounts<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-fn enter_host_mounts() -> io::Result<()> {
-    let host = File::open("/proc/1/ns/mnt")?;
+/// The mount namespace of process 1 or, where that may not be looked at, of the nearest ancestor that
+/// is not in ours: the shell that ran `ip netns exec`. `None` if we are in it.
+fn host_mounts() -> Option<File> {
+    let link = |pid: u32| std::fs::read_link(format!("/proc/{pid}/ns/mnt"));
+    let own = link(std::process::id()).ok()?;
+    let mut pid = std::process::id();
+    let ancestors = std::iter::from_fn(|| {
+        pid = parent(pid)?;
+        Some(pid)
+    });
+    for pid in std::iter::once(1).chain(ancestors.take(MAX_ANCESTORS)) {
+        match link(pid) {
+            Ok(other) if other == own && pid == 1 => return None,
+            Ok(other) if other != own => return File::open(format!("/proc/{pid}/ns/mnt")).ok(),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    line.trim().parse().ok().filter(|&pid| pid > 0)
+}
+
+fn enter(mounts: &File) -> io::Result<()> {
     // A thread may change its mount namespace once it no longer shares root and cwd with the others.
     // SAFETY: unsharing CLONE_FS only detaches this thread's cwd, root and umask; the thread ends soon.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::FS) }?;
-    move_into_link_name_space(std::os::fd::AsFd::as_fd(&host), Some(LinkNameSpaceType::Mount))?;
+    move_into_link_name_space(mounts.as_fd(), Some(LinkNameSpaceType::Mount))?;
     Ok(())
 }
 
