@@ -48,7 +48,7 @@ impl Guard {
     /// Puts the program on one more device.
     ///
     /// # Errors
-    /// See [`Attachment::new`].
+    /// Somebody else's program is there, or the driver refuses.
     pub fn attach(&mut self, device: &Device, mode: XdpMode) -> Result<(), CaptureError> {
         self.ports.push(Attachment::new(device, mode, &self.skel.progs.rw_guard)?);
         Ok(())
