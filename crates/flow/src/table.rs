@@ -354,3 +354,7 @@ fn orient(key: &FlowKey, packet: &Packet<'_>, start: Nanos) -> FlowTuple {
     let id = (key.stable_hash() ^ start.0.wrapping_mul(0xd6e8_feb8_6659_fd93)) >> 11;
     FlowTuple { id, client, server, proto: packet.proto, vlans: packet.vlans, start }
 }
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

@@ -14,6 +14,9 @@ mod network;
 mod time;
 mod transport;
 
+#[cfg(test)]
+mod decode_tests;
+
 pub use decode::{Decoded, Malformed, Packet, Vlans, decode};
 pub use host::HostKey;
 pub use key::{Direction, Endpoint, FlowKey, IpProto};
