@@ -19,7 +19,7 @@ mod skel {
 }
 
 /// Name of the pin in the pin folder.
-pub const ISOLATION_PIN: &str = "isolation";
+const ISOLATION_PIN: &str = "isolation";
 const NAME: &str = "isolation";
 
 /// What a write to the isolation map came to.
@@ -97,6 +97,27 @@ impl IsolationMap {
             in_host_mounts(|| map.pin(&pin)).map_err(map_error)?;
         }
         Ok(IsolationMap { map, writer })
+    }
+
+    /// Takes the pin away, and the folder if it is empty then, unless a host is isolated at `now_ns`
+    /// (CLOCK_MONOTONIC) or another sensor uses the folder. Whether it is gone.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn unpin_if_idle(folder: &PinFolder, now_ns: u64) -> Result<bool, CaptureError> {
+        if !folder.is_ours_alone() {
+            return Ok(false);
+        }
+        let live = match adopt(&folder.pin(ISOLATION_PIN))? {
+            Some(map) => entries(&map)?.iter().any(|(_, entry)| entry.expires_ns > now_ns),
+            None => false,
+        };
+        if live {
+            return Ok(false);
+        }
+        folder.unpin(ISOLATION_PIN)?;
+        folder.remove_if_empty();
+        Ok(true)
     }
 
     /// The map's descriptor, for guard programs to share.

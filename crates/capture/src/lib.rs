@@ -19,7 +19,7 @@ mod receiver;
 pub use attach::XdpMode;
 pub use error::CaptureError;
 pub use guard::Guard;
-pub use isolation::{ISOLATION_PIN, IsolationMap, PinnedIsolation, WriteError, Written};
+pub use isolation::{IsolationMap, PinnedIsolation, WriteError, Written};
 pub use layout::{CaptureCounters, GuardCounters, ISOLATION_CAPACITY, IsolationEntry, XSKS_CAPACITY};
 pub use netdev::{Device, Promiscuous, own_addresses};
 pub use pcap::{CaptureFile, Record};

@@ -9,9 +9,10 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
-use rustix::fs::{StatFs, statfs};
+use rustix::fs::{FlockOperation, StatFs, flock, statfs};
 use rustix::mount::{MountFlags, mount};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
@@ -72,9 +73,13 @@ fn enter(mounts: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// A folder on a bpffs. Created, and mounted if need be, by [`PinFolder::open`].
+/// A folder on a bpffs. Created, and mounted if need be, by [`PinFolder::open`]. Sensors that share it hold
+/// a shared lock, so that none takes the pins away from another.
 #[derive(Clone, Debug)]
-pub struct PinFolder(PathBuf);
+pub struct PinFolder {
+    path: PathBuf,
+    lock: Arc<File>,
+}
 
 impl PinFolder {
     /// Makes the folder, mounting a bpffs where there is none: at `/sys/fs/bpf` if the folder lies
@@ -83,21 +88,27 @@ impl PinFolder {
     /// # Errors
     /// The path and what the kernel said.
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
-        in_host_mounts(|| open(path).map(|()| PinFolder(path.to_owned())))
+        in_host_mounts(|| open(path))
+            .map(|lock| PinFolder { path: path.to_owned(), lock: Arc::new(lock) })
             .map_err(|(path, what, source)| CaptureError::Pin { path, what, source })
+    }
+
+    /// Whether no other sensor uses the folder. If so none can begin to while this handle lives.
+    pub(crate) fn is_ours_alone(&self) -> bool {
+        flock(&*self.lock, FlockOperation::NonBlockingLockExclusive).is_ok()
     }
 
     /// The path of a pin.
     #[must_use]
     pub fn pin(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.path.join(name)
     }
 
     /// Removes a pin; absent is fine.
     ///
     /// # Errors
     /// The path and what the kernel said.
-    pub fn unpin(&self, name: &str) -> Result<(), CaptureError> {
+    pub(crate) fn unpin(&self, name: &str) -> Result<(), CaptureError> {
         let path = self.pin(name);
         let done = in_host_mounts(|| std::fs::remove_file(&path));
         match done {
@@ -109,25 +120,37 @@ impl PinFolder {
     }
 
     /// Removes the folder if it is empty and not a mount point; anything else is left alone.
-    pub fn remove_if_empty(&self) {
-        let _ = in_host_mounts(|| std::fs::remove_dir(&self.0));
+    pub(crate) fn remove_if_empty(&self) {
+        let _ = in_host_mounts(|| std::fs::remove_dir(&self.path));
     }
 }
 
 type Failure = (PathBuf, &'static str, io::Error);
 
-fn open(path: &Path) -> Result<(), Failure> {
+/// A folder that is removed while its lock is waited for is made anew.
+const LOCK_ATTEMPTS: usize = 10;
+
+fn open(path: &Path) -> Result<File, Failure> {
     let standard = Path::new("/sys/fs/bpf");
     let fail = |path: &Path, what| {
         let path = path.to_owned();
         move |err: io::Error| (path, what, err)
     };
-    if path.starts_with(standard) {
-        mount_bpffs(standard).map_err(fail(standard, "mount bpffs"))?;
-        return std::fs::create_dir_all(path).map_err(fail(path, "create"));
+    for _ in 0..LOCK_ATTEMPTS {
+        if path.starts_with(standard) {
+            mount_bpffs(standard).map_err(fail(standard, "mount bpffs"))?;
+            std::fs::create_dir_all(path).map_err(fail(path, "create"))?;
+        } else {
+            std::fs::create_dir_all(path).map_err(fail(path, "create"))?;
+            mount_bpffs(path).map_err(fail(path, "mount bpffs"))?;
+        }
+        let lock = File::open(path).map_err(fail(path, "open"))?;
+        flock(&lock, FlockOperation::LockShared).map_err(|err| fail(path, "lock")(err.into()))?;
+        if path.exists() {
+            return Ok(lock);
+        }
     }
-    std::fs::create_dir_all(path).map_err(fail(path, "create"))?;
-    mount_bpffs(path).map_err(fail(path, "mount bpffs"))
+    Err(fail(path, "lock")(io::Error::other("it is being removed over and over")))
 }
 
 fn mount_bpffs(path: &Path) -> io::Result<()> {

@@ -85,9 +85,10 @@ impl CapturePort {
         }
         let skel = load(workers)?;
         let receivers = bind_all(device, workers, options.rx_ring, &skel.maps.xsks)?;
-        let attachment = Attachment::new(device, options.mode, &skel.progs.rw_capture)?;
         let promiscuous = Promiscuous::enable(device)
             .map_err(|source| CaptureError::Interface { name: device.name.clone(), source })?;
+        // Last: nothing that can fail may leave the program behind.
+        let attachment = Attachment::new(device, options.mode, &skel.progs.rw_capture)?;
         Ok((CapturePort { skel, attachment, _promiscuous: promiscuous }, receivers))
     }
 

@@ -19,14 +19,12 @@ use crate::clock;
 use crate::control::Listener;
 use crate::counters::WorkerCounters;
 use crate::stats::{Gauges, Stats};
-use crate::threads::{Record, WardenThread, WorkerThread, record};
+use crate::threads::{EVENT_QUEUE, Record, WardenThread, WorkerThread, allowed_cpus, record};
 use crate::warden::{Enforcement, Warden};
 use crate::worker::{Worker, WorkerOptions};
 
 /// Alerts that may wait for the warden.
 const ALERT_QUEUE: usize = 4096;
-/// Events that may wait for the recorder.
-const EVENT_QUEUE: usize = 65_536;
 /// Requests that may wait for the warden.
 const REQUEST_QUEUE: usize = 16;
 
@@ -57,7 +55,7 @@ pub struct SensorOptions {
     pub guard: Vec<GuardPort>,
     /// Number of workers.
     pub workers: u32,
-    /// CPUs that workers are pinned to, in turn; empty: not pinned.
+    /// CPUs that workers are pinned to, in turn; empty: those that this process may use.
     pub cpus: Vec<usize>,
     /// Frames per receive ring.
     pub rx_ring: u32,
@@ -139,6 +137,20 @@ impl Sensor {
         detector: &IndicatorDetector,
         recorder: Recorder,
     ) -> Result<Self, SensorError> {
+        let pins = PinFolder::open(&options.pins)?;
+        let started = Self::start_on(&pins, options, detector, recorder);
+        if started.is_err() {
+            let _ = IsolationMap::unpin_if_idle(&pins, clock::monotonic().0);
+        }
+        started
+    }
+
+    fn start_on(
+        pins: &PinFolder,
+        options: SensorOptions,
+        detector: &IndicatorDetector,
+        recorder: Recorder,
+    ) -> Result<Self, SensorError> {
         let listener = Listener::bind(&options.socket)
             .map_err(|source| SensorError::Control { path: options.socket.clone(), source })?;
         let devices = Devices::open(&options)?;
@@ -146,8 +158,7 @@ impl Sensor {
         for own in capture::own_addresses().unwrap_or_default() {
             policy.protected.add(own.into(), "the sensor's own address");
         }
-        let pins = PinFolder::open(&options.pins)?;
-        let map = IsolationMap::open(&pins, options.isolation_capacity)?;
+        let map = IsolationMap::open(pins, options.isolation_capacity)?;
         let mut guard = Guard::load(&map)?;
         for (device, port) in devices.guard.iter().zip(&options.guard) {
             if let Err(err) = guard.attach(device, port.mode) {
@@ -211,7 +222,7 @@ impl Sensor {
         });
         let warden = Warden::new(Judge::new(policy), Enforcement::Kernel { map: Box::new(map), guarded });
         let threads = Threads { options: &options, detector, listener, recorder, lanes, counters };
-        threads.start(ports, guarded.then_some(guard), pins, gauges, warden)
+        threads.start(ports, guarded.then_some(guard), pins.clone(), gauges, warden)
     }
 
     /// Writes a stats event if it is time for one. To be called now and then.
@@ -262,9 +273,10 @@ impl Sensor {
         self.stop_control.store(true, Ordering::Release);
         drop(records);
         let _ = self.control.join();
-        let warden = self.warden.join().map_err(|_| died("warden"))?;
+        let mut warden = self.warden.join().map_err(|_| died("warden"))?;
         let written = self.recorder.join().map_err(|_| died("recorder"))?.map_err(SensorError::Output)?;
         drop(gauges);
+        warden.adopt();
         let still_isolated: Vec<IpAddr> = warden.list(clock::wall()).iter().map(|l| l.host).collect();
         let latency = warden.latency();
         let latency_ns =
@@ -274,8 +286,7 @@ impl Sensor {
             if let Some(guard) = guard {
                 guard.detach()?;
             }
-            self.pins.unpin(capture::ISOLATION_PIN)?;
-            self.pins.remove_if_empty();
+            IsolationMap::unpin_if_idle(&self.pins, clock::monotonic().0)?;
         }
         outcome.map(|()| Stopped { stats, latency_ns, still_isolated, written })
     }
@@ -336,15 +347,17 @@ impl Threads<'_> {
             recorder: records.clone(),
             gauges: gauges.clone(),
             write_errors,
+            events_lost: AtomicU64::new(0),
             source: source.clone(),
         };
         let warden = spawn("warden", move || warden.run())?;
+        let cpus = if options.cpus.is_empty() { allowed_cpus() } else { options.cpus.clone() };
         let mut workers = Vec::new();
         for (i, (ports, counters)) in self.lanes.into_iter().zip(self.counters).enumerate() {
             let thread = WorkerThread {
                 worker: Worker::new(&options.worker, self.detector.clone(), counters.clone()),
                 ports,
-                cpu: (!options.cpus.is_empty()).then(|| options.cpus[i % options.cpus.len()]),
+                cpu: cpus.get(i % cpus.len().max(1)).copied(),
                 counters,
                 warden: to_warden.clone(),
                 recorder: records.clone(),

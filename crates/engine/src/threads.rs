@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use capture::Receiver as Rings;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, select};
 use output::{AlertEvent, Event, IsolationAction, IsolationEvent, Recorder, Source, Stamp};
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use wire::{LinkType, Nanos};
 
 use crate::clock::{self, WallClock};
@@ -32,6 +32,12 @@ const WATCH: Duration = Duration::from_millis(100);
 const CLOSE_WATCH: Duration = Duration::from_secs(2);
 /// How often the recorder writes what is not urgent.
 const TICK: Duration = Duration::from_millis(100);
+
+/// Events that may wait for the recorder.
+pub(crate) const EVENT_QUEUE: usize = 65_536;
+/// The part of it that workers leave free: a slow disk must never hold the warden up, who has alerts and
+/// isolations to tell.
+const WARDEN_SHARE: usize = 4096;
 
 /// What travels to the recorder.
 pub(crate) type Record = (Stamp, Event);
@@ -152,7 +158,8 @@ fn emit(
         Event::Alert(alert) => matches!(warden.try_send((stamp, alert)), Err(TrySendError::Full(_))),
         event => {
             let packets = if let Event::Evidence(e) = &event { e.packets.len() } else { 0 };
-            let lost = matches!(recorder.try_send((stamp, event)), Err(TrySendError::Full(_)));
+            let lost = recorder.len() >= EVENT_QUEUE - WARDEN_SHARE
+                || matches!(recorder.try_send((stamp, event)), Err(TrySendError::Full(_)));
             if lost {
                 counters.evidence_lost.add(packets as u64);
             }
@@ -162,6 +169,12 @@ fn emit(
     if lost {
         counters.events_lost.add(1);
     }
+}
+
+/// The CPUs that this process may run on (its affinity mask, which containers and taskset narrow).
+pub(crate) fn allowed_cpus() -> Vec<usize> {
+    let allowed = sched_getaffinity(None).unwrap_or_default();
+    (0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu)).collect()
 }
 
 fn pin(cpu: usize) {
@@ -180,6 +193,8 @@ pub(crate) struct WardenThread {
     pub(crate) recorder: Sender<Record>,
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) write_errors: Arc<AtomicU64>,
+    /// Alerts and steps that the recorder had no room for.
+    pub(crate) events_lost: AtomicU64,
     pub(crate) source: Source,
 }
 
@@ -221,11 +236,18 @@ impl WardenThread {
         let step = self.warden.on_alert(&alert);
         let isolated = step.as_ref().is_some_and(|s| s.enforced);
         let step = step.map(|step| (stamp.clone(), Event::Isolation(Box::new(step))));
-        let _ = self.recorder.send((stamp, Event::Alert(alert)));
+        self.record(stamp, Event::Alert(alert));
         if let Some((stamp, step)) = step {
-            let _ = self.recorder.send((stamp, step));
+            self.record(stamp, step);
         }
         isolated
+    }
+
+    /// Never waits: the next host to be isolated matters more than this line.
+    fn record(&self, stamp: Stamp, event: Event) {
+        if let Err(TrySendError::Full(_)) = self.recorder.try_send((stamp, event)) {
+            self.events_lost.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     fn tell(&self, step: IsolationEvent) {
@@ -239,7 +261,7 @@ impl WardenThread {
             _ => {}
         }
         let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
-        let _ = self.recorder.send((stamp, Event::Isolation(Box::new(step))));
+        self.record(stamp, Event::Isolation(Box::new(step)));
     }
 
     fn answer(&mut self, request: Request) -> Reply {
@@ -286,6 +308,8 @@ impl WardenThread {
                 stats.counters.extend(percentiles("isolation.latency", self.warden.latency()));
                 let errors = self.write_errors.load(Ordering::Relaxed);
                 stats.counters.push(("output.write_errors".into(), errors));
+                let lost = self.events_lost.load(Ordering::Relaxed);
+                stats.counters.push(("output.verdict_events_lost".into(), lost));
                 Reply::Stats { stats }
             }
         }

@@ -285,8 +285,9 @@ impl Warden {
         Some(step(host, action, &isolation, entry.as_ref()))
     }
 
-    /// Takes hosts over that are in the map and not known here.
-    fn adopt(&mut self) {
+    /// Takes hosts over that are in the map and not known here: isolated by an earlier run, or by another
+    /// sensor that shares the map.
+    pub fn adopt(&mut self) {
         let Enforcement::Kernel { map, .. } = &self.enforcement else { return };
         let (wall, now) = (clock::wall(), clock::monotonic());
         for (host, entry) in map.entries().unwrap_or_default() {
@@ -298,7 +299,7 @@ impl Warden {
                 let isolation = Isolation {
                     until,
                     by: "adopted",
-                    reason: "was in the isolation map at start".into(),
+                    reason: "was in the isolation map already".into(),
                     arrival: None,
                     latency: Latency::default(),
                     flow: None,

@@ -72,7 +72,7 @@ pub struct Workers {
     /// Number of workers; each has a ring of its own on every queue of every capture port.
     #[schemars(range(min = 1, max = 256))]
     pub count: u32,
-    /// CPUs to pin the workers to, in turn. Empty: workers are not pinned.
+    /// CPUs to pin the workers to, in turn. Empty: those that the process may use (its affinity mask).
     pub cpus: Vec<usize>,
     /// Frames that a worker's ring holds per queue, a power of two.
     pub rx_ring: u32,
