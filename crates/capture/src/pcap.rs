@@ -53,6 +53,15 @@ struct Interface {
     offset_seconds: i64,
 }
 
+/// if_tsresol: a negative power of ten or, with the highest bit set, of two. (pcap-parser's own reading of
+/// it refuses every power of two.) What does not fit is read as microseconds, the format's default.
+fn units_per_second(resolution: u8) -> u64 {
+    let exponent = u32::from(resolution & 0x7f);
+    let units =
+        if resolution & 0x80 == 0 { 10_u64.checked_pow(exponent) } else { 1_u64.checked_shl(exponent) };
+    units.unwrap_or(1_000_000)
+}
+
 impl Interface {
     fn legacy(network: i32, nanoseconds: bool) -> Self {
         let units_per_second = if nanoseconds { NANOS_PER_SECOND } else { 1_000_000 };
@@ -62,7 +71,7 @@ impl Interface {
     fn pcapng(block: &InterfaceDescriptionBlock<'_>) -> Self {
         Interface {
             link: link(block.linktype.0),
-            units_per_second: block.ts_resolution().unwrap_or(1_000_000).max(1),
+            units_per_second: units_per_second(block.if_tsresol),
             offset_seconds: block.if_tsoffset,
         }
     }
@@ -113,10 +122,17 @@ impl CaptureFile {
         loop {
             let stop = match self.reader.next() {
                 Ok((used, block)) => {
-                    if let Some((time, link, wire_len, bytes)) = packet(&block, &mut interfaces, last) {
-                        ordinal += 1;
-                        last = time;
-                        work(Record { ordinal, time, link, wire_len, bytes });
+                    match packet(&block, &mut interfaces, last) {
+                        Ok(Some((time, link, wire_len, bytes))) => {
+                            ordinal += 1;
+                            last = time;
+                            work(Record { ordinal, time, link, wire_len, bytes });
+                        }
+                        Ok(None) => {}
+                        Err(UnknownInterface) => {
+                            let what = "a packet of an interface that the file does not describe";
+                            return Err(damage(&self.path, ordinal, what));
+                        }
                     }
                     self.reader.consume(used);
                     continue;
@@ -169,15 +185,22 @@ fn damage(path: &Path, ordinal: u64, what: &str) -> CaptureError {
 
 type Found<'a> = (Nanos, Result<LinkType, i32>, u32, &'a [u8]);
 
+/// Without its interface nobody knows how a packet begins and in what units its time is.
+struct UnknownInterface;
+
 /// The frame in a block, if it has one; keeps track of interfaces.
-fn packet<'a>(block: &PcapBlockOwned<'a>, interfaces: &mut Vec<Interface>, last: Nanos) -> Option<Found<'a>> {
-    match block {
+fn packet<'a>(
+    block: &PcapBlockOwned<'a>,
+    interfaces: &mut Vec<Interface>,
+    last: Nanos,
+) -> Result<Option<Found<'a>>, UnknownInterface> {
+    let found = match block {
         PcapBlockOwned::LegacyHeader(header) => {
             *interfaces = vec![Interface::legacy(header.network.0, header.is_nanosecond_precision())];
             None
         }
         PcapBlockOwned::Legacy(packet) => {
-            let interface = interfaces.first()?;
+            let interface = interfaces.first().ok_or(UnknownInterface)?;
             let units = u64::from(packet.ts_sec) * interface.units_per_second + u64::from(packet.ts_usec);
             let bytes = cut(packet.data, packet.caplen);
             Some((interface.time(units), interface.link, packet.origlen, bytes))
@@ -191,18 +214,19 @@ fn packet<'a>(block: &PcapBlockOwned<'a>, interfaces: &mut Vec<Interface>, last:
             None
         }
         PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
-            let interface = interfaces.get(packet.if_id as usize)?;
+            let interface = interfaces.get(packet.if_id as usize).ok_or(UnknownInterface)?;
             let units = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
             let bytes = cut(packet.data, packet.caplen);
             Some((interface.time(units), interface.link, packet.origlen, bytes))
         }
         PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
             // Has no time of its own; its length is the smaller of the original and the snap length.
-            let interface = interfaces.first()?;
+            let interface = interfaces.first().ok_or(UnknownInterface)?;
             Some((last, interface.link, packet.origlen, cut(packet.data, packet.origlen)))
         }
         PcapBlockOwned::NG(_) => None,
-    }
+    };
+    Ok(found)
 }
 
 /// Without the padding to 32 bits.
@@ -230,3 +254,7 @@ impl<R: Read> Read for Whole<R> {
         Ok(filled)
     }
 }
+
+#[cfg(test)]
+#[path = "pcap_tests.rs"]
+mod tests;

@@ -1,0 +1,135 @@
+//! The programs, loaded as the sensor loads them but onto maps of their own that nobody pins.
+
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use libbpf_rs::skel::{OpenSkel, SkelBuilder};
+use libbpf_rs::{MapCore, MapFlags, MapHandle, OpenObject, ProgramInput, ProgramMut};
+
+pub mod skel {
+    #![allow(missing_docs, missing_debug_implementations, dead_code, unreachable_pub)]
+    #![allow(clippy::all, clippy::pedantic, clippy::undocumented_unsafe_blocks, clippy::unwrap_used)]
+    pub mod capture {
+        include!(concat!(env!("OUT_DIR"), "/capture.skel.rs"));
+    }
+    pub mod guard {
+        include!(concat!(env!("OUT_DIR"), "/guard.skel.rs"));
+    }
+    pub mod isolate {
+        include!(concat!(env!("OUT_DIR"), "/isolate.skel.rs"));
+    }
+}
+
+pub const XDP_DROP: u32 = 1;
+pub const XDP_PASS: u32 = 2;
+
+fn object() -> &'static mut MaybeUninit<OpenObject> {
+    Box::leak(Box::new(MaybeUninit::uninit()))
+}
+
+pub fn now() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+pub const SECOND: u64 = 1_000_000_000;
+
+/// An isolation map with its writer and a guard on it.
+pub struct Guarded {
+    pub guard: skel::guard::GuardSkel<'static>,
+    writer: skel::isolate::IsolateSkel<'static>,
+    map: MapHandle,
+}
+
+/// What the writer said.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub written_ns: u64,
+    pub error: i64,
+    pub extended: bool,
+}
+
+/// The six numbers of an entry, in the order of `struct isolation_entry`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub expires_ns: u64,
+    pub since_ns: u64,
+    pub packets: u64,
+    pub bytes: u64,
+    pub first_ns: u64,
+    pub last_ns: u64,
+}
+
+fn word(bytes: &[u8], index: usize) -> u64 {
+    u64::from_ne_bytes(bytes[index * 8..index * 8 + 8].try_into().unwrap())
+}
+
+impl Guarded {
+    pub fn new(capacity: u32) -> Self {
+        let mut open = skel::isolate::IsolateSkelBuilder::default().open(object()).unwrap();
+        open.maps.isolation.set_max_entries(capacity).unwrap();
+        let writer = open.load().unwrap();
+        let map = MapHandle::try_from(&writer.maps.isolation).unwrap();
+        let mut open = skel::guard::GuardSkelBuilder::default().open(object()).unwrap();
+        open.maps.isolation.reuse_fd(map.as_fd()).unwrap();
+        Guarded { guard: open.load().unwrap(), writer, map }
+    }
+
+    pub fn isolate(&self, host: [u8; 16], expires_ns: u64) -> Outcome {
+        let mut request = [0; 48];
+        request[..16].copy_from_slice(&host);
+        request[16..24].copy_from_slice(&expires_ns.to_ne_bytes());
+        let input = ProgramInput { context_in: Some(&mut request), ..ProgramInput::default() };
+        let done = self.writer.progs.rw_isolate.test_run(input).unwrap();
+        assert_eq!(done.return_value, 0);
+        Outcome {
+            written_ns: word(&request, 3),
+            error: word(&request, 4).cast_signed(),
+            extended: word(&request, 5) != 0,
+        }
+    }
+
+    pub fn entry(&self, host: [u8; 16]) -> Option<Entry> {
+        let value = self.map.lookup(&host, MapFlags::ANY).unwrap()?;
+        let [expires_ns, since_ns, packets, bytes, first_ns, last_ns] =
+            std::array::from_fn(|i| word(&value, i));
+        Some(Entry { expires_ns, since_ns, packets, bytes, first_ns, last_ns })
+    }
+
+    /// What the guard does with a frame.
+    pub fn verdict(&self, frame: &[u8]) -> u32 {
+        run(&self.guard.progs.rw_guard, frame).0
+    }
+
+    /// Counters of the guard: received, passed, dropped.
+    pub fn counts(&self) -> [u64; 3] {
+        counts(&self.guard.maps.guard_counts)
+    }
+}
+
+/// The sum over CPUs of the first counters of a map.
+pub fn counts<const N: usize>(map: &impl MapCore) -> [u64; N] {
+    std::array::from_fn(|i| {
+        let values = map.lookup_percpu(&(i as u32).to_ne_bytes(), MapFlags::ANY).unwrap().unwrap();
+        values.iter().map(|v| word(v, 0)).sum()
+    })
+}
+
+/// The verdict on a frame, and the frame as the program left it.
+pub fn run(program: &ProgramMut<'_>, frame: &[u8]) -> (u32, Vec<u8>) {
+    let mut out = [0; 4096];
+    let input = ProgramInput { data_in: Some(frame), data_out: Some(&mut out), ..ProgramInput::default() };
+    let done = program.test_run(input).unwrap();
+    (done.return_value, done.data.map(|d| d.to_vec()).unwrap_or_default())
+}
+
+pub fn load_capture(workers: u32) -> skel::capture::CaptureSkel<'static> {
+    let mut open = skel::capture::CaptureSkelBuilder::default().open(object()).unwrap();
+    open.maps.rodata_data.as_mut().unwrap().workers = workers;
+    open.load().unwrap()
+}
+
+pub fn sleep_until(monotonic_ns: u64) {
+    std::thread::sleep(Duration::from_nanos(monotonic_ns.saturating_sub(now())));
+}

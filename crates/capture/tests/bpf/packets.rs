@@ -1,0 +1,76 @@
+//! Frames for the programs.
+
+use etherparse::PacketBuilder;
+
+pub const A: [u8; 4] = [10, 0, 0, 1];
+pub const B: [u8; 4] = [10, 0, 0, 2];
+pub const A6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+pub const B6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+
+/// The map key of an IPv4 host.
+pub fn key(host: [u8; 4]) -> [u8; 16] {
+    std::net::Ipv4Addr::from(host).to_ipv6_mapped().octets()
+}
+
+pub fn udp(src: [u8; 4], dst: [u8; 4], ports: (u16, u16)) -> Vec<u8> {
+    let mut frame = Vec::new();
+    let builder = PacketBuilder::ethernet2([1; 6], [2; 6]).ipv4(src, dst, 64).udp(ports.0, ports.1);
+    builder.write(&mut frame, b"0123456789").unwrap();
+    frame
+}
+
+pub fn udp6(src: [u8; 16], dst: [u8; 16], ports: (u16, u16)) -> Vec<u8> {
+    let mut frame = Vec::new();
+    let builder = PacketBuilder::ethernet2([1; 6], [2; 6]).ipv6(src, dst, 64).udp(ports.0, ports.1);
+    builder.write(&mut frame, b"0123456789").unwrap();
+    frame
+}
+
+pub fn tcp(src: [u8; 4], dst: [u8; 4], ports: (u16, u16)) -> Vec<u8> {
+    let mut frame = Vec::new();
+    let builder = PacketBuilder::ethernet2([1; 6], [2; 6]).ipv4(src, dst, 64).tcp(ports.0, ports.1, 7, 1000);
+    builder.write(&mut frame, b"0123456789").unwrap();
+    frame
+}
+
+pub fn arp() -> Vec<u8> {
+    let mut frame = vec![0xff; 12];
+    frame.extend([8, 6]);
+    frame.extend([0; 46]);
+    frame
+}
+
+/// The frame with VLAN tags.
+pub fn tagged(frame: &[u8], tpids: &[u16]) -> Vec<u8> {
+    let mut out = frame[..12].to_vec();
+    for tpid in tpids {
+        out.extend(tpid.to_be_bytes());
+        out.extend([0, 42]);
+    }
+    out.extend(&frame[12..]);
+    out
+}
+
+/// An IPv6 frame with extension headers of these types, eight bytes each, before its transport header.
+pub fn extended(frame: &[u8], headers: &[u8]) -> Vec<u8> {
+    let mut out = frame[..54].to_vec();
+    let transport = out[20];
+    let after: Vec<u8> = headers.iter().copied().skip(1).chain([transport]).collect();
+    if let Some(&first) = headers.first() {
+        out[20] = first;
+    }
+    for next in after.iter().take(headers.len()) {
+        out.extend([*next, 0, 0, 0, 0, 0, 0, 0]);
+    }
+    out.extend(&frame[54..]);
+    let len = (out.len() - 54) as u16;
+    out[18..20].copy_from_slice(&len.to_be_bytes());
+    out
+}
+
+/// The frame as an IPv4 fragment: `field` is flags and offset.
+pub fn fragment(frame: &[u8], field: u16) -> Vec<u8> {
+    let mut out = frame.to_vec();
+    out[20..22].copy_from_slice(&field.to_be_bytes());
+    out
+}
