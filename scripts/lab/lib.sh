@@ -24,27 +24,32 @@ lab_start() { # NS LOG COMMAND...
     LAB_PIDS+=($!)
 }
 
+# 0: the lab stands; 2: this machine lets nobody make network namespaces; 1: anything else.
 lab_up() {
-    LAB_DIR=$(mktemp -d "${TMPDIR:-/tmp}/ringward-lab.XXXXXX")
-    ip netns add "$(ns sw)"
-    in_ns sw sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+    LAB_DIR=$(mktemp -d "${TMPDIR:-/tmp}/ringward-lab.XXXXXX") || return 1
+    ip netns add "$(ns sw)" || return 2
+    lab_wire
+}
+
+lab_wire() {
+    in_ns sw sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 || return 1
     # Ageing 0 makes the bridge flood like a hub: one more port is a SPAN port.
-    in_ns sw ip link add lan type bridge ageing_time 0
-    in_ns sw ip link set lan up
+    in_ns sw ip link add lan type bridge ageing_time 0 || return 1
+    in_ns sw ip link set lan up || return 1
     local host
     for host in "${LAB_HOSTS[@]}"; do
-        ip netns add "$(ns "$host")"
+        ip netns add "$(ns "$host")" || return 1
         in_ns "$host" sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0
-        in_ns sw ip link add "$host" type veth peer name eth0 netns "$(ns "$host")"
-        in_ns sw ip link set "$host" master lan up
-        in_ns "$host" ip link set lo up
-        in_ns "$host" ip link set eth0 up
-        in_ns "$host" ip addr add "$(V4_OF "$host")/24" dev eth0
-        in_ns "$host" ip addr add "$(V6_OF "$host")/64" dev eth0 nodad
+        in_ns sw ip link add "$host" type veth peer name eth0 netns "$(ns "$host")" || return 1
+        in_ns sw ip link set "$host" master lan up || return 1
+        in_ns "$host" ip link set lo up || return 1
+        in_ns "$host" ip link set eth0 up || return 1
+        in_ns "$host" ip addr add "$(V4_OF "$host")/24" dev eth0 || return 1
+        in_ns "$host" ip addr add "$(V6_OF "$host")/64" dev eth0 nodad || return 1
     done
-    in_ns sw ip link add span-in type veth peer name span
-    in_ns sw ip link set span-in master lan up
-    in_ns sw ip link set span up
+    in_ns sw ip link add span-in type veth peer name span || return 1
+    in_ns sw ip link set span-in master lan up || return 1
+    in_ns sw ip link set span up || return 1
 }
 
 # A process by its id: asked to end, waited for, killed if it does not.

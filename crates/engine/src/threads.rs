@@ -224,8 +224,8 @@ impl WardenThread {
             }
             if watched.elapsed() >= pause {
                 watched = Instant::now();
-                for step in self.warden.watch() {
-                    self.tell(step);
+                for (time, step) in self.warden.watch() {
+                    self.tell(time, step);
                 }
             }
         }
@@ -235,7 +235,10 @@ impl WardenThread {
     fn judge(&mut self, stamp: Stamp, alert: Box<AlertEvent>) -> bool {
         let step = self.warden.on_alert(&alert);
         let isolated = step.as_ref().is_some_and(|s| s.enforced);
-        let step = step.map(|step| (stamp.clone(), Event::Isolation(Box::new(step))));
+        let step = step.map(|step| {
+            let written = stamp.time.after(Duration::from_nanos(step.latency.map_ns.unwrap_or(0)));
+            (Stamp { time: written, ..stamp.clone() }, Event::Isolation(Box::new(step)))
+        });
         self.record(stamp, Event::Alert(alert));
         if let Some((stamp, step)) = step {
             self.record(stamp, step);
@@ -250,7 +253,7 @@ impl WardenThread {
         }
     }
 
-    fn tell(&self, step: IsolationEvent) {
+    fn tell(&self, time: Nanos, step: IsolationEvent) {
         let host = step.host;
         match step.action {
             IsolationAction::FirstDrop => tracing::info!("{host}: first packet dropped"),
@@ -260,7 +263,7 @@ impl WardenThread {
             IsolationAction::Release => tracing::info!("{host}: released"),
             _ => {}
         }
-        let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
+        let stamp = Stamp { time, source: self.source.clone(), packet: None };
         self.record(stamp, Event::Isolation(Box::new(step)));
     }
 
@@ -272,12 +275,12 @@ impl WardenThread {
                 match self.warden.add(host, ttl_s.map(Duration::from_secs), reason, now) {
                     Ok(step) if step.enforced => {
                         let message = format!("{host} is isolated");
-                        self.tell(step);
+                        self.tell(now, step);
                         Reply::Done { message }
                     }
                     Ok(step) => {
                         let why = step.not_enforced_because.clone().unwrap_or_default();
-                        self.tell(step);
+                        self.tell(now, step);
                         Reply::Refused { message: format!("{host} is not isolated: {why}") }
                     }
                     Err(why) => Reply::Refused { message: why },
@@ -287,7 +290,7 @@ impl WardenThread {
                 Some(step) => {
                     let message =
                         format!("{host} is released, {} packets were dropped", step.dropped_packets);
-                    self.tell(step);
+                    self.tell(now, step);
                     Reply::Done { message }
                 }
                 None => Reply::Refused { message: format!("{host} is not isolated") },
@@ -297,7 +300,7 @@ impl WardenThread {
                 let steps = self.warden.release_all();
                 let message = format!("{} hosts released", steps.len());
                 for step in steps {
-                    self.tell(step);
+                    self.tell(now, step);
                 }
                 Reply::Done { message }
             }

@@ -191,20 +191,23 @@ impl Warden {
         self.isolated.values().any(|i| !i.first_drop_told)
     }
 
-    /// Looks at the map: first drops to be told, lifetimes that are over.
-    pub fn watch(&mut self) -> Vec<IsolationEvent> {
+    /// Looks at the map: first drops to be told, lifetimes that are over. Each step with the wall-clock
+    /// time at which the kernel took it.
+    pub fn watch(&mut self) -> Vec<(Nanos, IsolationEvent)> {
         let mut steps = Vec::new();
         let hosts: Vec<HostKey> = self.isolated.keys().copied().collect();
-        let now = clock::monotonic();
+        let (wall, now) = (clock::wall(), clock::monotonic());
+        let at = |monotonic_ns: u64| Nanos(wall.0.saturating_sub(now.0.saturating_sub(monotonic_ns)));
         for host in hosts {
-            match self.entry(host) {
+            let (time, step) = match self.entry(host) {
                 // Gone without our doing: somebody deleted it from the map.
-                None => steps.extend(self.end(host, IsolationAction::Release)),
+                None => (wall, self.end(host, IsolationAction::Release)),
                 Some(entry) if entry.expires_ns <= now.0 => {
-                    steps.extend(self.end(host, IsolationAction::Expire));
+                    (at(entry.expires_ns), self.end(host, IsolationAction::Expire))
                 }
-                Some(entry) => steps.extend(self.first_drop(host, &entry)),
-            }
+                Some(entry) => (at(entry.first_drop_ns), self.first_drop(host, &entry)),
+            };
+            steps.extend(step.map(|step| (time, step)));
         }
         steps
     }

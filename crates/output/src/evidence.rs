@@ -34,6 +34,8 @@ pub(crate) struct EvidenceSummary {
     pub(crate) flow: FlowTuple,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
+    /// Nothing more will come.
+    pub(crate) complete: bool,
 }
 
 /// The evidence files of a run. No file is kept open: alerted flows are few, descriptors are fewer.
@@ -74,7 +76,9 @@ impl EvidenceStore {
             flow: event.flow,
             packets: 0,
             bytes: 0,
+            complete: false,
         });
+        summary.complete = event.complete;
         summary.packets += event.packets.len() as u64;
         summary.bytes += event.packets.iter().map(|p| p.frame.len() as u64).sum::<u64>();
         let summary = summary.clone();

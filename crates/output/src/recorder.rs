@@ -79,8 +79,8 @@ impl Recorder {
     /// # Errors
     /// The file that failed.
     pub fn tick(&mut self) -> Result<(), OutputError> {
-        for (stamp, incident) in self.incidents.write(&self.dir)? {
-            self.line(&eve::incident_line(&stamp, &incident, "open"))?;
+        for (stamp, incident, state) in self.incidents.write(&self.dir)? {
+            self.line(&eve::incident_line(&stamp, &incident, state))?;
         }
         self.eve.flush().map_err(OutputError::at(&self.eve_path))
     }
@@ -90,11 +90,8 @@ impl Recorder {
     /// # Errors
     /// The file that failed.
     pub fn reset(&mut self) -> Result<(), OutputError> {
-        self.tick()?;
-        for (stamp, incident) in self.incidents.close() {
-            self.line(&eve::incident_line(&stamp, &incident, "closed"))?;
-        }
-        Ok(())
+        self.incidents.close();
+        self.tick()
     }
 
     /// Writes the rest and tells what there is.
@@ -103,7 +100,6 @@ impl Recorder {
     /// The file that failed.
     pub fn finish(mut self) -> Result<Written, OutputError> {
         self.reset()?;
-        self.eve.flush().map_err(OutputError::at(&self.eve_path))?;
         Ok(Written {
             lines: self.lines,
             evidence: self.evidence.written().to_vec(),

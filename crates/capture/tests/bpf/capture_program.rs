@@ -4,14 +4,15 @@
 use crate::kernel::{XDP_DROP, counts, load_capture, now, run, skel::capture::CaptureSkel};
 use crate::packets::{A, A6, B, B6, arp, extended, fragment, tagged, tcp, udp, udp6};
 
-pub fn tests(add: &mut dyn FnMut(&str, fn())) {
-    add("capture::puts_a_head_before_the_frame", puts_a_head);
-    add("capture::hashes_both_directions_alike", hashes_both_directions_alike);
-    add("capture::hashes_through_tags_and_extensions", hashes_through);
-    add("capture::keeps_the_fragments_of_a_datagram_together", keeps_fragments_together);
-    add("capture::spreads_flows_evenly", spreads_flows_evenly);
-    add("capture::survives_any_cut", survives_any_cut);
-}
+/// Name and test.
+pub const TESTS: &[(&str, fn())] = &[
+    ("capture::puts_a_head_before_the_frame", puts_a_head),
+    ("capture::hashes_both_directions_alike", hashes_both_directions_alike),
+    ("capture::hashes_through_tags_and_extensions", hashes_through),
+    ("capture::keeps_the_fragments_of_a_datagram_together", keeps_fragments_together),
+    ("capture::spreads_flows_evenly", spreads_flows_evenly),
+    ("capture::survives_any_cut", survives_any_cut),
+];
 
 const HEAD: usize = 16;
 

@@ -3,15 +3,16 @@
 use crate::kernel::{Guarded, SECOND, XDP_DROP, XDP_PASS, now, sleep_until};
 use crate::packets::{A, A6, B, B6, arp, extended, fragment, key, tagged, tcp, udp, udp6};
 
-pub fn tests(add: &mut dyn FnMut(&str, fn())) {
-    add("guard::passes_everybody_by_default", passes_everybody_by_default);
-    add("guard::drops_both_ways", drops_both_ways);
-    add("guard::drops_ipv6", drops_ipv6);
-    add("guard::sees_through_tags_extensions_and_fragments", sees_through);
-    add("guard::ends_an_isolation_by_itself", ends_an_isolation_by_itself);
-    add("guard::counts_every_frame_once", counts_every_frame_once);
-    add("guard::survives_any_cut", survives_any_cut);
-}
+/// Name and test.
+pub const TESTS: &[(&str, fn())] = &[
+    ("guard::passes_everybody_by_default", passes_everybody_by_default),
+    ("guard::drops_both_ways", drops_both_ways),
+    ("guard::drops_ipv6", drops_ipv6),
+    ("guard::sees_through_tags_extensions_and_fragments", sees_through),
+    ("guard::ends_an_isolation_by_itself", ends_an_isolation_by_itself),
+    ("guard::counts_every_frame_once", counts_every_frame_once),
+    ("guard::survives_any_cut", survives_any_cut),
+];
 
 fn passes_everybody_by_default() {
     let box_ = Guarded::new(10);

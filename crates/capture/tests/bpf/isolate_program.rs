@@ -3,13 +3,14 @@
 use crate::kernel::{Guarded, Outcome, SECOND, XDP_DROP, now, sleep_until};
 use crate::packets::{A, B, key, udp};
 
-pub fn tests(add: &mut dyn FnMut(&str, fn())) {
-    add("isolate::tells_when_it_was_in_force", tells_when);
-    add("isolate::extends_without_losing_counters", extends);
-    add("isolate::begins_anew_after_the_end", begins_anew);
-    add("isolate::says_that_the_map_is_full", full);
-    add("isolate::holds_all_hosts_it_promises", holds_all);
-}
+/// Name and test.
+pub const TESTS: &[(&str, fn())] = &[
+    ("isolate::tells_when_it_was_in_force", tells_when),
+    ("isolate::extends_without_losing_counters", extends),
+    ("isolate::begins_anew_after_the_end", begins_anew),
+    ("isolate::says_that_the_map_is_full", full),
+    ("isolate::holds_all_hosts_it_promises", holds_all),
+];
 
 fn tells_when() {
     let box_ = Guarded::new(10);

@@ -1,6 +1,8 @@
 //! The XDP programs, packet in and verdict out, through BPF_PROG_RUN. Needs root; skipped and counted as
 //! ignored without it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
+
 mod capture_program;
 mod guard_program;
 mod isolate_program;
@@ -14,16 +16,14 @@ fn main() {
     if skip {
         eprintln!("SKIPPED: tests of the BPF programs need root");
     }
-    let mut trials = Vec::new();
-    let mut add = |name: &str, test: fn()| {
+    let tests = [capture_program::TESTS, guard_program::TESTS, isolate_program::TESTS].concat();
+    let trial = |(name, test): (&str, fn())| {
         let run = move || {
             test();
             Ok(())
         };
-        trials.push(Trial::test(name, run).with_ignored_flag(skip));
+        Trial::test(name, run).with_ignored_flag(skip)
     };
-    capture_program::tests(&mut add);
-    guard_program::tests(&mut add);
-    isolate_program::tests(&mut add);
+    let trials = tests.into_iter().map(trial).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }

@@ -34,6 +34,12 @@ pub(super) fn base64(text: &str) -> Option<String> {
     readable(&bytes)
 }
 
+/// A text too short to be known for base64 by itself; to be asked when its neighbours are in base64.
+pub(super) fn short_base64(text: &str) -> Option<String> {
+    let fits = text.len().is_multiple_of(4) && (4..MIN_BASE64).contains(&text.len());
+    readable(&STANDARD.decode(text).ok().filter(|_| fits)?).filter(|t| !t.contains(char::is_control))
+}
+
 /// The text in hexadecimal.
 pub(super) fn hex(text: &str) -> Option<String> {
     if text.len() < MIN_HEX || !text.len().is_multiple_of(2) {

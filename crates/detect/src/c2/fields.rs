@@ -66,6 +66,7 @@ fn take_query(query: &str, groups: &mut Vec<Group>) {
         let place = if key.is_empty() { "query".to_owned() } else { format!("query {key}") };
         take_value(&key, raw, &place, true, &mut own, groups);
     }
+    follow_company(&mut own);
     groups.push(own);
 }
 
@@ -84,7 +85,21 @@ fn take_path(path: &str, groups: &mut Vec<Group>) {
             }
         }
     }
+    follow_company(&mut own);
     groups.push(own);
+}
+
+/// "Ym9i" alone may be a name; beside values in base64 it is "bob".
+fn follow_company(group: &mut Group) {
+    if !group.iter().any(|field| field.encodings.contains(&"base64")) {
+        return;
+    }
+    for field in group.iter_mut().filter(|field| field.encodings.is_empty()) {
+        if let Some(value) = encoding::short_base64(&field.value) {
+            field.value = value;
+            field.encodings.push("base64");
+        }
+    }
 }
 
 /// A raw value: its plain field goes to `own`, what is hidden in it to groups of its own.

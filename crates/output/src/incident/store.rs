@@ -26,6 +26,9 @@ struct Open {
     told: bool,
 }
 
+/// An incident to be told of, and its state: "open" or "closed".
+pub(crate) type Told = (Stamp, Incident, &'static str);
+
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(crate) struct IncidentStore {
@@ -49,9 +52,11 @@ impl IncidentStore {
 
     /// An evidence file has grown.
     pub(crate) fn evidence(&mut self, summary: &EvidenceSummary) {
-        let Some(open) = self.owners.get(&*summary.file).and_then(|victim| self.open.get_mut(victim)) else {
-            return;
+        let owner = match summary.complete {
+            true => self.owners.remove(&*summary.file),
+            false => self.owners.get(&*summary.file).copied(),
         };
+        let Some(open) = owner.and_then(|victim| self.open.get_mut(&victim)) else { return };
         let files = &mut open.incident.evidence;
         let room = files.len() < MAX_ENTRIES;
         match files.iter_mut().find(|f| f.file == *summary.file) {
@@ -66,9 +71,10 @@ impl IncidentStore {
         open.dirty = true;
     }
 
-    /// Writes what has changed; the incidents that were written for the first time.
-    pub(crate) fn write(&mut self, dir: &Path) -> Result<Vec<(Stamp, Incident)>, OutputError> {
-        let mut fresh = Vec::new();
+    /// Writes what has changed and lets go of what is closed. The incidents that were written for the first
+    /// time ("open") or the last ("closed").
+    pub(crate) fn write(&mut self, dir: &Path) -> Result<Vec<Told>, OutputError> {
+        let mut told = Vec::new();
         for open in self.closed.iter_mut().chain(self.open.values_mut()).filter(|o| o.dirty) {
             let id = &open.incident.id;
             let json = serde_json::to_vec_pretty(&open.incident).unwrap_or_default();
@@ -78,18 +84,17 @@ impl IncidentStore {
             if !open.told {
                 open.told = true;
                 self.written.push(PathBuf::from(format!("incidents/{id}.html")));
-                fresh.push((open.stamp.clone(), open.incident.clone()));
+                told.push((open.stamp.clone(), open.incident.clone(), "open"));
             }
         }
-        Ok(fresh)
+        told.extend(self.closed.drain(..).map(|o| (o.stamp, o.incident, "closed")));
+        Ok(told)
     }
 
-    /// Closes every incident, for good.
-    pub(crate) fn close(&mut self) -> Vec<(Stamp, Incident)> {
+    /// Closes every incident, for good. To be followed by [`IncidentStore::write`].
+    pub(crate) fn close(&mut self) {
         self.owners.clear();
-        let closed = std::mem::take(&mut self.closed);
-        let open = std::mem::take(&mut self.open);
-        closed.into_iter().chain(open.into_values()).map(|o| (o.stamp, o.incident)).collect()
+        self.closed.extend(std::mem::take(&mut self.open).into_values());
     }
 
     /// Reports written in this run.

@@ -4,9 +4,13 @@
 //! refuse the whole message. Total: compression pointers only ever lead backwards, every count is
 //! checked against the bytes that are there.
 
+mod names;
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use wire::Direction;
+
+pub use names::{rcode_name, rtype_name};
 
 use crate::{Chunk, Parser, Sink, Transaction};
 
@@ -123,58 +127,6 @@ impl Dns {
             && self.flags & 0x0040 == 0
             && self.questions.iter().all(|q| q.name.contains('.') && !q.name.contains('\\'))
     }
-}
-
-/// The name of a record type in EVE; unknown ones are written as numbers.
-#[must_use]
-pub fn rtype_name(rtype: u16) -> String {
-    let name = match rtype {
-        1 => "A",
-        2 => "NS",
-        5 => "CNAME",
-        6 => "SOA",
-        10 => "NULL",
-        12 => "PTR",
-        13 => "HINFO",
-        15 => "MX",
-        16 => "TXT",
-        28 => "AAAA",
-        33 => "SRV",
-        35 => "NAPTR",
-        39 => "DNAME",
-        41 => "OPT",
-        43 => "DS",
-        44 => "SSHFP",
-        46 => "RRSIG",
-        47 => "NSEC",
-        48 => "DNSKEY",
-        50 => "NSEC3",
-        51 => "NSEC3PARAM",
-        52 => "TLSA",
-        255 => "ANY",
-        n => return n.to_string(),
-    };
-    name.to_owned()
-}
-
-/// The name of a response code in EVE.
-#[must_use]
-pub fn rcode_name(rcode: u16) -> String {
-    let name = match rcode {
-        0 => "NOERROR",
-        1 => "FORMERR",
-        2 => "SERVFAIL",
-        3 => "NXDOMAIN",
-        4 => "NOTIMP",
-        5 => "REFUSED",
-        6 => "YXDOMAIN",
-        7 => "YXRRSET",
-        8 => "NXRRSET",
-        9 => "NOTAUTH",
-        10 => "NOTZONE",
-        n => return n.to_string(),
-    };
-    name.to_owned()
 }
 
 struct Reader<'a> {

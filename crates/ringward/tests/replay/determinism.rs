@@ -1,0 +1,103 @@
+//! The same packets give the same events, byte for byte, however many workers there are.
+
+use std::path::Path;
+
+use crate::support::{Capture, Desk, at, ringward, stderr};
+
+/// Enough flows to fill several batches, with alerts, timeouts and flows that never end.
+fn busy() -> Capture {
+    let mut capture = Capture::default();
+    for i in 0..400_u16 {
+        let client = format!("10.1.{}.{}:{}", i / 200, i % 200 + 1, 20_000 + i);
+        let name = if i % 40 == 7 { "x.bad.example" } else { "fine.example" };
+        match i % 3 {
+            0 => capture.dns(at(&client), at("192.0.2.53:53"), name),
+            1 => capture.http(at(&client), at("198.51.100.1:80"), name, "/in?host=PC-77&user=eve"),
+            _ => capture.tls(at(&client), at("198.51.100.1:443"), name),
+        }
+        if i % 50 == 0 {
+            capture.pause(40);
+        }
+    }
+    capture
+}
+
+fn replay(desk: &Desk, out: &str, more: &[&str], inputs: &[&str]) -> Vec<(String, Vec<u8>)> {
+    let args = [&["replay", "--iocs", "iocs.csv", "--out", out], more, inputs].concat();
+    let output = ringward(desk.dir.path(), args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    files(&desk.path(out))
+}
+
+/// Everything below a folder, by name.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
+                found.push((name, std::fs::read(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Names and contents that differ, without printing megabytes.
+fn assert_same(a: &[(String, Vec<u8>)], b: &[(String, Vec<u8>)], what: &str) {
+    let names = |files: &[(String, Vec<u8>)]| files.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>();
+    assert_eq!(names(a), names(b), "{what}");
+    for ((name, x), (_, y)) in a.iter().zip(b) {
+        let (x, y) = (String::from_utf8_lossy(x), String::from_utf8_lossy(y));
+        if let Some((l, r)) = x.lines().zip(y.lines()).find(|(l, r)| l != r) {
+            panic!("{what}: {name} differs:\n{l}\n{r}");
+        }
+        assert_eq!(x.len(), y.len(), "{what}: {name}");
+    }
+}
+
+#[test]
+fn runs_and_worker_counts_do_not_show() {
+    let desk = Desk::new("bad.example,Test RAT\n");
+    let capture = busy();
+    assert!(capture.len() > 2048, "several batches");
+    capture.write(&desk.path("case.pcap"));
+    let first = replay(&desk, "a", &[], &["case.pcap"]);
+    assert!(first.iter().any(|(name, _)| name.ends_with(".pcapng")));
+    assert_same(&first, &replay(&desk, "b", &[], &["case.pcap"]), "a second run");
+    for workers in ["1", "2", "3", "8"] {
+        let other = replay(&desk, workers, &["--workers", workers], &["case.pcap"]);
+        assert_same(&first, &other, &format!("{workers} workers"));
+    }
+}
+
+#[test]
+fn each_capture_can_begin_with_empty_state() {
+    let desk = Desk::new("bad.example\n");
+    // One connection, cut in two: its end is in the second file.
+    let mut whole = Capture::default();
+    whole.http(at("10.0.0.1:4000"), at("198.51.100.1:80"), "bad.example", "/");
+    whole.write(&desk.path("one.pcap"));
+    let mut second = whole.clone();
+    second.pause(1);
+    second.write(&desk.path("two.pcap"));
+    let lines = |files: Vec<(String, Vec<u8>)>, kind: &str| {
+        let eve = &files.iter().find(|(name, _)| name == "eve.json").unwrap().1;
+        let text = String::from_utf8(eve.clone()).unwrap();
+        text.lines().filter(|l| l.contains(&format!("\"event_type\":\"{kind}\""))).count()
+    };
+    let inputs = ["one.pcap", "two.pcap"];
+    // With state kept, the host is isolated once; anew with every capture, twice.
+    assert_eq!(lines(replay(&desk, "kept", &[], &inputs), "isolation"), 1);
+    assert_eq!(lines(replay(&desk, "reset", &["--reset"], &inputs), "isolation"), 2);
+    let reset = replay(&desk, "reset", &["--reset"], &inputs);
+    let eve = String::from_utf8(reset.iter().find(|(n, _)| n == "eve.json").unwrap().1.clone()).unwrap();
+    for name in inputs {
+        assert!(eve.contains(&format!("\"pcap_filename\":\"{name}\"")), "{name}");
+    }
+}

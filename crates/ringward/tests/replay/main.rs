@@ -1,0 +1,12 @@
+//! The binary over capture files: what it says, what it writes, how it fails.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_input;
+mod determinism;
+mod golden;
+mod oracles;
+mod story;
