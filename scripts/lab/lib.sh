@@ -26,7 +26,7 @@ lab_start() { # NS LOG COMMAND...
 
 # 0: the lab stands; 2: this machine lets nobody make network namespaces; 1: anything else.
 lab_up() {
-    LAB_DIR=$(mktemp -d "${TMPDIR:-/tmp}/ringward-lab.XXXXXX") || return 1
+    LAB_DIR=$(mktemp -d "${TMPDIR:-/tmp}/ringward-lab-$LAB.XXXXXX") || return 1
     ip netns add "$(ns sw)" || return 2
     lab_wire
 }

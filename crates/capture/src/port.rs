@@ -150,10 +150,12 @@ fn bind_all(
     // One more ring's worth than all receive rings hold: a worker that does not empty its ring can
     // keep frames from nobody else.
     let per_queue = (workers + 1) * rx_ring;
-    let (umem, frames) = umem(device, per_queue)?;
     let mut sockets: Vec<Vec<QueueSocket>> = (0..workers).map(|_| Vec::new()).collect();
-    for (queue, frames) in (0..device.rx_queues).zip(frames.chunks(per_queue as usize)) {
-        let bound = bind_queue(device, queue, workers, rx_ring, &umem, frames)?;
+    for queue in 0..device.rx_queues {
+        // A UMEM for each queue, shared by its workers: libxdp names the first socket of the UMEM when it
+        // binds another one, and the kernel shares a queue's rings only with a socket of that queue.
+        let (umem, frames) = umem(device, per_queue)?;
+        let bound = bind_queue(device, queue, workers, rx_ring, &umem, &frames)?;
         for (worker, socket) in (0..workers).zip(bound) {
             let index = queue * workers + worker;
             let fd = socket.rx.fd().as_raw_fd();
@@ -162,12 +164,11 @@ fn bind_all(
             sockets[worker as usize].push(socket);
         }
     }
-    Ok(sockets.into_iter().map(|own| Receiver::new(umem.clone(), own)).collect())
+    Ok(sockets.into_iter().map(Receiver::new).collect())
 }
 
-fn umem(device: &Device, per_queue: u32) -> Result<(Umem, Vec<FrameDesc>), CaptureError> {
+fn umem(device: &Device, count: u32) -> Result<(Umem, Vec<FrameDesc>), CaptureError> {
     let chunk = chunk_size(device)?;
-    let count = per_queue * device.rx_queues;
     let fail = |err: &dyn std::error::Error| CaptureError::Umem {
         name: device.name.clone(),
         bytes: count as usize * chunk as usize,
@@ -175,7 +176,7 @@ fn umem(device: &Device, per_queue: u32) -> Result<(Umem, Vec<FrameDesc>), Captu
     };
     let config = UmemConfig::builder()
         .frame_size(FrameSize::new(chunk).map_err(|e| fail(&e))?)
-        .fill_queue_size(QueueSize::new(per_queue.next_power_of_two()).map_err(|e| fail(&e))?)
+        .fill_queue_size(QueueSize::new(count.next_power_of_two()).map_err(|e| fail(&e))?)
         .comp_queue_size(QueueSize::new(UNUSED_RING).map_err(|e| fail(&e))?)
         .build()
         .map_err(|e| fail(&e))?;
@@ -217,7 +218,13 @@ fn bind_queue(
     let filler = Arc::new(Mutex::new(Filler::new(fill, returns)));
     Ok(halves
         .into_iter()
-        .map(|(tx, rx, give_back)| QueueSocket { rx, _tx: tx, give_back, filler: filler.clone() })
+        .map(|(tx, rx, give_back)| QueueSocket {
+            umem: umem.clone(),
+            rx,
+            _tx: tx,
+            give_back,
+            filler: filler.clone(),
+        })
         .collect())
 }
 

@@ -74,6 +74,8 @@ impl Filler {
 
 /// One worker's socket on one queue.
 pub(crate) struct QueueSocket {
+    /// The packet memory of the queue, shared with the other workers' sockets on it.
+    pub(crate) umem: Umem,
     pub(crate) rx: RxQueue,
     /// Never used to send; libxdp makes it, and dropping it would be dropping part of the socket.
     pub(crate) _tx: TxQueue,
@@ -94,7 +96,6 @@ pub struct RingCounters {
 
 /// A worker's receiving end of one capture port.
 pub struct Receiver {
-    umem: Umem,
     sockets: Vec<QueueSocket>,
     batch: [FrameDesc; BATCH],
     /// Where the next round begins, so that no queue is served last for ever.
@@ -108,8 +109,8 @@ impl std::fmt::Debug for Receiver {
 }
 
 impl Receiver {
-    pub(crate) fn new(umem: Umem, sockets: Vec<QueueSocket>) -> Self {
-        Receiver { umem, sockets, batch: [FrameDesc::default(); BATCH], next: 0 }
+    pub(crate) fn new(sockets: Vec<QueueSocket>) -> Self {
+        Receiver { sockets, batch: [FrameDesc::default(); BATCH], next: 0 }
     }
 
     /// Receives a batch from each queue and hands it to `work`; the frames go back to their fill rings
@@ -121,10 +122,10 @@ impl Receiver {
             let socket = &mut self.sockets[(self.next + turn) % queues];
             // Refill before looking: a driver must not run dry while we work.
             give(socket, &[]);
-            // SAFETY: the descriptors are filled by this socket, which is bound to `umem`.
+            // SAFETY: the descriptors are filled by this socket, which is bound to its `umem`.
             let count = unsafe { socket.rx.consume(&mut self.batch) };
             if count > 0 {
-                work(&Batch { umem: &self.umem, frames: &self.batch[..count] });
+                work(&Batch { umem: &socket.umem, frames: &self.batch[..count] });
                 give(socket, &self.batch[..count]);
                 total += count;
             }

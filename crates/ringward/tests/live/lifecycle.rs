@@ -1,0 +1,95 @@
+//! Starting, stopping, dying, coming back.
+
+use rustix::process::Signal;
+
+use crate::lab::{Lab, until, v4};
+use crate::support::{ringward, stderr};
+
+pub const TESTS: &[(&str, fn())] = &[
+    ("lifecycle::a_clean_stop_leaves_nothing", a_clean_stop_leaves_nothing),
+    ("lifecycle::isolation_survives_kill_9_until_its_time_is_over", survives_kill_9),
+    ("lifecycle::a_restart_adopts_what_is_in_force", a_restart_adopts),
+    ("lifecycle::a_clean_stop_keeps_isolated_hosts_isolated", a_clean_stop_keeps_isolation),
+    ("lifecycle::flush_works_while_the_sensor_is_down", flush_works_while_down),
+];
+
+fn a_clean_stop_leaves_nothing() {
+    let mut lab = Lab::new(1);
+    lab.configure("");
+    let promiscuity = lab.promiscuity("span");
+    for signal in [Signal::TERM, Signal::INT] {
+        lab.start();
+        assert_eq!(lab.xdp_ports(), ["pa", "pb", "pc", "span"]);
+        assert_eq!(lab.promiscuity("span"), promiscuity + 1);
+        assert!(lab.pins.join("isolation").exists());
+        assert!(lab.ringward(&["isolate", "add", "10.77.0.1"]).status.success());
+        assert!(lab.ringward(&["isolate", "flush"]).status.success());
+        lab.signal(signal);
+        assert_eq!(lab.ended(), Some(0), "{}", lab.log());
+        assert_eq!(lab.xdp_ports(), [""; 0]);
+        assert_eq!(lab.promiscuity("span"), promiscuity);
+        assert!(!lab.pins.exists() && !lab.desk.path("sensor.sock").exists());
+        assert!(lab.log().contains("+ dropped 0 + in flight 0"), "{}", lab.log());
+    }
+}
+
+fn survives_kill_9() {
+    let mut lab = Lab::new(1);
+    lab.configure("[policy]\nlifetime = \"4s\"\n");
+    lab.start();
+    lab.looks_up("a", v4("b"), "bad.example");
+    until("isolated", || lab.is_isolated(v4("a")));
+    lab.kill();
+    assert!(!lab.reaches("a", v4("b")), "cut off without a sensor");
+    assert!(lab.reaches("c", v4("b")));
+    let dump = crate::lab::must(&format!("bpftool -j map dump pinned {}/isolation", lab.pins.display()));
+    assert!(dump.contains("expires_ns"), "{dump}");
+    until("free when the time is over", || lab.reaches("a", v4("b")));
+}
+
+fn a_restart_adopts() {
+    let mut lab = Lab::new(1);
+    lab.configure("");
+    lab.start();
+    assert!(lab.ringward(&["isolate", "add", "10.77.0.1", "--ttl", "10m"]).status.success());
+    assert!(!lab.reaches("a", v4("b")));
+    lab.kill();
+    lab.start();
+    assert!(lab.log().contains("of an earlier run"), "{}", lab.log());
+    assert!(!lab.reaches("a", v4("b")), "still cut off");
+    let listed = lab.listed();
+    assert_eq!(listed[0]["by"], "adopted");
+    assert!((500..=600).contains(&listed[0]["remaining_s"].as_u64().unwrap()));
+    assert!(listed[0]["dropped_packets"].as_u64().unwrap() > 0);
+    // Detection goes on as before, and the adopted host is released like any other.
+    lab.looks_up("c", v4("b"), "bad.example");
+    until("isolated", || lab.is_isolated(v4("c")));
+    assert!(lab.ringward(&["isolate", "flush"]).status.success());
+    assert!(lab.reaches("a", v4("b")) && lab.reaches("c", v4("b")));
+    lab.stop();
+    assert_eq!(lab.xdp_ports(), [""; 0]);
+}
+
+fn a_clean_stop_keeps_isolation() {
+    let mut lab = Lab::new(1);
+    lab.configure("");
+    lab.start();
+    assert!(lab.ringward(&["isolate", "add", "10.77.0.1", "--ttl", "10m"]).status.success());
+    lab.stop();
+    assert!(lab.log().contains("10.77.0.1 stay isolated"), "{}", lab.log());
+    assert_eq!(lab.xdp_ports(), ["pa", "pb", "pc"]);
+    assert!(!lab.reaches("a", v4("b")));
+}
+
+fn flush_works_while_down() {
+    let mut lab = Lab::new(1);
+    lab.configure("");
+    lab.start();
+    assert!(lab.ringward(&["isolate", "add", "10.77.0.1", "--ttl", "10m"]).status.success());
+    lab.kill();
+    assert!(!lab.reaches("a", v4("b")));
+    let output = ringward(lab.desk.dir.path(), ["isolate", "flush", "-c", "ringward.toml"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 hosts released"));
+    assert!(lab.reaches("a", v4("b")));
+}

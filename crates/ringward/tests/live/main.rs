@@ -1,0 +1,34 @@
+//! The running sensor among real hosts, in network namespaces. Needs root; skipped and counted as ignored
+//! without it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod demo;
+mod isolation;
+mod lab;
+mod lifecycle;
+mod refusals;
+mod steering;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() {
+    let skip = !rustix::process::geteuid().is_root();
+    if skip {
+        eprintln!("SKIPPED: live tests need root");
+    } else {
+        lab::sweep();
+    }
+    let tests = [isolation::TESTS, lifecycle::TESTS, refusals::TESTS, steering::TESTS, demo::TESTS].concat();
+    let trial = |(name, test): (&str, fn())| {
+        let run = move || {
+            test();
+            Ok(())
+        };
+        Trial::test(name, run).with_ignored_flag(skip)
+    };
+    libtest_mimic::run(&Arguments::from_args(), tests.into_iter().map(trial).collect()).exit();
+}

@@ -1,0 +1,127 @@
+//! What keeps a sensor from starting: one clear line, the right exit code, nothing left behind.
+
+use std::process::{Command, Output};
+
+use crate::lab::{Lab, must, until, v4};
+use crate::support::{RINGWARD, stderr};
+
+pub const TESTS: &[(&str, fn())] = &[
+    ("refusals::a_missing_interface", a_missing_interface),
+    ("refusals::a_port_without_native_xdp", a_port_without_native_xdp),
+    ("refusals::another_xdp_program_is_left_alone", another_xdp_program_is_left_alone),
+    ("refusals::a_second_sensor_on_the_same_socket", a_second_sensor),
+    ("refusals::no_privilege", no_privilege),
+    ("refusals::malformed_indicators_when_strict", malformed_indicators_when_strict),
+];
+
+/// One line on standard error, and this exit code. Log lines of what was undone may come before it.
+fn refused(lab: &Lab, output: &Output, code: i32) -> String {
+    let text = stderr(output);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    let ours: Vec<&str> = text.lines().filter(|l| l.starts_with("ringward: ")).collect();
+    assert!(lab.pins.symlink_metadata().is_err(), "the pin folder is left: {text}");
+    (*ours.last().unwrap()).to_owned()
+}
+
+fn a_missing_interface() {
+    let lab = Lab::new(1);
+    lab.configure("[[port]]\nname = \"nosuch0\"\nrole = \"guard\"\n");
+    let line = refused(&lab, &lab.start_in_vain(), 1);
+    assert_eq!(line, "ringward: interface nosuch0: no such interface");
+    assert_eq!(lab.xdp_ports(), [""; 0]);
+}
+
+fn a_port_without_native_xdp() {
+    let mut lab = Lab::new(1);
+    // A bridge has no native XDP.
+    let config = |more: &str| {
+        format!(
+            "[[port]]\nname = \"pa\"\nrole = \"guard\"\n[[port]]\nname = \"lan\"\nrole = \"capture\"\n{more}"
+        )
+    };
+    lab.write_config(&config(""));
+    let line = refused(&lab, &lab.start_in_vain(), 1);
+    assert!(line.starts_with("ringward: interface lan: the driver (bridge) refused"), "{line}");
+    assert!(line.contains("set xdp = \"generic\""), "{line}");
+    assert_eq!(lab.xdp_ports(), [""; 0]);
+    assert_eq!(lab.promiscuity("lan"), 0);
+    // What the line says helps, on a port that can do it.
+    lab.write_config(
+        "[[port]]\nname = \"span\"\nrole = \"capture\"\nxdp = \"generic\"\n\
+         [[port]]\nname = \"pa\"\nrole = \"guard\"\nxdp = \"generic\"\n",
+    );
+    lab.start();
+    lab.looks_up("a", v4("b"), "bad.example");
+    until("isolated", || lab.is_isolated(v4("a")));
+    assert!(!lab.reaches("a", v4("b")));
+    assert!(lab.ringward(&["isolate", "flush"]).status.success());
+    lab.stop();
+    assert_eq!(lab.xdp_ports(), [""; 0]);
+}
+
+fn another_xdp_program_is_left_alone() {
+    let lab = Lab::new(1);
+    let source = "__attribute__((section(\"xdp\"), used)) int somebody_elses(void *ctx) { return 2; }\n\
+                  char _license[] __attribute__((section(\"license\"), used)) = \"GPL\";\n";
+    std::fs::write(lab.desk.path("other.c"), source).unwrap();
+    let object = lab.desk.path("other.o");
+    must(&format!(
+        "clang -O2 -g -target bpf -c {} -o {}",
+        lab.desk.path("other.c").display(),
+        object.display()
+    ));
+    for port in ["span", "pb"] {
+        must(&format!("ip -n {} link set dev {port} xdp obj {} sec xdp", lab.ns("sw"), object.display()));
+        lab.configure("");
+        let line = refused(&lab, &lab.start_in_vain(), 1);
+        assert!(
+            line.starts_with(&format!("ringward: interface {port}: another XDP program is attached")),
+            "{line}"
+        );
+        assert!(line.contains("somebody_elses"), "{line}");
+        assert_eq!(lab.xdp_ports(), [port]);
+        must(&format!("ip -n {} link set dev {port} xdp off", lab.ns("sw")));
+    }
+}
+
+fn a_second_sensor() {
+    let mut lab = Lab::new(1);
+    lab.configure("");
+    lab.start();
+    let output = lab.start_in_vain();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("another sensor listens here"), "{}", stderr(&output));
+    // The first one is none the worse for it.
+    assert_eq!(lab.xdp_ports(), ["pa", "pb", "pc", "span"]);
+    lab.looks_up("a", v4("b"), "bad.example");
+    until("isolated", || lab.is_isolated(v4("a")));
+    assert!(!lab.reaches("a", v4("b")));
+}
+
+fn no_privilege() {
+    let lab = Lab::new(1);
+    lab.configure("");
+    // The configuration and the binary must be readable for nobody to get that far.
+    let config = std::env::temp_dir().join(format!("{}.toml", lab.ns("nobody")));
+    std::fs::copy(lab.desk.path("ringward.toml"), &config).unwrap();
+    let binary = std::env::temp_dir().join(lab.ns("ringward"));
+    std::fs::copy(RINGWARD, &binary).unwrap();
+    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+    let output =
+        Command::new("setpriv").args(nobody).arg(&binary).args(["run", "-c"]).arg(&config).output().unwrap();
+    std::fs::remove_file(config).unwrap();
+    std::fs::remove_file(binary).unwrap();
+    let line = refused(&lab, &output, 1);
+    assert!(line.contains("need root"), "{line}");
+    assert_eq!(stderr(&output).lines().count(), 1);
+}
+
+fn malformed_indicators_when_strict() {
+    let lab = Lab::new(1);
+    std::fs::write(lab.desk.path("iocs.csv"), "fine.example\nnot a domain!\n").unwrap();
+    lab.configure("[intel]\nstrict = true\n");
+    let output = lab.start_in_vain();
+    let line = refused(&lab, &output, 2);
+    assert_eq!(line, "ringward: 1 indicator lines cannot be read (--strict)");
+    assert!(stderr(&output).contains("iocs.csv:2: "), "{}", stderr(&output));
+}

@@ -1,0 +1,94 @@
+//! Several workers on several queues: every flow whole at one worker, every frame accounted for.
+
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::lab::{Lab, until, v4, v6};
+use crate::support::of_type;
+
+pub const TESTS: &[(&str, fn())] = &[
+    ("steering::four_workers_on_one_queue", || flows_stay_whole(1, 4)),
+    ("steering::three_workers_on_two_queues", || flows_stay_whole(2, 3)),
+    ("steering::one_worker_on_four_queues", || flows_stay_whole(4, 1)),
+    ("steering::every_frame_is_accounted_for_at_any_instant", accounted_for_at_any_instant),
+];
+
+const FLOWS: u64 = 120;
+const ROUNDS: u64 = 25;
+
+/// Datagrams there and back on many flows at once.
+fn chatter(lab: &Lab, rounds: u64) {
+    for ip in [v4("b"), v6("b")] {
+        lab.on("a", move || {
+            let any = if ip.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+            let sockets: Vec<UdpSocket> = (0..FLOWS / 2)
+                .map(|_| {
+                    let socket = UdpSocket::bind(any).unwrap();
+                    socket.connect((ip, 8080)).unwrap();
+                    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+                    socket
+                })
+                .collect();
+            for _ in 0..rounds {
+                for socket in &sockets {
+                    socket.send(b"there").unwrap();
+                }
+                for socket in &sockets {
+                    socket.recv(&mut [0; 16]).unwrap();
+                }
+            }
+        });
+    }
+}
+
+fn flows_stay_whole(queues: u32, workers: u32) {
+    let mut lab = Lab::new(queues);
+    lab.configure(&format!("[workers]\ncount = {workers}\n"));
+    lab.start();
+    assert!(lab.log().contains(&format!("{queues} queues x {workers} workers")), "{}", lab.log());
+    chatter(&lab, ROUNDS);
+    lab.stop();
+    let events = lab.events();
+    let flows: Vec<&Value> = of_type(&events, "flow")
+        .into_iter()
+        .filter(|f| f["dest_port"] == 8080 || f["src_port"] == 8080)
+        .collect();
+    // A flow whose directions met different workers would be two flows of half the packets.
+    assert_eq!(flows.len() as u64, FLOWS);
+    for flow in flows {
+        assert_eq!(flow["flow"]["pkts_toserver"], ROUNDS, "{flow}");
+        assert_eq!(flow["flow"]["pkts_toclient"], ROUNDS, "{flow}");
+    }
+    assert!(lab.log().contains("+ dropped 0 + in flight 0"), "{}", lab.log());
+}
+
+fn accounted_for_at_any_instant() {
+    let mut lab = Lab::new(2);
+    // Rings as small as can be: frames may well be lost, but never without a reason.
+    lab.configure("[workers]\ncount = 2\nrx_ring = 64\n");
+    lab.start();
+    let read = |lab: &Lab| {
+        let stats = lab.stats();
+        let of = |name: &str| stats[name].as_u64().unwrap_or_else(|| panic!("{name}: {stats}"));
+        let reasons: u64 = ["rx_ring_full", "fill_ring_empty_or_oversized", "no_headroom", "no_socket"]
+            .iter()
+            .map(|r| of(&format!("capture.dropped.{r}")))
+            .sum();
+        assert_eq!(of("capture.dropped"), reasons);
+        assert_eq!(
+            of("capture.received"),
+            of("capture.processed") + of("capture.dropped") + of("capture.in_flight")
+        );
+        (of("capture.received"), of("capture.in_flight"))
+    };
+    for _ in 0..10 {
+        chatter(&lab, 3);
+        read(&lab);
+    }
+    until("the rings are empty", || read(&lab).1 == 0);
+    assert!(read(&lab).0 >= 10 * 3 * 2 * FLOWS);
+    lab.stop();
+    assert!(lab.log().contains("+ in flight 0"), "{}", lab.log());
+}
