@@ -19,7 +19,7 @@
 
 /* An address: IPv6 in network order, IPv4 as ::ffff:a.b.c.d. */
 struct host_key {
-	__u8 addr[16];
+	__u8 addr[16] __attribute__((aligned(8)));
 };
 
 /* One isolated host. The XDP program itself ends the isolation at expires_ns. */
@@ -51,22 +51,20 @@ struct isolation_request {
 	__u64 extended;   /* out: 1 if a running isolation was given a new end */
 };
 
-/* Indices of the per-CPU counters of a capture port. received = steered + no_headroom + no_socket. */
-enum capture_counter {
-	CAPTURE_RECEIVED,
-	CAPTURE_RECEIVED_BYTES,
-	CAPTURE_STEERED,
-	CAPTURE_NO_HEADROOM, /* the driver leaves no room for the head: dropped */
-	CAPTURE_NO_SOCKET, /* no worker's socket on this queue: dropped */
-	CAPTURE_COUNTERS,
+/* Per-CPU counters of a capture port. received = steered + no_headroom + no_socket. */
+struct capture_counts {
+	__u64 received;
+	__u64 received_bytes;
+	__u64 steered;
+	__u64 no_headroom; /* the driver leaves no room for the head: dropped */
+	__u64 no_socket; /* no worker's socket on this queue: dropped */
 };
 
-/* Indices of the per-CPU counters of a guard port. received = passed + dropped. */
-enum guard_counter {
-	GUARD_RECEIVED,
-	GUARD_PASSED,
-	GUARD_DROPPED,
-	GUARD_COUNTERS,
+/* Per-CPU counters of all guard ports together. received = passed + dropped. */
+struct guard_counts {
+	__u64 received;
+	__u64 passed;
+	__u64 dropped;
 };
 
 #endif

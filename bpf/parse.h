@@ -169,28 +169,24 @@ static __always_inline int parse_packet(void *data, void *end, struct packet *p)
 	return -1;
 }
 
-static __always_inline __u32 mix(__u32 h)
+/* Multiply and fold: two odd constants of high quality (the fraction of the golden ratio; MurmurHash3's). */
+static __always_inline __u64 endpoint_hash(const struct host_key *host, __u16 port)
 {
-	h ^= h >> 16;
-	h *= 0x7feb352d;
-	h ^= h >> 15;
-	h *= 0x846ca68b;
-	h ^= h >> 16;
-	return h;
-}
+	const __u64 *half = (const __u64 *)host->addr;
+	__u64 h = half[0] * 0x9e3779b97f4a7c15ULL;
 
-static __always_inline __u32 endpoint_hash(const struct host_key *host, __u16 port)
-{
-	const __u32 *w = (const __u32 *)host->addr;
-
-	return mix(mix(mix(w[0] ^ 0x9e3779b9) + w[1]) + mix(w[2] + mix(w[3] ^ port)));
+	h = (h ^ (h >> 32) ^ half[1]) * 0xff51afd7ed558ccdULL;
+	h = (h ^ (h >> 32) ^ port) * 0x9e3779b97f4a7c15ULL;
+	return h ^ (h >> 32);
 }
 
 /* The same for both directions: a sum of the endpoints' hashes does not know their order. */
 static __always_inline __u32 symmetric_hash(const struct packet *p)
 {
-	return mix(endpoint_hash(&p->src, p->src_port) + endpoint_hash(&p->dst, p->dst_port) +
-		   p->proto);
+	__u64 h = endpoint_hash(&p->src, p->src_port) + endpoint_hash(&p->dst, p->dst_port) + p->proto;
+
+	h *= 0xff51afd7ed558ccdULL;
+	return h >> 32;
 }
 
 #endif

@@ -4,19 +4,17 @@ use libbpf_rs::{MapCore, MapFlags};
 
 use crate::error::CaptureError;
 
-/// Sums each of the first `count` entries of a per-CPU array of 64-bit counters.
-pub(crate) fn sum_per_cpu(
-    map: &impl MapCore,
-    name: &'static str,
-    count: u32,
-) -> Result<Vec<u64>, CaptureError> {
-    (0..count)
-        .map(|index| {
-            let values = map
-                .lookup_percpu(&index.to_ne_bytes(), MapFlags::ANY)
-                .map_err(|source| CaptureError::Map { map: name, source })?
-                .unwrap_or_default();
-            Ok(values.iter().filter_map(|v| v.get(..8)?.try_into().ok()).map(u64::from_ne_bytes).sum())
-        })
-        .collect()
+/// Sums a per-CPU structure of 64-bit counters, the only entry of its map, over all CPUs.
+pub(crate) fn sum_per_cpu(map: &impl MapCore, name: &'static str) -> Result<Vec<u64>, CaptureError> {
+    let values = map
+        .lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY)
+        .map_err(|source| CaptureError::Map { map: name, source })?
+        .unwrap_or_default();
+    let mut sums = vec![0_u64; map.value_size() as usize / size_of::<u64>()];
+    for value in values {
+        for (sum, field) in sums.iter_mut().zip(value.chunks_exact(size_of::<u64>())) {
+            *sum += field.try_into().map_or(0, u64::from_ne_bytes);
+        }
+    }
+    Ok(sums)
 }

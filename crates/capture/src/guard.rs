@@ -64,7 +64,7 @@ impl Guard {
     /// # Errors
     /// What the kernel said.
     pub fn counters(&self) -> Result<GuardCounters, CaptureError> {
-        sum_per_cpu(&self.skel.maps.guard_counts, "guard_counts", GuardCounters::COUNT)
+        sum_per_cpu(&self.skel.maps.guard_counts, "guard_counts")
             .map(|values| GuardCounters::from_values(&values))
     }
 

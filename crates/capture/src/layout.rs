@@ -1,4 +1,4 @@
-//! The other half of `bpf/contract.h`: sizes, offsets and indices that the programs use.
+//! The other half of `bpf/contract.h`: sizes and offsets that the programs use.
 
 use wire::HostKey;
 
@@ -82,14 +82,12 @@ impl IsolationRequest {
 }
 
 macro_rules! counters {
-    ($(#[$doc:meta])* $name:ident, $count:ident: $($field:ident = $index:literal, $text:literal;)*) => {
+    ($(#[$doc:meta])* $name:ident: $($field:ident = $index:literal, $text:literal;)*) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct $name { $(#[doc = $text] pub $field: u64,)* }
 
         impl $name {
-            pub(crate) const $count: u32 = [$($index),*].len() as u32;
-
             pub(crate) fn from_values(values: &[u64]) -> Self {
                 $name { $($field: values.get($index).copied().unwrap_or(0),)* }
             }
@@ -98,8 +96,8 @@ macro_rules! counters {
 }
 
 counters! {
-    /// `enum capture_counter` summed over CPUs. received = steered + no_headroom + no_socket.
-    CaptureCounters, COUNT:
+    /// `struct capture_counts` summed over CPUs. received = steered + no_headroom + no_socket.
+    CaptureCounters:
     received = 0, "Frames that entered the XDP program.";
     received_bytes = 1, "Bytes of these frames.";
     steered = 2, "Frames redirected to a worker's socket.";
@@ -108,8 +106,8 @@ counters! {
 }
 
 counters! {
-    /// `enum guard_counter` summed over CPUs and guard ports. received = passed + dropped.
-    GuardCounters, COUNT:
+    /// `struct guard_counts` summed over CPUs and guard ports. received = passed + dropped.
+    GuardCounters:
     received = 0, "Frames that entered the XDP program.";
     passed = 1, "Frames handed to the kernel.";
     dropped = 2, "Frames of isolated hosts.";

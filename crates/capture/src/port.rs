@@ -103,7 +103,7 @@ impl CapturePort {
     /// # Errors
     /// What the kernel said.
     pub fn counters(&self) -> Result<CaptureCounters, CaptureError> {
-        sum_per_cpu(&self.skel.maps.capture_counts, "capture_counts", CaptureCounters::COUNT)
+        sum_per_cpu(&self.skel.maps.capture_counts, "capture_counts")
             .map(|values| CaptureCounters::from_values(&values))
     }
 

@@ -108,12 +108,10 @@ impl Guarded {
     }
 }
 
-/// The sum over CPUs of the first counters of a map.
+/// The sum over CPUs of a structure of counters.
 pub fn counts<const N: usize>(map: &impl MapCore) -> [u64; N] {
-    std::array::from_fn(|i| {
-        let values = map.lookup_percpu(&(i as u32).to_ne_bytes(), MapFlags::ANY).unwrap().unwrap();
-        values.iter().map(|v| word(v, 0)).sum()
-    })
+    let values = map.lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY).unwrap().unwrap();
+    std::array::from_fn(|i| values.iter().map(|v| word(v, i)).sum())
 }
 
 /// The verdict on a frame, and the frame as the program left it.

@@ -1,0 +1,69 @@
+//! What a packet costs a worker, from the ring to its events: decode, flow, parser, detector, look-back.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use detect::IndicatorDetector;
+use engine::{Input, Worker, WorkerCounters, WorkerOptions};
+use flow::Timeouts;
+use intel::Loader;
+use output::Source;
+use ringward_benches::{dns_query, udp};
+use wire::{LinkType, Nanos};
+
+fn worker() -> Worker {
+    let mut loader = Loader::new();
+    loader.text("bench", "bad.example\n");
+    let options = WorkerOptions {
+        max_flows: 262_144,
+        timeouts: Timeouts::default(),
+        lookback: 64 << 20,
+        evidence_limit: 1 << 20,
+        clock: None,
+    };
+    Worker::new(
+        &options,
+        IndicatorDetector::new(Arc::new(loader.finish().0)),
+        Arc::new(WorkerCounters::default()),
+    )
+}
+
+fn benches(criterion: &mut Criterion) {
+    let source = Source::Interface(Arc::from("bench"));
+    let mut group = criterion.benchmark_group("worker");
+    group.throughput(Throughput::Elements(1));
+    let udp_of = |port: u16, payload: &[u8]| -> Vec<Vec<u8>> {
+        let flow = |i: u16| udp([10, 1, (i >> 4) as u8, 1], 20_000 + i, [192, 0, 2, 1], port, payload);
+        (0..1024).map(flow).collect()
+    };
+    // A protocol that nobody knows is looked at for a while and then only counted; DNS is parsed for ever.
+    let cases =
+        [("unknown_udp", udp_of(9999, &[0; 18])), ("dns_query", udp_of(53, &dns_query("www.fine.example")))];
+    for (name, frames) in cases {
+        let mut worker = worker();
+        let (mut next, mut position) = (0, 0);
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let bytes = &frames[next & 1023][..];
+                next += 1;
+                let input = Input {
+                    bytes,
+                    link: LinkType::Ethernet,
+                    time: Nanos(1_000_000 + next as u64),
+                    arrival: None,
+                    wire_len: bytes.len() as u32,
+                    ordinal: None,
+                    position,
+                    source: &source,
+                };
+                position += bytes.len() as u64 + 32;
+                worker.process(&input, &mut |_, event| drop(black_box(event)));
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(all, benches);
+criterion_main!(all);

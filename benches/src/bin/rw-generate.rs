@@ -1,0 +1,113 @@
+//! Sends frames out of a device from inside the kernel, as fast as one core can or in even steps.
+
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use capture::Device;
+use clap::Parser;
+use libbpf_rs::skel::{OpenSkel, SkelBuilder};
+use libbpf_rs::{ProgramInput, ProgramMut, Xdp, XdpFlags};
+use ringward_benches::{dns_query, pin, report, small_udp, udp};
+
+mod skel {
+    #![allow(missing_docs, missing_debug_implementations, dead_code, unreachable_pub)]
+    #![allow(clippy::all, clippy::pedantic, clippy::undocumented_unsafe_blocks, clippy::unwrap_used)]
+    include!(concat!(env!("OUT_DIR"), "/generate.skel.rs"));
+}
+
+/// linux/bpf.h: the program's verdict is carried out on real frames.
+const BPF_F_TEST_XDP_LIVE_FRAMES: u32 = 1 << 1;
+/// Frames per system call when sending at full speed.
+const BURST: u32 = 32_768;
+
+/// Sends frames out of a device whose peer is under test.
+#[derive(Debug, Parser)]
+struct Args {
+    /// The device.
+    #[arg(long)]
+    device: String,
+    /// Send for so many seconds at full speed.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// Flows to send from.
+    #[arg(long, default_value_t = 1024)]
+    flows: u32,
+    /// Instead: one DNS query each from so many hosts (10.2.0.0/15), for this name.
+    #[arg(long, requires = "name")]
+    beacons: Option<u32>,
+    /// The name that beacons look up.
+    #[arg(long)]
+    name: Option<String>,
+    /// Microseconds between beacons.
+    #[arg(long, default_value_t = 1000)]
+    interval: u64,
+    /// The host that the first beacon comes from, counted from 10.2.0.0.
+    #[arg(long, default_value_t = 0)]
+    first: u32,
+    /// The core to run on.
+    #[arg(long)]
+    cpu: Option<usize>,
+}
+
+/// Sends `frame` so many times.
+fn send(program: &ProgramMut<'_>, index: i32, frame: &[u8], times: u32) -> anyhow::Result<()> {
+    // struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
+    let mut context = [0; 24];
+    context[4..8].copy_from_slice(&(frame.len() as u32).to_ne_bytes());
+    context[12..16].copy_from_slice(&index.to_ne_bytes());
+    let input = ProgramInput {
+        context_in: Some(&mut context),
+        data_in: Some(frame),
+        flags: BPF_F_TEST_XDP_LIVE_FRAMES,
+        repeat: times,
+        ..ProgramInput::default()
+    };
+    program.test_run(input).context("BPF_PROG_RUN with live frames")?;
+    Ok(())
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    if let Some(cpu) = args.cpu {
+        pin(cpu)?;
+    }
+    let device = Device::open(&args.device)?;
+    let mut object = MaybeUninit::uninit();
+    let mut open = skel::GenerateSkelBuilder::default().open(&mut object)?;
+    let data = open.maps.rodata_data.as_mut().context("the program has constants")?;
+    data.flows = if args.beacons.is_some() { 0 } else { args.flows };
+    let skel = open.load()?;
+    let program = &skel.progs.rw_generate;
+    // veth prepares its receive queues, which the run borrows, only when a program is on the device.
+    let xdp = Xdp::new(program.as_fd());
+    let attached = xdp.attach(device.index, XdpFlags::DRV_MODE | XdpFlags::UPDATE_IF_NOEXIST).is_ok();
+    let start = Instant::now();
+    let sent = match (args.beacons, &args.name) {
+        (Some(count), Some(name)) => {
+            let query = dns_query(name);
+            for i in 0..count {
+                let due = start + Duration::from_micros(args.interval * u64::from(i));
+                thread::sleep(due.saturating_duration_since(Instant::now()));
+                let host = (0x0a02_0000 + args.first + i).to_be_bytes();
+                send(program, device.index, &udp(host, 40_000, [192, 0, 2, 53], 53, &query), 1)?;
+            }
+            u64::from(count)
+        }
+        _ => {
+            let mut sent = 0;
+            while start.elapsed() < Duration::from_secs(args.seconds) {
+                send(program, device.index, &small_udp(), BURST)?;
+                sent += u64::from(BURST);
+            }
+            sent
+        }
+    };
+    report(sent, start.elapsed());
+    if attached {
+        xdp.detach(device.index, XdpFlags::DRV_MODE)?;
+    }
+    Ok(())
+}
