@@ -165,19 +165,18 @@ socket = "{self.folder}/sock"
 
     def __enter__(self):
         command = self.rig.inside(RELEASE / "ringward", "run", "-c", self.folder / "ringward.toml")
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        log = []
-        for line in self.process.stderr:
-            log.append(line)
-            if "ringward: running" in line:
+        log = self.folder / "log"
+        self.process = subprocess.Popen(command, stderr=log.open("w"))
+        for _ in range(500):
+            if "ringward: running" in log.read_text():
                 return self
-        raise SystemExit("the sensor does not run: " + "".join(log))
+            time.sleep(0.01)
+        raise SystemExit("the sensor does not run: " + log.read_text())
 
     def __exit__(self, *_):
         subprocess.run([RELEASE / "ringward", "isolate", "flush", "--socket", self.folder / "sock"],
                        stdout=subprocess.DEVNULL)
         self.process.terminate()
-        self.process.stderr.read()
         self.process.wait(timeout=30)
 
     def stats(self):

@@ -74,6 +74,7 @@ fn main() -> anyhow::Result<()> {
     if let Some(cpu) = args.cpu {
         pin(cpu)?;
     }
+    capture::log_libbpf();
     let device = Device::open(&args.device)?;
     let mut object = MaybeUninit::uninit();
     let mut open = skel::GenerateSkelBuilder::default().open(&mut object)?;

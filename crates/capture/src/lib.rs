@@ -26,3 +26,10 @@ pub use pcap::{CaptureFile, Record};
 pub use pin::PinFolder;
 pub use port::{CapturePort, PortOptions};
 pub use receiver::{BATCH, Batch, Frame, Receiver, RingCounters, RingStats};
+
+/// Sends what libbpf has to say to the log, at debug level: errors come back to the caller anyway, with the
+/// device and the way out. libxdp speaks through libbpf.
+pub fn log_libbpf() {
+    let log = |_, text: String| tracing::debug!("libbpf: {}", text.trim_end());
+    libbpf_rs::set_print(Some((libbpf_rs::PrintLevel::Info, log)));
+}

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, Sender, bounded};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -185,9 +185,18 @@ fn serve_client(stream: UnixStream, warden: &Sender<Asked>) -> io::Result<()> {
     let reply = match serde_json::from_str(&line) {
         Ok(request) => {
             let (answer, answered) = bounded(1);
-            let asked = warden.send_timeout(Asked { request, answer }, REPLY_TIMEOUT);
-            let reply = asked.ok().and_then(|()| answered.recv_timeout(REPLY_TIMEOUT).ok());
-            reply.unwrap_or_else(|| Reply::Refused { message: "the sensor is stopping".into() })
+            let refused = |message: &str| Reply::Refused { message: message.into() };
+            match warden.send_timeout(Asked { request, answer }, REPLY_TIMEOUT) {
+                Ok(()) => match answered.recv_timeout(REPLY_TIMEOUT) {
+                    Ok(reply) => reply,
+                    Err(RecvTimeoutError::Timeout) => {
+                        refused("no answer in time; it may still be carried out")
+                    }
+                    Err(RecvTimeoutError::Disconnected) => refused("the sensor is stopping"),
+                },
+                Err(SendTimeoutError::Timeout(_)) => refused("the sensor is busy"),
+                Err(SendTimeoutError::Disconnected(_)) => refused("the sensor is stopping"),
+            }
         }
         Err(err) => Reply::Refused { message: format!("not a request: {err}") },
     };

@@ -8,6 +8,7 @@ mod clock;
 mod control;
 mod counters;
 mod lookback;
+mod register;
 mod replay;
 mod sensor;
 mod session;

@@ -1,18 +1,19 @@
 //! The warden: turns verdicts into isolations in the kernel and tells what became of them.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use capture::{IsolationEntry, IsolationMap};
-use flow::FlowTuple;
 use hdrhistogram::Histogram;
 use output::{AlertEvent, IsolationAction, IsolationEvent, Latency};
 use verdict::{Judge, Verdict};
 use wire::{HostKey, Nanos};
 
 use crate::clock;
+use crate::register::{Isolation, Register};
 
+/// Hosts that one look at the map takes up, of each kind: alerts must not wait for a census.
+const LOOKS: usize = 64;
 /// Latencies above this are counted as this (10 s).
 const MAX_LATENCY_NS: u64 = 10_000_000_000;
 
@@ -28,19 +29,6 @@ pub enum Enforcement {
         /// Whether there is a guard port.
         guarded: bool,
     },
-}
-
-/// An isolation in force.
-#[derive(Clone, Debug)]
-struct Isolation {
-    until: Nanos,
-    by: &'static str,
-    reason: String,
-    arrival: Option<Nanos>,
-    latency: Latency,
-    flow: Option<FlowTuple>,
-    peer: Option<IpAddr>,
-    first_drop_told: bool,
 }
 
 /// One line of `ringward isolate list`.
@@ -65,7 +53,7 @@ pub struct Listed {
 pub struct Warden {
     judge: Judge,
     enforcement: Enforcement,
-    isolated: BTreeMap<HostKey, Isolation>,
+    register: Register,
     to_map: Histogram<u64>,
     failed: u64,
 }
@@ -76,7 +64,7 @@ impl Warden {
     pub fn new(judge: Judge, enforcement: Enforcement) -> Self {
         let mut to_map = Histogram::new_with_bounds(1, MAX_LATENCY_NS, 3).unwrap_or_else(|_| fallback());
         to_map.auto(true);
-        let mut warden = Warden { judge, enforcement, isolated: BTreeMap::new(), to_map, failed: 0 };
+        let mut warden = Warden { judge, enforcement, register: Register::default(), to_map, failed: 0 };
         warden.adopt();
         warden
     }
@@ -90,7 +78,7 @@ impl Warden {
     /// Hosts isolated now.
     #[must_use]
     pub fn isolated(&self) -> usize {
-        self.isolated.len()
+        self.register.len()
     }
 
     /// Verdicts that could not be enforced.
@@ -111,7 +99,7 @@ impl Warden {
     /// Forgets everybody (a new capture with empty state).
     pub fn reset(&mut self, judge: Judge) {
         self.judge = judge;
-        self.isolated.clear();
+        self.register.clear();
     }
 
     /// Judges an alert; the step to be written down, if it leads to one.
@@ -122,14 +110,11 @@ impl Warden {
         let reason = format!("{}: {} ({})", alert.signature, hit.observed, hit.source);
         let since_arrival = |at: Option<Nanos>| Some(at?.since(alert.arrival?).as_nanos() as u64);
         let cause = Isolation {
-            until: Nanos(0),
-            by: "indicator",
-            reason,
             arrival: alert.arrival,
             latency: Latency { alert_ns: since_arrival(alert.raised), ..Latency::default() },
             flow: Some(event.flow),
             peer: Some(alert.peer),
-            first_drop_told: false,
+            ..Isolation::by("indicator", reason)
         };
         self.carry_out(verdict, alert.time, cause)
     }
@@ -143,16 +128,7 @@ impl Warden {
         now: Nanos,
     ) -> Result<IsolationEvent, String> {
         let verdict = self.judge.on_operator(host, lifetime, now);
-        let cause = Isolation {
-            until: Nanos(0),
-            by: "operator",
-            reason,
-            arrival: None,
-            latency: Latency::default(),
-            flow: None,
-            peer: None,
-            first_drop_told: false,
-        };
+        let cause = Isolation::by("operator", reason);
         self.carry_out(verdict, now, cause).ok_or_else(|| "no verdict".into())
     }
 
@@ -164,15 +140,15 @@ impl Warden {
     /// Releases everybody, also hosts in the map that this warden has not heard of.
     pub fn release_all(&mut self) -> Vec<IsolationEvent> {
         self.adopt();
-        let hosts: Vec<HostKey> = self.isolated.keys().copied().collect();
+        let hosts: Vec<HostKey> = self.register.iter().map(|(host, _)| host).collect();
         hosts.into_iter().filter_map(|host| self.end(host, IsolationAction::Release)).collect()
     }
 
     /// Everybody who is isolated now.
     #[must_use]
     pub fn list(&self, now: Nanos) -> Vec<Listed> {
-        let line = |(host, isolation): (&HostKey, &Isolation)| {
-            let entry = self.entry(*host).unwrap_or_default();
+        let line = |(host, isolation): (HostKey, &Isolation)| {
+            let entry = self.entry(host).unwrap_or_default();
             Listed {
                 host: host.ip(),
                 remaining_s: isolation.until.since(now).as_secs(),
@@ -182,38 +158,50 @@ impl Warden {
                 dropped_bytes: entry.dropped_bytes,
             }
         };
-        self.isolated.iter().map(line).collect()
+        self.register.iter().map(line).collect()
     }
 
     /// Whether a first drop is still waited for, so that the caller looks often.
     #[must_use]
     pub fn awaits_first_drop(&self) -> bool {
-        self.isolated.values().any(|i| !i.first_drop_told)
+        self.register.awaits_first_drop()
     }
 
-    /// Looks at the map: first drops to be told, lifetimes that are over. Each step with the wall-clock
-    /// time at which the kernel took it.
+    /// Looks at the map: first drops to be told, lifetimes that are over, hosts that somebody else released.
+    /// Each step with the wall-clock time at which the kernel took it. However many hosts are isolated, a
+    /// look takes up only a few of them; the next goes on behind it.
     pub fn watch(&mut self) -> Vec<(Nanos, IsolationEvent)> {
         let mut steps = Vec::new();
-        let hosts: Vec<HostKey> = self.isolated.keys().copied().collect();
         let (wall, now) = (clock::wall(), clock::monotonic());
         let at = |monotonic_ns: u64| Nanos(wall.0.saturating_sub(now.0.saturating_sub(monotonic_ns)));
-        for host in hosts {
-            let (time, step) = match self.entry(host) {
-                // Gone without our doing: somebody deleted it from the map.
-                None => (wall, self.end(host, IsolationAction::Release)),
-                Some(entry) if entry.expires_ns <= now.0 => {
-                    (at(entry.expires_ns), self.end(host, IsolationAction::Expire))
+        for (end, host) in self.register.due(now.0, LOOKS) {
+            match self.entry(host) {
+                // Another sensor that shares the map gave it a later end.
+                Some(entry) if entry.expires_ns > now.0 => self.register.move_end(host, entry.expires_ns),
+                _ => {
+                    let step = self.end(host, IsolationAction::Expire);
+                    steps.extend(step.map(|step| (at(end), step)));
                 }
-                Some(entry) => (at(entry.first_drop_ns), self.first_drop(host, &entry)),
-            };
-            steps.extend(step.map(|step| (time, step)));
+            }
+        }
+        for host in self.register.awaited(LOOKS) {
+            let Some(entry) = self.entry(host) else { continue };
+            match self.first_drop(host, &entry) {
+                Some(step) => steps.push((at(entry.first_drop_ns), step)),
+                None => self.register.await_on(host),
+            }
+        }
+        for host in self.register.patrol(LOOKS) {
+            if self.entry(host).is_none() {
+                let step = self.end(host, IsolationAction::Release);
+                steps.extend(step.map(|step| (wall, step)));
+            }
         }
         steps
     }
 
     fn first_drop(&mut self, host: HostKey, entry: &IsolationEntry) -> Option<IsolationEvent> {
-        let isolation = self.isolated.get_mut(&host)?;
+        let isolation = self.register.get_mut(host)?;
         if isolation.first_drop_told || entry.first_drop_ns == 0 {
             return None;
         }
@@ -244,8 +232,8 @@ impl Warden {
         let outcome = match &self.enforcement {
             Enforcement::Replay => Err("replay".to_owned()),
             Enforcement::Kernel { map, guarded } => {
-                let expires = clock::monotonic().after(until.since(now));
-                match map.set(host, expires.0) {
+                isolation.expires_ns = clock::monotonic().after(until.since(now)).0;
+                match map.set(host, isolation.expires_ns) {
                     Ok(written) if *guarded => Ok(written),
                     Ok(_) => Err("no guard port is configured".to_owned()),
                     Err(err) => {
@@ -265,7 +253,7 @@ impl Warden {
                 let action =
                     if written.extended { IsolationAction::Extend } else { IsolationAction::Isolate };
                 let event = step(host, action, &isolation, self.entry(host).as_ref());
-                self.isolated.insert(host, isolation);
+                self.register.enter(host, isolation);
                 Some(event)
             }
             Err(why) => {
@@ -284,7 +272,7 @@ impl Warden {
     fn end(&mut self, host: HostKey, action: IsolationAction) -> Option<IsolationEvent> {
         self.judge.forget(host);
         let entry = self.map().and_then(|map| map.remove(host).ok().flatten());
-        let isolation = self.isolated.remove(&host)?;
+        let isolation = self.register.remove(host)?;
         Some(step(host, action, &isolation, entry.as_ref()))
     }
 
@@ -296,20 +284,17 @@ impl Warden {
         for (host, entry) in map.entries().unwrap_or_default() {
             if entry.expires_ns <= now.0 {
                 let _ = map.remove(host);
-            } else if !self.isolated.contains_key(&host) {
+            } else if !self.register.contains(host) {
                 let until = wall.after(Nanos(entry.expires_ns).since(now));
                 self.judge.adopt(host, until);
+                let reason = "was in the isolation map already".into();
                 let isolation = Isolation {
                     until,
-                    by: "adopted",
-                    reason: "was in the isolation map already".into(),
-                    arrival: None,
-                    latency: Latency::default(),
-                    flow: None,
-                    peer: None,
+                    expires_ns: entry.expires_ns,
                     first_drop_told: entry.first_drop_ns != 0,
+                    ..Isolation::by("adopted", reason)
                 };
-                self.isolated.insert(host, isolation);
+                self.register.enter(host, isolation);
             }
         }
     }

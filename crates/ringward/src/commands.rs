@@ -30,6 +30,7 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
             "AF_XDP and BPF need root (or CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF); `ringward replay` does not",
         ));
     }
+    capture::log_libbpf();
     let options = setup::sensor(&config)?;
     let detector = setup::detector(&config.intel.files, strict || config.intel.strict)?;
     let recorder =

@@ -171,8 +171,11 @@ impl From<config::ConfigError> for Failure {
 fn main() -> ExitCode {
     // clap exits with 2 on bad usage and 0 for --help and --version.
     let cli = Cli::parse();
+    // Whoever reads the log may be slow; the sensor does not wait for them. Lines are written on a thread of
+    // their own, and dropped when too many wait. The guard writes the rest when it goes.
+    let (log, _guard) = tracing_appender::non_blocking(std::io::stderr());
     tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(log)
         .with_target(false)
         .with_ansi(false)
         .with_max_level(tracing::Level::INFO)

@@ -14,13 +14,15 @@ pub const TESTS: &[(&str, fn())] = &[
     ("refusals::malformed_indicators_when_strict", malformed_indicators_when_strict),
 ];
 
-/// One line on standard error, and this exit code. Log lines of what was undone may come before it.
+/// The one line on standard error, besides what was said of the indicators; and this exit code.
 fn refused(lab: &Lab, output: &Output, code: i32) -> String {
     let text = stderr(output);
     assert_eq!(output.status.code(), Some(code), "{text}");
-    let ours: Vec<&str> = text.lines().filter(|l| l.starts_with("ringward: ")).collect();
     assert!(lab.pins.symlink_metadata().is_err(), "the pin folder is left: {text}");
-    (*ours.last().unwrap()).to_owned()
+    let lines: Vec<&str> =
+        text.lines().filter(|l| !l.ends_with(" URLs") && !l.contains("iocs.csv:")).collect();
+    assert_eq!(lines.len(), 1, "{text}");
+    lines[0].to_owned()
 }
 
 fn a_missing_interface() {

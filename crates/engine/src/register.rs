@@ -1,0 +1,209 @@
+//! Who is isolated, in the orders in which one asks: by name, by end, by first drop still awaited, and in
+//! turn. Each question takes up a few hosts at a time, however many there are.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::ops::Bound;
+use std::time::Duration;
+
+use flow::FlowTuple;
+use output::Latency;
+use wire::{HostKey, Nanos};
+
+/// An isolation in force.
+#[derive(Clone, Debug)]
+pub(crate) struct Isolation {
+    /// When it ends (wall clock).
+    pub(crate) until: Nanos,
+    /// When the kernel ends it (CLOCK_MONOTONIC).
+    pub(crate) expires_ns: u64,
+    pub(crate) by: &'static str,
+    pub(crate) reason: String,
+    /// Arrival of the packet that matched (CLOCK_MONOTONIC).
+    pub(crate) arrival: Option<Nanos>,
+    pub(crate) latency: Latency,
+    pub(crate) flow: Option<FlowTuple>,
+    pub(crate) peer: Option<IpAddr>,
+    pub(crate) first_drop_told: bool,
+}
+
+impl Isolation {
+    /// One to be: when it ends is not known yet.
+    pub(crate) fn by(by: &'static str, reason: String) -> Self {
+        Isolation {
+            until: Nanos(0),
+            expires_ns: 0,
+            by,
+            reason,
+            arrival: None,
+            latency: Latency::default(),
+            flow: None,
+            peer: None,
+            first_drop_told: false,
+        }
+    }
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Register {
+    isolated: BTreeMap<HostKey, Isolation>,
+    /// Next end first.
+    ends: BTreeSet<(u64, HostKey)>,
+    /// May hold hosts that are released by now.
+    awaited: VecDeque<HostKey>,
+    /// Where the next patrol begins.
+    patrol: Bound<HostKey>,
+}
+
+impl Default for Register {
+    fn default() -> Self {
+        Register {
+            isolated: BTreeMap::new(),
+            ends: BTreeSet::new(),
+            awaited: VecDeque::new(),
+            patrol: Bound::Unbounded,
+        }
+    }
+}
+
+impl Register {
+    pub(crate) fn len(&self) -> usize {
+        self.isolated.len()
+    }
+
+    pub(crate) fn contains(&self, host: HostKey) -> bool {
+        self.isolated.contains_key(&host)
+    }
+
+    pub(crate) fn get_mut(&mut self, host: HostKey) -> Option<&mut Isolation> {
+        self.isolated.get_mut(&host)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (HostKey, &Isolation)> {
+        self.isolated.iter().map(|(&host, isolation)| (host, isolation))
+    }
+
+    /// Enters a new isolation, or one that takes the place of a running one.
+    pub(crate) fn enter(&mut self, host: HostKey, isolation: Isolation) {
+        let (expires_ns, awaited) = (isolation.expires_ns, !isolation.first_drop_told);
+        let before = self.isolated.insert(host, isolation);
+        if let Some(old) = &before {
+            self.ends.remove(&(old.expires_ns, host));
+        }
+        self.ends.insert((expires_ns, host));
+        if awaited && before.is_none_or(|old| old.first_drop_told) {
+            self.awaited.push_back(host);
+        }
+    }
+
+    /// Gives a running isolation another end.
+    pub(crate) fn move_end(&mut self, host: HostKey, expires_ns: u64) {
+        let Some(isolation) = self.isolated.get_mut(&host) else { return };
+        self.ends.remove(&(isolation.expires_ns, host));
+        let later = Duration::from_nanos(expires_ns.saturating_sub(isolation.expires_ns));
+        isolation.until = isolation.until.after(later);
+        isolation.expires_ns = expires_ns;
+        self.ends.insert((expires_ns, host));
+    }
+
+    pub(crate) fn remove(&mut self, host: HostKey) -> Option<Isolation> {
+        let isolation = self.isolated.remove(&host)?;
+        self.ends.remove(&(isolation.expires_ns, host));
+        Some(isolation)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Register::default();
+    }
+
+    /// The hosts whose end has come at `now_ns`, at most `limit`, with their ends.
+    pub(crate) fn due(&self, now_ns: u64, limit: usize) -> Vec<(u64, HostKey)> {
+        self.ends.iter().copied().take_while(|&(end, _)| end <= now_ns).take(limit).collect()
+    }
+
+    /// Whether a first drop is still to be told.
+    pub(crate) fn awaits_first_drop(&self) -> bool {
+        !self.awaited.is_empty()
+    }
+
+    /// The next hosts whose first drop is awaited, at most `limit`. Whoever still has none is to be given
+    /// back with [`Register::await_on`].
+    pub(crate) fn awaited(&mut self, limit: usize) -> Vec<HostKey> {
+        let count = limit.min(self.awaited.len());
+        let hosts = self.awaited.drain(..count);
+        hosts.filter(|host| self.isolated.get(host).is_some_and(|i| !i.first_drop_told)).collect()
+    }
+
+    pub(crate) fn await_on(&mut self, host: HostKey) {
+        self.awaited.push_back(host);
+    }
+
+    /// The next hosts in turn, at most `limit`; after the last the first again.
+    pub(crate) fn patrol(&mut self, limit: usize) -> Vec<HostKey> {
+        let range = self.isolated.range((self.patrol, Bound::Unbounded));
+        let round: Vec<HostKey> = range.map(|(&host, _)| host).take(limit).collect();
+        self.patrol = round.last().map_or(Bound::Unbounded, |&host| Bound::Excluded(host));
+        round
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn host(n: u8) -> HostKey {
+        std::net::Ipv4Addr::new(10, 0, 0, n).into()
+    }
+
+    fn until(expires_ns: u64) -> Isolation {
+        Isolation { expires_ns, ..Isolation::by("operator", String::new()) }
+    }
+
+    #[test]
+    fn ends_come_in_order_and_move() {
+        let mut register = Register::default();
+        for (n, end) in [(1, 30), (2, 10), (3, 20)] {
+            register.enter(host(n), until(end));
+        }
+        assert_eq!(register.due(20, 9), [(10, host(2)), (20, host(3))]);
+        assert_eq!(register.due(20, 1), [(10, host(2))]);
+        register.move_end(host(2), 40);
+        register.enter(host(3), until(50));
+        assert_eq!(register.due(100, 9), [(30, host(1)), (40, host(2)), (50, host(3))]);
+        register.remove(host(1));
+        assert_eq!((register.due(100, 9).len(), register.len()), (2, 2));
+    }
+
+    #[test]
+    fn first_drops_are_awaited_once_per_host() {
+        let mut register = Register::default();
+        register.enter(host(1), until(10));
+        register.enter(host(1), until(20));
+        register.enter(host(2), Isolation { first_drop_told: true, ..until(10) });
+        register.enter(host(3), until(10));
+        register.remove(host(3));
+        assert_eq!(register.awaited(9), [host(1)]);
+        assert!(!register.awaits_first_drop());
+        register.await_on(host(1));
+        assert_eq!(register.awaited(9), [host(1)]);
+    }
+
+    #[test]
+    fn a_patrol_comes_by_everybody() {
+        let mut register = Register::default();
+        (0..10).for_each(|n| register.enter(host(n), until(10)));
+        let mut seen = HashSet::new();
+        for _ in 0..3 {
+            let round = register.patrol(4);
+            // Hosts that leave meanwhile do not upset it.
+            register.remove(round[1]);
+            seen.extend(round);
+        }
+        assert_eq!(seen.len(), 10);
+        assert_eq!(register.patrol(1).len(), 0, "the round is over");
+        assert_eq!(register.patrol(1), [host(0)]);
+    }
+}
