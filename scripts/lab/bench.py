@@ -54,7 +54,9 @@ def criterion(name, table):
     """Runs a criterion bench; its medians in nanoseconds by id."""
     calibrate(table)
     command = ["cargo", "bench", "--locked", "--quiet", "-p", "ringward-benches", "--bench", name]
-    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise SystemExit(done.stderr)
     found = {}
     for path in (ROOT / "target" / "criterion").glob("**/new/benchmark.json"):
         about = json.loads(path.read_text())

@@ -22,7 +22,7 @@ pub use control::{ControlError, Reply, Request, request};
 pub use counters::{Counter, WORKER_COUNTERS, WorkerCounters};
 pub use replay::{ReplayError, ReplayOptions, ReplaySummary, replay};
 pub use sensor::{CapturePortOptions, GuardPort, Sensor, SensorError, SensorOptions, Stopped};
-pub use stats::Stats;
+pub use stats::{PORT_COUNTERS, Stats, VERDICT_COUNTERS};
 pub use warden::Listed;
 pub use worker::{Input, Worker, WorkerOptions};
 

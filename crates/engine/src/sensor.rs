@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use capture::{CaptureError, CapturePort, Device, Guard, IsolationMap, PinFolder, PortOptions, XdpMode};
 use crossbeam_channel::{Sender, bounded};
 use detect::IndicatorDetector;
-use output::{Event, Recorder, Source, Stamp, StatsEvent, Written};
+use output::{Event, Recorder, Source, Stamp, Written};
 use thiserror::Error;
 use verdict::{Judge, Policy};
 
@@ -110,8 +110,6 @@ pub struct Sensor {
     source: Source,
     stop_workers: Arc<AtomicBool>,
     stop_control: Arc<AtomicBool>,
-    stats_interval: Duration,
-    stats_told: Instant,
 }
 
 /// How a sensor ended.
@@ -225,27 +223,12 @@ impl Sensor {
         threads.start(ports, guarded.then_some(guard), pins.clone(), gauges, warden)
     }
 
-    /// Writes a stats event if it is time for one. To be called now and then.
-    pub fn tick(&mut self) {
-        if self.stats_interval.is_zero() || self.stats_told.elapsed() < self.stats_interval {
-            return;
-        }
-        self.stats_told = Instant::now();
-        self.tell_stats(&self.gauges.read());
-    }
-
     /// Whether a thread has died; the sensor should be stopped then.
     #[must_use]
     pub fn is_broken(&self) -> bool {
         self.workers.iter().any(JoinHandle::is_finished)
             || self.warden.is_finished()
             || self.recorder.is_finished()
-    }
-
-    fn tell_stats(&self, stats: &Stats) {
-        let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
-        let event = StatsEvent { uptime: stats.uptime_s, counters: stats.counters.clone() };
-        let _ = self.records.try_send((stamp, Event::Stats(Box::new(event))));
     }
 
     /// Stops: detaches the capture ports, lets the workers empty their rings, writes everything down.
@@ -266,14 +249,14 @@ impl Sensor {
         for worker in workers {
             outcome = outcome.and(worker.join().map_err(|_| died("worker")));
         }
-        let stats = gauges.read();
-        let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
-        let last = StatsEvent { uptime: stats.uptime_s, counters: stats.counters.clone() };
-        let _ = records.send((stamp, Event::Stats(Box::new(last))));
-        self.stop_control.store(true, Ordering::Release);
-        drop(records);
-        let _ = self.control.join();
         let mut warden = self.warden.join().map_err(|_| died("warden"))?;
+        let mut stats = gauges.read();
+        stats.counters.extend(warden.counters());
+        let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
+        let _ = records.send((stamp, Event::Stats(Box::new(stats.event()))));
+        drop(records);
+        self.stop_control.store(true, Ordering::Release);
+        let _ = self.control.join();
         let written = self.recorder.join().map_err(|_| died("recorder"))?.map_err(SensorError::Output)?;
         drop(gauges);
         warden.adopt();
@@ -349,6 +332,8 @@ impl Threads<'_> {
             write_errors,
             events_lost: AtomicU64::new(0),
             source: source.clone(),
+            stats_interval: options.stats_interval,
+            stats_told: Instant::now(),
         };
         let warden = spawn("warden", move || warden.run())?;
         let cpus = if options.cpus.is_empty() { allowed_cpus() } else { options.cpus.clone() };
@@ -380,8 +365,6 @@ impl Threads<'_> {
             source,
             stop_workers,
             stop_control,
-            stats_interval: options.stats_interval,
-            stats_told: Instant::now(),
         })
     }
 }

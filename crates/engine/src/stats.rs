@@ -5,9 +5,42 @@ use std::time::Instant;
 
 use capture::{CaptureCounters, CapturePort, Guard, RingStats};
 use hdrhistogram::Histogram;
+use output::StatsEvent;
 use serde::{Deserialize, Serialize};
 
 use crate::counters::{WorkerCounters, sum};
+
+/// Name and meaning of the counters of the ports, in the order of [`Gauges::read`].
+pub const PORT_COUNTERS: [(&str, &str); 13] = [
+    ("capture.received", "Frames that entered the XDP programs of the capture ports."),
+    ("capture.received_bytes", "Bytes of these frames."),
+    ("capture.processed", "Frames that workers took in."),
+    ("capture.dropped", "Frames that were lost; the sum of capture.dropped.*."),
+    ("capture.dropped.rx_ring_full", "A worker's receive ring was full: it is too slow."),
+    (
+        "capture.dropped.fill_ring_empty_or_oversized",
+        "The kernel had no free frame, or the frame was larger than a chunk of packet memory.",
+    ),
+    ("capture.dropped.no_headroom", "The driver left no room for the frame head."),
+    ("capture.dropped.no_socket", "No worker's socket on the frame's queue."),
+    ("capture.in_flight", "Frames in rings at this instant: received = processed + dropped + in flight."),
+    ("capture.fill_ring_empty", "Times the kernel found a fill ring empty."),
+    ("guard.received", "Frames that entered the guard program, all guard ports together."),
+    ("guard.passed", "Frames of these handed to the kernel."),
+    ("guard.dropped", "Frames of these from or to isolated hosts."),
+];
+
+/// Name and meaning of the counters of verdicts and output.
+pub const VERDICT_COUNTERS: [(&str, &str); 5] = [
+    ("isolation.active", "Hosts isolated now."),
+    ("isolation.not_enforced", "Verdicts that could not be enforced; the log says why."),
+    (
+        "isolation.latency.*",
+        "From a packet's arrival to its map entry: count, p50, p90, p99, p99.9, maximum.",
+    ),
+    ("output.write_errors", "Writes that failed."),
+    ("output.verdict_events_lost", "Alerts and isolation steps that the recorder had no room for."),
+];
 
 /// The counters by dotted name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +56,11 @@ impl Stats {
     #[must_use]
     pub fn get(&self, name: &str) -> u64 {
         self.counters.iter().find(|(n, _)| n == name).map_or(0, |&(_, value)| value)
+    }
+
+    /// The same as an event.
+    pub(crate) fn event(&self) -> StatsEvent {
+        StatsEvent { uptime: self.uptime_s, counters: self.counters.clone() }
     }
 }
 
@@ -62,24 +100,24 @@ impl Gauges {
             });
         let dropped = ring_full + ring_dropped + xdp.no_headroom + xdp.no_socket;
         let guard = self.guard.as_ref().and_then(|g| g.counters().ok()).unwrap_or_default();
-        let mut counters: Vec<(String, u64)> = [
-            ("capture.received", xdp.received),
-            ("capture.received_bytes", xdp.received_bytes),
-            ("capture.processed", processed),
-            ("capture.dropped", dropped),
-            ("capture.dropped.rx_ring_full", ring_full),
-            ("capture.dropped.fill_ring_empty_or_oversized", ring_dropped),
-            ("capture.dropped.no_headroom", xdp.no_headroom),
-            ("capture.dropped.no_socket", xdp.no_socket),
-            ("capture.in_flight", xdp.received.saturating_sub(processed + dropped)),
-            ("capture.fill_ring_empty", fill_empty),
-            ("guard.received", guard.received),
-            ("guard.passed", guard.passed),
-            ("guard.dropped", guard.dropped),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
+        let values = [
+            xdp.received,
+            xdp.received_bytes,
+            processed,
+            dropped,
+            ring_full,
+            ring_dropped,
+            xdp.no_headroom,
+            xdp.no_socket,
+            xdp.received.saturating_sub(processed + dropped),
+            fill_empty,
+            guard.received,
+            guard.passed,
+            guard.dropped,
+        ];
+        let named = PORT_COUNTERS.iter().zip(values);
+        let mut counters: Vec<(String, u64)> =
+            named.map(|(&(name, _), value)| (name.to_owned(), value)).collect();
         counters.extend(workers);
         Stats { uptime_s: self.started.elapsed().as_secs(), counters }
     }

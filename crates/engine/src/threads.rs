@@ -16,7 +16,7 @@ use crate::clock::{self, WallClock};
 use crate::control::{Asked, Reply, Request};
 use crate::counters::WorkerCounters;
 use crate::lookback::cost;
-use crate::stats::{Gauges, percentiles};
+use crate::stats::{Gauges, Stats};
 use crate::warden::Warden;
 use crate::worker::{Input, Worker};
 
@@ -207,6 +207,9 @@ pub(crate) struct WardenThread {
     /// Alerts and steps that the recorder had no room for.
     pub(crate) events_lost: AtomicU64,
     pub(crate) source: Source,
+    /// Between two stats events; zero: none.
+    pub(crate) stats_interval: Duration,
+    pub(crate) stats_told: Instant,
 }
 
 impl WardenThread {
@@ -241,6 +244,11 @@ impl WardenThread {
                 for (time, step) in self.warden.watch() {
                     self.tell(time, step);
                 }
+            }
+            if !self.stats_interval.is_zero() && self.stats_told.elapsed() >= self.stats_interval {
+                self.stats_told = Instant::now();
+                let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
+                self.record(stamp, Event::Stats(Box::new(self.stats().event())));
             }
         }
     }
@@ -318,18 +326,17 @@ impl WardenThread {
                 }
                 Reply::Done { message }
             }
-            Request::Stats => {
-                let mut stats = self.gauges.read();
-                stats.counters.push(("isolation.active".into(), self.warden.isolated() as u64));
-                stats.counters.push(("isolation.not_enforced".into(), self.warden.failed()));
-                stats.counters.extend(percentiles("isolation.latency", self.warden.latency()));
-                let errors = self.write_errors.load(Ordering::Relaxed);
-                stats.counters.push(("output.write_errors".into(), errors));
-                let lost = self.events_lost.load(Ordering::Relaxed);
-                stats.counters.push(("output.verdict_events_lost".into(), lost));
-                Reply::Stats { stats }
-            }
+            Request::Stats => Reply::Stats { stats: self.stats() },
         }
+    }
+
+    fn stats(&self) -> Stats {
+        let mut stats = self.gauges.read();
+        stats.counters.extend(self.warden.counters());
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        stats.counters.push(("output.write_errors".into(), of(&self.write_errors)));
+        stats.counters.push(("output.verdict_events_lost".into(), of(&self.events_lost)));
+        stats
     }
 }
 

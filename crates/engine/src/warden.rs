@@ -11,6 +11,7 @@ use wire::{HostKey, Nanos};
 
 use crate::clock;
 use crate::register::{Isolation, Register};
+use crate::stats::percentiles;
 
 /// Hosts that one look at the map takes up, of each kind: alerts must not wait for a census.
 const LOOKS: usize = 64;
@@ -75,16 +76,15 @@ impl Warden {
         &self.to_map
     }
 
-    /// Hosts isolated now.
+    /// What the warden counts, by the names of [`VERDICT_COUNTERS`](crate::VERDICT_COUNTERS).
     #[must_use]
-    pub fn isolated(&self) -> usize {
-        self.register.len()
-    }
-
-    /// Verdicts that could not be enforced.
-    #[must_use]
-    pub fn failed(&self) -> u64 {
-        self.failed
+    pub fn counters(&self) -> Vec<(String, u64)> {
+        let mut rows = vec![
+            ("isolation.active".to_owned(), self.register.len() as u64),
+            ("isolation.not_enforced".to_owned(), self.failed),
+        ];
+        rows.extend(percentiles("isolation.latency", &self.to_map));
+        rows
     }
 
     /// The map, if there is one.

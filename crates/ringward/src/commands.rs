@@ -39,12 +39,11 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, stop.clone()).map_err(Failure::running)?;
     }
-    let mut sensor = Sensor::start(options, &detector, recorder).map_err(Failure::running)?;
+    let sensor = Sensor::start(options, &detector, recorder).map_err(Failure::running)?;
     eprintln!("ringward: running; output in {}", config.output.dir.display());
     let mut broken = false;
     while !stop.load(Ordering::Relaxed) && !broken {
         thread::sleep(POLL);
-        sensor.tick();
         broken = sensor.is_broken();
     }
     let stopped = sensor.stop().map_err(Failure::running)?;

@@ -58,8 +58,12 @@ enum Command {
     },
     /// Write an incident as one self-contained HTML page.
     Report(ReportArgs),
-    /// Print the configuration reference (Markdown).
-    Reference,
+    /// Print a page of the reference (Markdown).
+    Reference {
+        /// Which page.
+        #[arg(value_enum)]
+        page: reference::Page,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -186,8 +190,8 @@ fn main() -> ExitCode {
         Command::Isolate { reach, action } => commands::isolate(&reach, &action),
         Command::Stats { reach, json } => commands::stats(&reach, json),
         Command::Report(args) => commands::report(&args),
-        Command::Reference => {
-            print!("{}", reference::markdown());
+        Command::Reference { page } => {
+            print!("{}", page.markdown());
             Ok(())
         }
     };
