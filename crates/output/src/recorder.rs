@@ -1,7 +1,7 @@
 //! The recorder: takes events, writes files.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::error::OutputError;
@@ -9,6 +9,9 @@ use crate::eve;
 use crate::event::{Event, Stamp, Written};
 use crate::evidence::EvidenceStore;
 use crate::incident::IncidentStore;
+
+/// Lines are written when there are so many bytes of them, or at the next tick.
+const WRITE_AT: usize = 64 * 1024;
 
 /// How to begin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +25,9 @@ pub struct RecorderOptions {
 pub struct Recorder {
     dir: PathBuf,
     eve_path: PathBuf,
-    eve: BufWriter<File>,
+    eve: File,
+    /// Whole lines that are not written yet: whoever follows the file sees no half ones.
+    waiting: Vec<u8>,
     lines: u64,
     evidence: EvidenceStore,
     incidents: IncidentStore,
@@ -48,7 +53,8 @@ impl Recorder {
         Ok(Recorder {
             dir: dir.to_owned(),
             eve_path,
-            eve: BufWriter::new(file),
+            eve: file,
+            waiting: Vec::with_capacity(2 * WRITE_AT),
             lines: 0,
             evidence: EvidenceStore::default(),
             incidents: IncidentStore::default(),
@@ -82,7 +88,7 @@ impl Recorder {
         for (stamp, incident, state) in self.incidents.write(&self.dir)? {
             self.line(&eve::incident_line(&stamp, &incident, state))?;
         }
-        self.eve.flush().map_err(OutputError::at(&self.eve_path))
+        self.flush()
     }
 
     /// Begins anew with the next capture: its incidents are its own.
@@ -109,11 +115,16 @@ impl Recorder {
 
     fn line(&mut self, line: &serde_json::Value) -> Result<(), OutputError> {
         let fail = OutputError::at(&self.eve_path);
-        serde_json::to_writer(&mut self.eve, line)
-            .map_err(std::io::Error::from)
-            .and_then(|()| self.eve.write_all(b"\n"))
-            .map_err(fail)?;
+        serde_json::to_writer(&mut self.waiting, line).map_err(std::io::Error::from).map_err(fail)?;
+        self.waiting.push(b'\n');
         self.lines += 1;
-        Ok(())
+        if self.waiting.len() >= WRITE_AT { self.flush() } else { Ok(()) }
+    }
+
+    /// What a full disk refuses is gone: it must not pile up in memory.
+    fn flush(&mut self) -> Result<(), OutputError> {
+        let done = self.eve.write_all(&self.waiting);
+        self.waiting.clear();
+        done.map_err(OutputError::at(&self.eve_path))
     }
 }

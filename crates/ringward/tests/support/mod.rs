@@ -23,10 +23,11 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Every line of an eve.json.
+/// Every line of an eve.json; of one that is being written, every whole line.
 pub fn events(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_else(|err| panic!("{}: {err}", path.display()));
-    text.lines().map(|line| serde_json::from_str(line).expect("a JSON object per line")).collect()
+    let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+    whole.lines().map(|line| serde_json::from_str(line).expect("a JSON object per line")).collect()
 }
 
 /// The events of one type.
