@@ -26,17 +26,7 @@ pub(crate) fn timestamp(at: Nanos) -> String {
 
 /// "20261123T173853.123456Z": fit for file names, sorts by time.
 pub(crate) fn compact(at: Nanos) -> String {
-    let d = date(at);
-    format!(
-        "{:04}{:02}{:02}T{:02}{:02}{:02}.{:06}Z",
-        d.year(),
-        u8::from(d.month()),
-        d.day(),
-        d.hour(),
-        d.minute(),
-        d.second(),
-        d.microsecond()
-    )
+    timestamp(at).replace(['-', ':'], "").replace("+0000", "Z")
 }
 
 /// An address as EVE has it: IPv6 written out in full.

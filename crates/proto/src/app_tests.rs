@@ -54,6 +54,24 @@ const RESPONSES: &[u8] =
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/plain; charset=x\r\n\r\n\
 4\r\nwiki\r\n5;x=y\r\npedia\r\n0\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno";
 
+#[test]
+fn after_nonsense_the_next_head_is_found_at_the_beginning_of_a_line() {
+    let up = b"GET /one HTTP/1.1\r\nHost: a.example\r\n\r\n\x00\x01 GET /no HTTP/1.1\r\nx\n\
+               GET /two HTTP/1.1\r\nHost: b.example\r\n\r\n";
+    for step in [1, 2, 3, 7, 1000] {
+        let (log, _) = talk(80, step, &[(ToServer, up)]);
+        let uris: Vec<&str> = log
+            .logged
+            .iter()
+            .map(|t| match t {
+                Transaction::Http(http) => http.uri.as_str(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(uris, ["/one", "/two"], "pieces of {step}");
+    }
+}
+
 fn client_hello() -> Vec<u8> {
     let mut ext = vec![0, 0, 0, 14, 0, 12, 0, 0, 9];
     ext.extend_from_slice(b"Evil.test");

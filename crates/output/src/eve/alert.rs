@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use wire::Direction;
 
-use super::{Object, community, endpoints, head, name, transaction};
+use super::{Object, community, endpoints, flow_counters, head, name, transaction};
 use crate::event::{AlertEvent, Stamp};
-use crate::text::{eve_ip, timestamp};
+use crate::text::eve_ip;
 
 pub(super) fn line(stamp: &Stamp, event: &AlertEvent) -> Value {
     let alert = &event.alert;
@@ -38,15 +38,9 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent) -> Value {
         Direction::ToClient => "to_client",
     };
     line.insert("direction".into(), direction.into());
-    let mut flow = json!({
-        "pkts_toserver": event.packets[0],
-        "pkts_toclient": event.packets[1],
-        "bytes_toserver": event.bytes[0],
-        "bytes_toclient": event.bytes[1],
-        "start": timestamp(event.flow.start),
-        "src_ip": eve_ip(event.flow.client.ip),
-        "dest_ip": eve_ip(event.flow.server.ip),
-    });
+    let mut flow = flow_counters(event.packets, event.bytes, event.flow.start);
+    flow["src_ip"] = eve_ip(event.flow.client.ip).into();
+    flow["dest_ip"] = eve_ip(event.flow.server.ip).into();
     if event.flow.client.port != 0 {
         flow["src_port"] = event.flow.client.port.into();
         flow["dest_port"] = event.flow.server.port.into();
@@ -71,6 +65,7 @@ fn metadata(event: &AlertEvent) -> Value {
     put("mitre_technique_id", alert.techniques.iter().map(|t| t.id().to_owned()).collect());
     put("mitre_technique_name", alert.techniques.iter().map(|t| t.name().replace(' ', "_")).collect());
     let mut stages: Vec<_> = tactics.iter().map(|t| t.stage()).collect();
+    stages.sort_unstable();
     stages.dedup();
     put("kill_chain_stage", stages.iter().map(|s| s.name().to_owned()).collect());
     put("ioc_type", vec![alert.hit.kind.to_owned()]);

@@ -1,10 +1,10 @@
 //! `flow`: a record of a flow that ended.
 
 use ::flow::FlowRecord;
-use serde_json::{Value, json};
+use serde_json::Value;
 use wire::{Direction, TcpFlags};
 
-use super::{Object, community, endpoints, head};
+use super::{Object, community, endpoints, flow_counters, head};
 use crate::event::{FlowEvent, Stamp};
 use crate::text::timestamp;
 
@@ -19,18 +19,12 @@ pub(super) fn line(stamp: &Stamp, event: &FlowEvent) -> Value {
     if let Some(app) = event.app {
         line.insert("app_proto".into(), app.name().into());
     }
-    let mut flow = json!({
-        "pkts_toserver": r.packets[0],
-        "pkts_toclient": r.packets[1],
-        "bytes_toserver": r.bytes[0],
-        "bytes_toclient": r.bytes[1],
-        "start": timestamp(r.tuple.start),
-        "end": timestamp(r.end),
-        "age": r.end.seconds().saturating_sub(r.tuple.start.seconds()),
-        "state": r.state.name(),
-        "reason": r.reason.name(),
-        "alerted": event.alerted,
-    });
+    let mut flow = flow_counters(r.packets, r.bytes, r.tuple.start);
+    flow["end"] = timestamp(r.end).into();
+    flow["age"] = r.end.seconds().saturating_sub(r.tuple.start.seconds()).into();
+    flow["state"] = r.state.name().into();
+    flow["reason"] = r.reason.name().into();
+    flow["alerted"] = event.alerted.into();
     if event.transactions > 0 {
         flow["tx_cnt"] = event.transactions.into();
     }

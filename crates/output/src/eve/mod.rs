@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use ::flow::FlowTuple;
 use ::proto::Transaction;
 use serde_json::{Map, Value, json};
-use wire::{Direction, IpProto};
+use wire::{Direction, IpProto, Nanos};
 
 use crate::event::{Event, Source, Stamp};
 use crate::evidence::EvidenceSummary;
@@ -133,6 +133,17 @@ fn endpoints(line: &mut Object, flow: &FlowTuple, direction: Direction) {
 }
 
 /// Community ID 1 (seed 0), for protocols that it is defined for with ports.
+/// The counters of a flow so far, `[to server, to client]`.
+fn flow_counters(packets: [u64; 2], bytes: [u64; 2], start: Nanos) -> Value {
+    json!({
+        "pkts_toserver": packets[0],
+        "pkts_toclient": packets[1],
+        "bytes_toserver": bytes[0],
+        "bytes_toclient": bytes[1],
+        "start": timestamp(start),
+    })
+}
+
 fn community(line: &mut Object, flow: &FlowTuple) {
     if matches!(flow.proto, IpProto::TCP | IpProto::UDP) {
         let id =

@@ -9,6 +9,7 @@ mod head;
 
 use std::collections::VecDeque;
 
+use memchr::memchr;
 use wire::Direction;
 
 use self::body::Body;
@@ -22,6 +23,9 @@ pub const MAX_HEAD: usize = 16 * 1024;
 pub const MAX_HEADERS: usize = 64;
 /// Requests that may wait for their response; the oldest is logged without.
 pub const MAX_PENDING: usize = 64;
+
+/// Characters of a method.
+const MAX_METHOD: usize = 32;
 
 const METHODS: [&[u8]; 16] = [
     b"GET ",
@@ -88,13 +92,92 @@ pub(crate) fn guess(seen: &[u8]) -> Guess {
     verdict
 }
 
+/// Where in its stream a side is, outside of bodies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    /// Between two messages: anything that may be a head is one.
+    #[default]
+    Between,
+    /// In a head.
+    Head,
+    /// Behind lost bytes or at the beginning of a line of nonsense: what is surely a head is one.
+    LineStart,
+    /// In nonsense: no head before the next line.
+    MidLine,
+}
+
 #[derive(Debug, Default)]
 struct Side {
-    /// A head that did not come in one piece.
+    /// A head that did not come in one piece, or its first bytes.
     head: Vec<u8>,
     body: Body,
-    /// Looking for the next head after lost bytes.
-    lost: bool,
+    place: Place,
+}
+
+impl Side {
+    /// Forgets the message at hand.
+    fn lose(&mut self, place: Place) {
+        self.head = Vec::new();
+        self.body = Body::None;
+        self.place = place;
+    }
+
+    /// Whether these bytes begin a head.
+    fn guess(&self, seen: &[u8]) -> Guess {
+        match guess(seen) {
+            Guess::No if self.place == Place::Between => any_method(seen),
+            other => other,
+        }
+    }
+
+    /// Looks for the next head; the bytes from it on, without those that `head` has already.
+    fn search<'a>(&mut self, mut bytes: &'a [u8]) -> &'a [u8] {
+        while let Some((&byte, rest)) = bytes.split_first() {
+            if self.place == Place::MidLine {
+                let Some(feed) = memchr(b'\n', bytes) else { return &[] };
+                bytes = &bytes[feed + 1..];
+                self.place = Place::LineStart;
+            } else if self.head.is_empty() {
+                if matches!(byte, b'\r' | b'\n') {
+                    bytes = rest;
+                    continue;
+                }
+                match self.guess(bytes) {
+                    Guess::Yes => {
+                        self.place = Place::Head;
+                        return bytes;
+                    }
+                    Guess::More => {
+                        self.head.extend_from_slice(bytes);
+                        return &[];
+                    }
+                    Guess::No => self.place = Place::MidLine,
+                }
+            } else {
+                self.head.push(byte);
+                bytes = rest;
+                match self.guess(&self.head) {
+                    Guess::Yes => {
+                        self.place = Place::Head;
+                        return bytes;
+                    }
+                    Guess::More => {}
+                    Guess::No => self.lose(if byte == b'\n' { Place::LineStart } else { Place::MidLine }),
+                }
+            }
+        }
+        bytes
+    }
+}
+
+/// A word that could be a method nobody has heard of, and a space.
+fn any_method(seen: &[u8]) -> Guess {
+    let word = seen.iter().take_while(|b| b.is_ascii_alphabetic() || **b == b'-').count();
+    match seen.get(word) {
+        Some(b' ') if (1..=MAX_METHOD).contains(&word) => Guess::Yes,
+        None if word <= MAX_METHOD => Guess::More,
+        _ => Guess::No,
+    }
 }
 
 /// See [`crate::Parser`].
@@ -120,10 +203,10 @@ impl HttpParser {
 
     fn on_head<S: Sink>(&mut self, side: usize, head: &[u8], cut: bool, sink: &mut S) {
         let Some(head) = head::parse(head) else {
-            self.sides[side].lost = true;
+            self.sides[side].lose(if cut { Place::MidLine } else { Place::LineStart });
             return;
         };
-        self.sides[side].lost = cut;
+        self.sides[side].place = if cut { Place::MidLine } else { Place::Between };
         match head {
             Head::Request { http, body } => {
                 self.sides[side].body = body;
@@ -180,7 +263,7 @@ impl HttpParser {
     /// Takes the bytes of a head; what is behind it, or `None` if it is not complete.
     fn head<'a, S: Sink>(&mut self, side: usize, bytes: &'a [u8], sink: &mut S) -> Option<&'a [u8]> {
         if self.sides[side].head.is_empty()
-            && let Some(end) = head::end(bytes)
+            && let Some(end) = head::end(bytes).filter(|&end| end <= MAX_HEAD)
         {
             self.on_head(side, &bytes[..end], false, sink);
             return Some(&bytes[end..]);
@@ -207,18 +290,12 @@ impl Parser for HttpParser {
         let mut bytes = chunk.bytes;
         while !bytes.is_empty() && !self.tunnel {
             let s = &mut self.sides[side];
-            if s.lost {
-                // A head begins where a segment begins, as a rule.
-                if guess(bytes) == Guess::No {
-                    return;
-                }
-                s.lost = false;
-                s.body = Body::None;
-            }
             if s.body == Body::None {
-                if s.head.is_empty() && matches!(bytes[0], b'\r' | b'\n') {
-                    bytes = &bytes[1..];
-                    continue;
+                if s.place != Place::Head {
+                    bytes = s.search(bytes);
+                    if s.place != Place::Head {
+                        return;
+                    }
                 }
                 match self.head(side, bytes, sink) {
                     Some(rest) => bytes = rest,
@@ -247,9 +324,7 @@ impl Parser for HttpParser {
                 http.response_length += missing;
             }
         } else {
-            side.head = Vec::new();
-            side.body = Body::None;
-            side.lost = true;
+            side.lose(Place::LineStart);
         }
         if direction == Direction::ToClient && self.sides[1].body == Body::None {
             self.end_response(sink);

@@ -1,0 +1,182 @@
+//! What fuzzers feed. Each function takes any bytes and panics if a promise is broken; the same functions run
+//! over the corpus in `tests/corpus.rs`.
+#![forbid(unsafe_code)]
+
+use std::io::Write;
+
+use capture::CaptureFile;
+use flow::{FlowTuple, StreamEvent, TcpConnection};
+use intel::Loader;
+use proto::{AppLayer, Chunk, Sink, Transaction};
+use wire::{Decoded, Direction, Endpoint, IpProto, LinkType, Nanos, TcpFlags, TcpHeader, Vlans};
+
+/// Takes any bytes, panics if a promise is broken.
+pub type Target = fn(&[u8]);
+
+/// The fuzz targets by name, in the order of the way of a packet.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("capture_file", capture_file),
+    ("decode", decode),
+    ("reassembly", reassembly),
+    ("stream", stream),
+    ("datagram", datagram),
+    ("indicators", indicators),
+    ("check_in", check_in),
+];
+
+/// A capture file: read to its end or to a named damage.
+pub fn capture_file(data: &[u8]) {
+    let Ok(mut file) = tempfile::NamedTempFile::new() else { return };
+    if file.write_all(data).is_err() {
+        return;
+    }
+    let mut bytes = 0;
+    let read = CaptureFile::open(file.path()).and_then(|capture| capture.read(|r| bytes += r.bytes.len()));
+    // Compressed input may be larger inside; plain input may not.
+    assert!(data.starts_with(&[0x1f, 0x8b]) || bytes <= data.len());
+    drop(read);
+}
+
+/// A frame; the first byte picks the link type.
+pub fn decode(data: &[u8]) {
+    let Some((&pick, frame)) = data.split_first() else { return };
+    let links = [LinkType::Ethernet, LinkType::RawIp, LinkType::LinuxCooked, LinkType::Null];
+    if let Ok(Decoded::Ip(packet)) = wire::decode(links[usize::from(pick & 3)], frame) {
+        assert!(packet.payload.len() <= frame.len());
+        let (there, swapped) = packet.flow_key();
+        let (back, other) =
+            wire::FlowKey::new(packet.destination(), packet.source(), packet.proto, packet.vlans);
+        assert_eq!(there, back);
+        assert!(swapped != other || packet.source() == packet.destination());
+    }
+}
+
+/// Segments: direction and flags, position, length, so many bytes. What comes out is never more than went in, and
+/// never more than promised waits.
+pub fn reassembly(data: &[u8]) {
+    let mut tcp = TcpConnection::default();
+    let mut rest = data;
+    let (mut fed, mut got) = (0, 0);
+    while let Some((head, tail)) = rest.split_first_chunk::<5>() {
+        let [control, a, b, ack, len] = *head;
+        let (payload, tail) = tail.split_at(usize::from(len).min(tail.len()));
+        rest = tail;
+        let direction = if control & 1 == 0 { Direction::ToServer } else { Direction::ToClient };
+        let header = TcpHeader {
+            src_port: 1,
+            dst_port: 2,
+            seq: u32::from_be_bytes([b & 0x80, 0, a, b]).wrapping_mul(3),
+            ack: u32::from(ack) << 4,
+            flags: TcpFlags(control >> 1),
+            window: 1000,
+        };
+        let missing = u32::from(control & 0x80) / 8;
+        fed += payload.len();
+        tcp.segment(&header, direction, payload, missing, &mut |event| count(&event, &mut got));
+        assert!(tcp.waiting_bytes() <= 2 * flow::MAX_WAITING_BYTES);
+    }
+    tcp.flush(&mut |event| count(&event, &mut got));
+    assert!(got <= fed, "{got} bytes out of {fed}");
+}
+
+fn count(event: &StreamEvent<'_>, got: &mut usize) {
+    if let StreamEvent::Data(_, bytes) = event {
+        assert!(!bytes.is_empty());
+        *got += bytes.len();
+    }
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    inspected: usize,
+    logged: Vec<Transaction>,
+}
+
+impl Sink for Log {
+    fn inspect(&mut self, _: &Transaction) {
+        self.inspected += 1;
+    }
+
+    fn log(&mut self, transaction: Transaction) {
+        self.logged.push(transaction);
+        assert!(self.logged.len() <= self.inspected, "logged before it was inspected");
+    }
+}
+
+fn tuple(proto: IpProto, server_port: u16) -> FlowTuple {
+    let end = |last, port| Endpoint { ip: [10, 0, 0, last].into(), port };
+    FlowTuple {
+        id: 1,
+        client: end(1, 40_000),
+        server: end(2, server_port),
+        proto,
+        vlans: Vlans::default(),
+        start: Nanos(0),
+    }
+}
+
+/// A TCP conversation: the first byte picks the server's port; turns of direction, length, bytes; length 255 is a
+/// hole. The same turns in pieces of other sizes give the same transactions.
+pub fn stream(data: &[u8]) {
+    let whole = talk(data, usize::MAX);
+    for step in [1, 7] {
+        let pieces = talk(data, step);
+        assert_eq!(pieces.logged, whole.logged, "in pieces of {step}");
+    }
+}
+
+fn talk(data: &[u8], step: usize) -> Log {
+    let mut log = Log::default();
+    let Some((&pick, mut rest)) = data.split_first() else { return log };
+    let mut layer = AppLayer::new(&tuple(IpProto::TCP, [80, 443, 53, 9999][usize::from(pick & 3)]));
+    while let Some((head, tail)) = rest.split_first_chunk::<2>() {
+        let direction = if head[0] & 1 == 0 { Direction::ToServer } else { Direction::ToClient };
+        if head[1] == 255 {
+            layer.gap(direction, 10, &mut log);
+            rest = tail;
+            continue;
+        }
+        let (bytes, tail) = tail.split_at(usize::from(head[1]).min(tail.len()));
+        rest = tail;
+        for piece in bytes.chunks(step.min(bytes.len().max(1))) {
+            layer.data(Chunk { direction, bytes: piece, time: Nanos(0) }, &mut log);
+        }
+    }
+    layer.close(&mut log);
+    assert_eq!(log.inspected, log.logged.len(), "inspected and never logged");
+    log
+}
+
+/// A UDP payload; the first byte picks the port.
+pub fn datagram(data: &[u8]) {
+    let Some((&pick, bytes)) = data.split_first() else { return };
+    if bytes.is_empty() {
+        return;
+    }
+    let mut log = Log::default();
+    let mut layer = AppLayer::new(&tuple(IpProto::UDP, if pick & 1 == 0 { 53 } else { 9999 }));
+    for direction in [Direction::ToServer, Direction::ToClient] {
+        layer.datagram(Chunk { direction, bytes, time: Nanos(0) }, &mut log);
+    }
+    layer.close(&mut log);
+}
+
+/// An indicator list: what is loaded is found again.
+pub fn indicators(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut loader = Loader::new();
+    loader.text("fuzz", &text);
+    let (set, report) = loader.finish();
+    assert!(set.len() as u64 <= report.domains + report.ips + report.urls);
+    for line in text.lines() {
+        let _ = set.domain(line);
+        if let Ok(ip) = line.parse() {
+            let _ = set.ip(ip);
+        }
+    }
+}
+
+/// The URI of a C2 request.
+pub fn check_in(data: &[u8]) {
+    let _ = detect::c2::decode(&String::from_utf8_lossy(data));
+}
