@@ -192,7 +192,10 @@ impl AppLayer {
             for direction in [other, chunk.direction] {
                 let i = direction.index();
                 let bytes = &before.bytes[i][..usize::from(before.len[i])];
-                if !bytes.is_empty() {
+                if before.failed[i] {
+                    // It said something that is not this protocol, and nobody kept it.
+                    self.gap(direction, 0, sink);
+                } else if !bytes.is_empty() {
                     self.data(Chunk { direction, bytes, ..chunk }, sink);
                 }
             }

@@ -39,6 +39,15 @@ fn link_padding_is_not_payload() {
 }
 
 #[test]
+fn a_datagram_ends_where_its_length_says() {
+    let mut frame = udp4(b"abcd");
+    frame[39] = 8 + 2; // the IP packet has room for more
+    assert_eq!(packet(&frame).payload, b"ab");
+    frame[39] = 8 + 9; // and here for less
+    assert_eq!((packet(&frame).payload, packet(&frame).missing), (&b"abcd"[..], 5));
+}
+
+#[test]
 fn tags_are_stripped_and_told() {
     let plain = udp4(b"q");
     let priority_and_id = 0xe000 | 100;

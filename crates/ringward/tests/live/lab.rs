@@ -248,7 +248,17 @@ impl Lab {
 
     /// Starts a sensor that is expected not to run.
     pub fn start_in_vain(&self) -> Output {
-        self.run_command().output().unwrap()
+        let pipe = Stdio::piped();
+        let mut child = self.run_command().stdin(Stdio::null()).stderr(pipe).spawn().unwrap();
+        let end = Instant::now() + PATIENCE;
+        while child.try_wait().unwrap().is_none() {
+            if Instant::now() > end {
+                child.kill().unwrap();
+                panic!("it runs: {}", stderr(&child.wait_with_output().unwrap()));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        child.wait_with_output().unwrap()
     }
 
     pub fn log(&self) -> String {
