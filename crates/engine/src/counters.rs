@@ -59,6 +59,7 @@ counters! {
     parser_limits => "app_layer.limits_hit", "Times a parser met one of its limits.";
     transactions => "app_layer.transactions", "Transactions logged.";
     alerts => "detect.alert", "Alerts raised.";
+    alerts_lost => "detect.alert_queue_overflow", "Alerts among them that no verdict was made of: the warden was too slow.";
     events_lost => "output.events_lost", "Events dropped because the output was too slow.";
     evidence_lost => "output.evidence_packets_lost", "Evidence packets among them.";
 }

@@ -125,6 +125,7 @@ pub fn replay(
             recorder,
             summary: ReplaySummary::default(),
             now: Nanos::default(),
+            source: Source::File(Arc::from("")),
         };
         let reader = Reader {
             lanes,
@@ -224,6 +225,7 @@ impl Reader {
         let unsupported = counters[0].clone();
         for (i, path) in files.iter().enumerate() {
             let source = Source::File(Arc::from(path.to_string_lossy()));
+            self.desk.source = source.clone();
             let outcome = CaptureFile::open(path)
                 .and_then(|file| file.read(|record| self.take(&record, &source, &unsupported)));
             self.desk.read(outcome);
@@ -322,6 +324,8 @@ struct Desk {
     recorder: Recorder,
     summary: ReplaySummary,
     now: Nanos,
+    /// The capture at hand.
+    source: Source,
 }
 
 impl Desk {
@@ -352,7 +356,7 @@ impl Desk {
     fn finish(mut self, counters: Vec<(String, u64)>) -> Result<ReplaySummary, ReplayError> {
         let lookup = |name: &str| counters.iter().find(|(n, _)| n == name).map_or(0, |&(_, v)| v);
         self.summary.frames = lookup("decoder.pkts") + lookup("decoder.unsupported_link");
-        let stamp = Stamp { time: self.now, source: Source::File(Arc::from("")), packet: None };
+        let stamp = Stamp { time: self.now, source: self.source.clone(), packet: None };
         let stats = StatsEvent { uptime: 0, counters: counters.clone() };
         self.recorder.record(&stamp, &Event::Stats(Box::new(stats)))?;
         self.summary.written = self.recorder.finish()?;

@@ -25,6 +25,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("flow.udp", "flow.udp"),
     ("tcp.reassembly_gap", "tcp.reassembly_gap"),
     ("detect.alert", "detect.alert"),
+    ("detect.alert_queue_overflow", "detect.alert_queue_overflow"),
 ];
 
 pub(super) fn lines(stamp: &Stamp, event: &StatsEvent) -> Vec<Value> {

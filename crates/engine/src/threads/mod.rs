@@ -1,0 +1,20 @@
+//! The threads of a live sensor: workers, warden, recorder, and what travels between them.
+
+mod recorder;
+mod warden;
+mod worker;
+
+use output::{Event, Stamp};
+
+pub(crate) use recorder::record;
+pub(crate) use warden::WardenThread;
+pub(crate) use worker::{WorkerThread, allowed_cpus};
+
+/// What travels to the recorder.
+pub(crate) type Record = (Stamp, Event);
+
+/// Events that may wait for the recorder.
+pub(crate) const EVENT_QUEUE: usize = 65_536;
+/// The part of it that workers leave free: a slow disk must never hold the warden up, who has alerts and
+/// isolations to tell.
+const WARDEN_SHARE: usize = 4096;

@@ -1,0 +1,176 @@
+//! The warden's thread: alerts first, then the operator, then a look at the map.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, select};
+use output::{AlertEvent, Event, IsolationAction, IsolationEvent, Source, Stamp};
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
+use wire::Nanos;
+
+use super::Record;
+use crate::clock;
+use crate::control::{Asked, Reply, Request};
+use crate::stats::{Gauges, Stats};
+use crate::warden::Warden;
+
+/// How often the warden looks into the map while a first drop is awaited, and otherwise.
+const WATCH_CLOSELY: Duration = Duration::from_millis(1);
+const WATCH: Duration = Duration::from_millis(100);
+/// A first drop is waited for closely this long.
+const CLOSE_WATCH: Duration = Duration::from_secs(2);
+/// Scheduling priority of the warden (-20 first, 19 last).
+const WARDEN_NICE: i32 = -15;
+
+/// The warden's thread.
+pub(crate) struct WardenThread {
+    pub(crate) warden: Warden,
+    pub(crate) alerts: Receiver<(Stamp, Box<AlertEvent>)>,
+    pub(crate) asked: Receiver<Asked>,
+    pub(crate) recorder: Sender<Record>,
+    pub(crate) gauges: Arc<Gauges>,
+    pub(crate) write_errors: Arc<AtomicU64>,
+    /// Alerts and steps that the recorder had no room for.
+    pub(crate) events_lost: AtomicU64,
+    pub(crate) source: Source,
+    /// Between two stats events; zero: none.
+    pub(crate) stats_interval: Duration,
+    pub(crate) stats_told: Instant,
+}
+
+impl WardenThread {
+    /// Runs until every worker has gone; gives the warden back.
+    pub(crate) fn run(mut self) -> Warden {
+        hurry();
+        let mut watched = Instant::now();
+        let mut closely_until = Instant::now();
+        loop {
+            let close = Instant::now() < closely_until && self.warden.awaits_first_drop();
+            let pause = if close { WATCH_CLOSELY } else { WATCH };
+            select! {
+                recv(self.alerts) -> message => match message {
+                    Ok((stamp, alert)) => {
+                        if self.judge(stamp, alert) {
+                            closely_until = Instant::now() + CLOSE_WATCH;
+                        }
+                    }
+                    // All workers are gone.
+                    Err(_) => return self.warden,
+                },
+                recv(self.asked) -> message => if let Ok(asked) = message {
+                    let reply = self.answer(asked.request);
+                    let _ = asked.answer.send(reply);
+                },
+                default(pause) => {}
+            }
+            // Alerts go first; but they cannot put the look at the map off for ever.
+            let since = watched.elapsed();
+            if since >= WATCH || (since >= pause && self.alerts.is_empty()) {
+                watched = Instant::now();
+                for (time, step) in self.warden.watch() {
+                    self.tell(time, step);
+                }
+            }
+            if !self.stats_interval.is_zero() && self.stats_told.elapsed() >= self.stats_interval {
+                self.stats_told = Instant::now();
+                let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
+                self.record(stamp, Event::Stats(Box::new(self.stats().event())));
+            }
+        }
+    }
+
+    /// The map first, the log afterwards.
+    fn judge(&mut self, stamp: Stamp, alert: Box<AlertEvent>) -> bool {
+        let step = self.warden.on_alert(&alert);
+        let isolated = step.as_ref().is_some_and(|s| s.enforced);
+        let step = step.map(|step| {
+            let written = stamp.time.after(Duration::from_nanos(step.latency.map_ns.unwrap_or(0)));
+            (Stamp { time: written, ..stamp.clone() }, Event::Isolation(Box::new(step)))
+        });
+        self.record(stamp, Event::Alert(alert));
+        if let Some((stamp, step)) = step {
+            self.record(stamp, step);
+        }
+        isolated
+    }
+
+    /// Never waits: the next host to be isolated matters more than this line.
+    fn record(&self, stamp: Stamp, event: Event) {
+        if let Err(TrySendError::Full(_)) = self.recorder.try_send((stamp, event)) {
+            self.events_lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn tell(&self, time: Nanos, step: IsolationEvent) {
+        let host = step.host;
+        match step.action {
+            IsolationAction::FirstDrop => tracing::info!("{host}: first packet dropped"),
+            IsolationAction::Expire => {
+                tracing::info!("{host}: isolation is over, {} packets were dropped", step.dropped_packets)
+            }
+            IsolationAction::Release => tracing::info!("{host}: released"),
+            _ => {}
+        }
+        let stamp = Stamp { time, source: self.source.clone(), packet: None };
+        self.record(stamp, Event::Isolation(Box::new(step)));
+    }
+
+    fn answer(&mut self, request: Request) -> Reply {
+        let now = clock::wall();
+        match request {
+            Request::IsolateAdd { host, ttl_s, reason } => {
+                let reason = if reason.is_empty() { "operator".to_owned() } else { reason };
+                match self.warden.add(host, ttl_s.map(Duration::from_secs), reason, now) {
+                    Ok(step) if step.enforced => {
+                        let message = format!("{host} is isolated");
+                        self.tell(now, step);
+                        Reply::Done { message }
+                    }
+                    Ok(step) => {
+                        let why = step.not_enforced_because.clone().unwrap_or_default();
+                        self.tell(now, step);
+                        Reply::Refused { message: format!("{host} is not isolated: {why}") }
+                    }
+                    Err(why) => Reply::Refused { message: why },
+                }
+            }
+            Request::IsolateRm { host } => match self.warden.release(host) {
+                Some(step) => {
+                    let message =
+                        format!("{host} is released, {} packets were dropped", step.dropped_packets);
+                    self.tell(now, step);
+                    Reply::Done { message }
+                }
+                None => Reply::Refused { message: format!("{host} is not isolated") },
+            },
+            Request::IsolateList => Reply::Hosts { hosts: self.warden.list(now) },
+            Request::IsolateFlush => {
+                let steps = self.warden.release_all();
+                let message = format!("{} hosts released", steps.len());
+                for step in steps {
+                    self.tell(now, step);
+                }
+                Reply::Done { message }
+            }
+            Request::Stats => Reply::Stats { stats: self.stats() },
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        let mut stats = self.gauges.read();
+        stats.counters.extend(self.warden.counters());
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        stats.counters.push(("output.write_errors".into(), of(&self.write_errors)));
+        stats.counters.push(("output.verdict_events_lost".into(), of(&self.events_lost)));
+        stats
+    }
+}
+
+/// A verdict takes microseconds, and everything waits for it: this thread goes before the others.
+fn hurry() {
+    if let Err(err) = setpriority_process(Some(gettid()), WARDEN_NICE) {
+        tracing::warn!("the warden runs at ordinary priority: {err}");
+    }
+}
