@@ -36,7 +36,8 @@ pub(super) fn base64(text: &str) -> Option<String> {
 
 /// A text too short to be known for base64 by itself; to be asked when its neighbours are in base64.
 pub(super) fn short_base64(text: &str) -> Option<String> {
-    let fits = text.len().is_multiple_of(4) && (4..MIN_BASE64).contains(&text.len());
+    let bare = text.trim_end_matches('=').len();
+    let fits = (4..MIN_BASE64).contains(&text.len()) && bare >= 2 && bare % 4 != 1;
     readable(&STANDARD.decode(text).ok().filter(|_| fits)?).filter(|t| !t.contains(char::is_control))
 }
 

@@ -184,6 +184,10 @@ fn structure(text: &str, place: &str, encodings: &[&'static str]) -> Option<Grou
     let inner = if json { text.get(1..text.len() - 1)? } else { text };
     let separators: &[char] = if json { &[','] } else { &['&', '|', ';', '\t', '\n', '~', ','] };
     let separator = separators.iter().copied().find(|&s| inner.contains(s));
+    // "a:b:c": colons part values here, not keys from values.
+    let colons =
+        !json && separator.is_none() && !inner.contains(['=', '/']) && inner.matches(':').count() >= 2;
+    let separator = if colons { Some(':') } else { separator };
     let parts: Vec<&str> = match separator {
         Some(separator) => inner.split(separator).collect(),
         None => vec![inner],

@@ -3,143 +3,10 @@
 use alert::{CheckIn, Disclosure};
 
 use super::fields::{Field, Group};
-
-/// Characters of a disclosed value.
-const MAX_VALUE: usize = 128;
-
-const HOST_KEYS: &[&str] = &[
-    "host",
-    "hostname",
-    "host_name",
-    "host-name",
-    "computer",
-    "computername",
-    "computer_name",
-    "pc",
-    "pcname",
-    "pc_name",
-    "machine",
-    "machinename",
-    "machine_name",
-    "comp",
-    "compname",
-    "comp_name",
-    "device",
-    "devicename",
-    "device_name",
-    "workstation",
-    "hn",
-    "cname",
-    "netbios",
-    "botname",
-    "nodename",
-    "client_name",
-];
-const USER_KEYS: &[&str] = &[
-    "user",
-    "username",
-    "user_name",
-    "user-name",
-    "usr",
-    "usrname",
-    "login",
-    "logon",
-    "loginname",
-    "account",
-    "accountname",
-    "uname",
-    "un",
-    "whoami",
-    "owner",
-    "currentuser",
-    "current_user",
-    "usern",
-];
-const OS_KEYS: &[&str] = &[
-    "os",
-    "osver",
-    "os_ver",
-    "osversion",
-    "os_version",
-    "osname",
-    "os_name",
-    "operatingsystem",
-    "operating_system",
-    "platform",
-    "winver",
-    "win_ver",
-    "windows",
-    "system",
-    "opsys",
-    "osinfo",
-    "os_info",
-];
-const WEAK_HOST: &[&str] =
-    &["h", "c", "m", "p", "d", "cn", "pn", "mn", "id", "bot", "name", "n", "client", "hwid"];
-const WEAK_USER: &[&str] = &["u", "us", "l", "a", "un", "n", "uid", "name"];
-const WEAK_OS: &[&str] = &["o", "w", "s", "v", "ver", "version", "sys", "win", "sv", "av"];
-
-const HOST_PREFIXES: &[&str] = &[
-    "DESKTOP-",
-    "LAPTOP-",
-    "WIN-",
-    "PC-",
-    "WKS-",
-    "WS-",
-    "WORKSTATION-",
-    "SRV-",
-    "SERVER-",
-    "CLIENT-",
-    "NB-",
-    "NOTEBOOK-",
-    "MACBOOK",
-    "HOST-",
-    "VM-",
-];
-const HOST_SUFFIXES: &[&str] =
-    &["-PC", "-LAPTOP", "-DESKTOP", "-WS", "-MBP", "-MACBOOK", "-NB", "-SRV", "-VM"];
-const PRIVATE_ZONES: &[&str] =
-    &[".local", ".lan", ".corp", ".internal", ".intranet", ".home", ".localdomain", ".ad"];
-const OS_NAMES: &[&str] = &[
-    "windows",
-    "microsoft windows",
-    "linux",
-    "ubuntu",
-    "debian",
-    "centos",
-    "fedora",
-    "red hat",
-    "rhel",
-    "kali",
-    "arch linux",
-    "opensuse",
-    "suse",
-    "alpine",
-    "macos",
-    "mac os",
-    "macosx",
-    "osx",
-    "os x",
-    "darwin",
-    "android",
-    "freebsd",
-    "openbsd",
-    "win32nt",
-    "raspbian",
-    "gnu/linux",
-    "chromeos",
-];
-/// Behind "win": "win10", "win 7", "winxp", "win2019", "win-11", "win64" ...
-const WIN_SHORT: &[&str] = &["7", "8", "10", "11", "xp", "vista", "20", "nt", "32", "64"];
-/// Words of paths that are nobody's name.
-const NO_NAMES: &[&str] = &[
-    "api", "gate", "checkin", "check-in", "check", "login", "index", "panel", "bot", "bots", "c2", "cnc",
-    "ping", "beacon", "register", "reg", "report", "submit", "upload", "update", "task", "tasks", "get",
-    "post", "data", "info", "home", "img", "images", "static", "js", "css", "v1", "v2", "v3", "news",
-    "search", "hello", "connect", "agent", "agents", "client", "clients", "admin", "x86", "x64", "amd64",
-    "true", "false", "null", "none", "www", "cgi-bin", "in", "new", "online", "start", "stat", "status",
-    "id", "user", "users", "host", "os",
-];
+use super::words::{
+    MAX_VALUE, Meaning, WEAK_HOST, WEAK_OS, WEAK_USER, has_host_shape, is_host, is_machine_word, is_name,
+    is_os, is_public_name, is_token, is_user_word, is_version, meaning,
+};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Belief {
@@ -160,6 +27,7 @@ struct Found {
 pub(super) fn judge(groups: &[Group]) -> Option<CheckIn> {
     let mut found = Found::default();
     for group in groups {
+        let group = &with_keys(group);
         let mut own = Found::default();
         for field in group {
             by_key(field, &mut own);
@@ -187,6 +55,31 @@ pub(super) fn judge(groups: &[Group]) -> Option<CheckIn> {
     })
 }
 
+/// "/host/PC-7/user/bob": words that are keys, each with its value behind it. One such pair alone may be
+/// anything ("/user/profile"); two, one of which looks like a machine or a system, are a list.
+fn with_keys(group: &Group) -> Group {
+    let key = |i: usize| {
+        let field: &Field = group.get(i).filter(|f| f.key.is_empty())?;
+        meaning(&field.value.to_ascii_lowercase()).map(|_| field.value.to_ascii_lowercase())
+    };
+    let mut keyed = group.clone();
+    let (mut pairs, mut telling) = (0, false);
+    let mut i = 0;
+    while i + 1 < group.len() {
+        match key(i) {
+            Some(name) if group[i + 1].key.is_empty() => {
+                let value = group[i + 1].value.trim();
+                telling |= is_machine_word(value) || (is_os(value) && value.contains([' ', '_']));
+                keyed[i + 1].key = name;
+                pairs += 1;
+                i += 2;
+            }
+            _ => i += 1,
+        }
+    }
+    if pairs >= 2 && telling { keyed } else { group.clone() }
+}
+
 fn merge(into: &mut Option<(Disclosure, Belief)>, from: Option<(Disclosure, Belief)>) {
     let better =
         matches!((&*into, &from), (None, Some(_)) | (Some((_, Belief::Hint)), Some((_, Belief::Sure))));
@@ -209,22 +102,26 @@ fn by_key(field: &Field, own: &mut Found) {
     let set = |slot: &mut Option<(Disclosure, Belief)>, belief| {
         merge(slot, Some((disclosure(field, value), belief)))
     };
-    if HOST_KEYS.contains(&key) && is_host(value) {
-        set(&mut own.host, if is_public_name(value) { Belief::Hint } else { Belief::Sure });
-    } else if USER_KEYS.contains(&key) {
-        account(field, own, Belief::Sure);
-    } else if OS_KEYS.contains(&key) && (is_os(value) || is_version(value)) {
-        set(&mut own.os, if is_os(value) { Belief::Sure } else { Belief::Hint });
-    } else {
-        if WEAK_OS.contains(&key) && is_os(value) {
-            set(&mut own.os, Belief::Sure);
+    match meaning(key) {
+        Some(Meaning::Host) if is_host(value) => {
+            set(&mut own.host, if is_public_name(value) { Belief::Hint } else { Belief::Sure });
+            return;
         }
-        if WEAK_HOST.contains(&key) && is_host(value) && !is_public_name(value) && !is_token(value) {
-            set(&mut own.host, Belief::Hint);
+        Some(Meaning::User) => return account(field, own, Belief::Sure),
+        Some(Meaning::Os) if is_os(value) || is_version(value) => {
+            set(&mut own.os, if is_os(value) { Belief::Sure } else { Belief::Hint });
+            return;
         }
-        if WEAK_USER.contains(&key) && is_name(value) && !is_token(value) {
-            account(field, own, Belief::Hint);
-        }
+        _ => {}
+    }
+    if WEAK_OS.contains(&key) && is_os(value) {
+        set(&mut own.os, Belief::Sure);
+    }
+    if WEAK_HOST.contains(&key) && is_host(value) && !is_public_name(value) && !is_token(value) {
+        set(&mut own.host, Belief::Hint);
+    }
+    if WEAK_USER.contains(&key) && is_name(value) && !is_token(value) {
+        account(field, own, Belief::Hint);
     }
 }
 
@@ -243,8 +140,7 @@ fn account(field: &Field, own: &mut Found, belief: Belief) {
 
 fn by_shape(field: &Field, own: &mut Found) {
     let value = field.value.trim();
-    let known_key = [HOST_KEYS, USER_KEYS, OS_KEYS].iter().any(|keys| keys.contains(&field.key.as_str()));
-    if known_key {
+    if meaning(&field.key).is_some() {
         return;
     }
     if has_host_shape(value) {
@@ -290,6 +186,26 @@ fn by_place(group: &Group, own: &mut Found) {
             .next()
             .map(|field| (disclosure(field, &field.value), Belief::Hint));
     }
+    // "/FIN-WS-042/jdoe/Windows 10": a machine's name near a system's, in a path. Pages about systems
+    // ("/support/windows-10/faq-12") have no spaces in their names.
+    if own.host.is_none()
+        && !tuple
+        && let Some(os) = at(&own.os).filter(|&os| group[os].value.contains([' ', '_']))
+    {
+        let near = [os.wrapping_sub(2), os.wrapping_sub(1), os + 1, os + 2];
+        let host = near
+            .into_iter()
+            .find(|&i| group.get(i).is_some_and(|f| f.key.is_empty() && is_machine_word(f.value.trim())));
+        own.host = host.map(|i| (disclosure(&group[i], &group[i].value), Belief::Hint));
+        let (low, high) = host.map_or((0, 0), |h| (h.min(os), h.max(os)));
+        if own.user.is_none() && host.is_some() {
+            let beside = (low + 1..high).chain([high + 1]);
+            own.user = beside
+                .filter_map(name_at)
+                .next()
+                .map(|field| (disclosure(field, &field.value), Belief::Hint));
+        }
+    }
     if own.host.is_none() && tuple && own.os.is_some() {
         let user = at(&own.user);
         own.host = group
@@ -304,90 +220,4 @@ fn by_place(group: &Group, own: &mut Found) {
             })
             .map(|(_, field)| (disclosure(field, &field.value), Belief::Hint));
     }
-}
-
-fn is_os(value: &str) -> bool {
-    if value.len() > MAX_VALUE {
-        return false;
-    }
-    let lower = value.to_lowercase();
-    let word = |name: &&&str| {
-        lower.strip_prefix(**name).is_some_and(|rest| rest.chars().next().is_none_or(|c| !c.is_alphabetic()))
-    };
-    let short = lower.strip_prefix("win").map(|rest| rest.trim_start_matches([' ', '-', '_']));
-    OS_NAMES.iter().any(|name| word(&name))
-        || short.is_some_and(|rest| {
-            WIN_SHORT.iter().any(|w| rest.starts_with(w)) && rest.len() <= 24 && !rest.contains('.')
-        })
-}
-
-/// "10.0.19045", "6.1": a version that an "os" key makes an operating system's.
-fn is_version(value: &str) -> bool {
-    (2..=24).contains(&value.len())
-        && value.contains('.')
-        && value.chars().all(|c| c.is_ascii_digit() || c == '.')
-}
-
-fn is_host(value: &str) -> bool {
-    (2..=253).contains(&value.len())
-        && value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-        && value.chars().any(|c| c.is_ascii_alphabetic())
-        && !value.starts_with(['.', '-'])
-        && !value.contains("..")
-}
-
-/// A name on the Internet rather than a machine's own.
-fn is_public_name(value: &str) -> bool {
-    let lower = value.to_lowercase();
-    lower.contains('.') && !PRIVATE_ZONES.iter().any(|zone| lower.ends_with(zone))
-}
-
-fn has_host_shape(value: &str) -> bool {
-    if !is_host(value) || value.len() > 63 {
-        return false;
-    }
-    let upper = value.to_uppercase();
-    let stem = upper.split('.').next().unwrap_or(&upper);
-    let prefixed = HOST_PREFIXES.iter().any(|p| {
-        stem.strip_prefix(p)
-            .is_some_and(|rest| rest.len() >= 2 && rest.chars().any(|c| c.is_ascii_alphanumeric()))
-    });
-    let suffixed = HOST_SUFFIXES.iter().any(|s| stem.strip_suffix(s).is_some_and(|rest| rest.len() >= 2));
-    let zoned = PRIVATE_ZONES.iter().any(|zone| upper.to_lowercase().ends_with(zone)) && value.len() > 6;
-    // Typed in capitals as Windows keeps it, or a prefix that nobody else uses.
-    let capital = !value.chars().any(|c| c.is_ascii_lowercase());
-    let unmistakable = ["DESKTOP-", "LAPTOP-"].iter().any(|p| stem.starts_with(p));
-    zoned
-        || (prefixed && (capital || unmistakable))
-        || (suffixed && value.chars().any(|c| c.is_ascii_uppercase()))
-}
-
-fn is_name(value: &str) -> bool {
-    let value = value.trim();
-    (1..=64).contains(&value.chars().count())
-        && value.chars().any(char::is_alphabetic)
-        && value.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ' | '\'' | '$'))
-}
-
-/// A name that stands alone: not a word of a path, a file, or a random token.
-fn is_user_word(value: &str) -> bool {
-    let lower = value.to_lowercase();
-    is_name(value)
-        && value.len() <= 32
-        && !NO_NAMES.contains(&lower.as_str())
-        && !is_os(value)
-        && !is_token(value)
-        && !lower.ends_with(".php")
-        && !lower.ends_with(".aspx")
-        && !lower.ends_with(".html")
-        && !lower.ends_with(".gif")
-        && !lower.ends_with(".jsp")
-}
-
-/// Something made by a machine: a hash, a GUID, a session key.
-fn is_token(value: &str) -> bool {
-    let digits = value.chars().filter(char::is_ascii_digit).count();
-    let hexadecimal =
-        value.len() >= 8 && value.chars().all(|c| c.is_ascii_hexdigit() || c == '-') && digits > 0;
-    hexadecimal || value.len() > 32 || (value.len() >= 12 && digits * 3 > value.len() && !value.contains('-'))
 }

@@ -8,6 +8,7 @@
 mod encoding;
 mod fields;
 mod judge;
+mod words;
 
 use alert::{CheckIn, Technique};
 

@@ -125,8 +125,33 @@ fn ordinary_requests_tell_nothing() {
         "/date/2026-11-23",
         "/users/42/avatar.png",
         "/cart?item=PC-case&qty=1",
+        "/news/2024/windows-11-release",
+        "/forum/user/settings/host/info",
+        "/support/windows-10/faq-12",
     ] {
         assert_eq!(decode(uri), None, "{uri}");
+    }
+}
+
+#[test]
+fn paths_and_short_values_tell_too() {
+    for (uri, host, user, os) in [
+        ("/api/v1/register/FIN-WS-042/jdoe/Windows%2010%20x64", "FIN-WS-042", "jdoe", "Windows 10 x64"),
+        ("/b/RklOLVdTLTA0Mg==/amRvZQ==/V2luZG93cyAxMA==", "FIN-WS-042", "jdoe", "Windows 10"),
+        ("/beacon/host/srv-web-01/user/www-data/os/Debian%2012", "srv-web-01", "www-data", "Debian 12"),
+        ("/?h=REVTS1RPUC1BQkMxMjM&u=YWxpY2U&o=V2luMTA", "DESKTOP-ABC123", "alice", "Win10"),
+        ("/b.php?x=V0lOLTE6Ym9iOldpbmRvd3MgMTA%3D", "WIN-1", "bob", "Windows 10"),
+        (
+            "/i?computername=lab-pc-9&domain=LAB&loggedonuser=kim&os=Windows%207",
+            "lab-pc-9",
+            "kim",
+            "Windows 7",
+        ),
+    ] {
+        let told = decode(uri).unwrap_or_else(|| panic!("{uri}"));
+        let value = |d: Option<alert::Disclosure>| d.map(|d| d.value).unwrap_or_default();
+        let found = (value(told.host_name), value(told.user_name), value(told.operating_system));
+        assert_eq!(found, (host.into(), user.into(), os.into()), "{uri}");
     }
 }
 
