@@ -42,7 +42,8 @@ fn survives_kill_9() {
     lab.kill();
     assert!(!lab.reaches("a", v4("b")), "cut off without a sensor");
     assert!(lab.reaches("c", v4("b")));
-    let dump = crate::lab::must(&format!("bpftool -j map dump pinned {}/isolation", lab.pins.display()));
+    let bpftool = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/lab/bpftool");
+    let dump = crate::lab::must(&format!("{bpftool} -j map dump pinned {}/isolation", lab.pins.display()));
     assert!(dump.contains("expires_ns"), "{dump}");
     until("free when the time is over", || lab.reaches("a", v4("b")));
 }
