@@ -20,12 +20,14 @@ pub enum XdpMode {
     Native,
     /// In the kernel's slow path: works on any device, copies every packet.
     Generic,
+    /// Native if the driver can, else generic.
+    Auto,
 }
 
 impl XdpMode {
     fn flags(self) -> XdpFlags {
         match self {
-            XdpMode::Native => XdpFlags::DRV_MODE,
+            XdpMode::Native | XdpMode::Auto => XdpFlags::DRV_MODE,
             XdpMode::Generic => XdpFlags::SKB_MODE,
         }
     }
@@ -36,6 +38,7 @@ impl XdpMode {
         match self {
             XdpMode::Native => "native",
             XdpMode::Generic => "generic",
+            XdpMode::Auto => "auto",
         }
     }
 }
@@ -55,6 +58,29 @@ impl Attachment {
     /// # Errors
     /// `Occupied` if somebody else's program is there; `Attach` if the driver refuses.
     pub fn new(device: &Device, mode: XdpMode, program: &Program<'_>) -> Result<Self, CaptureError> {
+        if mode != XdpMode::Auto {
+            return Self::attach(device, mode, program);
+        }
+        match Self::attach(device, XdpMode::Native, program) {
+            Err(CaptureError::Attach { source, .. }) => {
+                tracing::warn!(
+                    "{}: the driver ({}) refused native XDP ({source}); generic XDP, the slow path, is used",
+                    device.name,
+                    device.driver
+                );
+                Self::attach(device, XdpMode::Generic, program)
+            }
+            other => other,
+        }
+    }
+
+    /// Native or generic.
+    #[must_use]
+    pub fn mode(&self) -> XdpMode {
+        self.mode
+    }
+
+    fn attach(device: &Device, mode: XdpMode, program: &Program<'_>) -> Result<Self, CaptureError> {
         let xdp = Xdp::new(program.as_fd());
         if let Some((id, old_mode)) = attached(&xdp, device)? {
             let name = program_name(id);

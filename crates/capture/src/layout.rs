@@ -15,10 +15,12 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_ne_bytes)
 }
 
-/// Splits a steered frame into its arrival time (CLOCK_MONOTONIC nanoseconds) and the packet.
-pub(crate) fn split_head(frame: &[u8]) -> Option<(u64, &[u8])> {
+/// Splits a steered frame into its arrival time (CLOCK_MONOTONIC nanoseconds), the hash that picked its
+/// worker, and the packet.
+pub(crate) fn split_head(frame: &[u8]) -> Option<(u64, u32, &[u8])> {
     let (head, packet) = frame.split_at_checked(FRAME_HEAD)?;
-    Some((u64_at(head, 0), packet))
+    let hash = u64_at(head, 8).to_ne_bytes();
+    Some((u64_at(head, 0), u32::from_ne_bytes([hash[0], hash[1], hash[2], hash[3]]), packet))
 }
 
 /// One isolated host as the map has it. Times are CLOCK_MONOTONIC nanoseconds.
@@ -135,6 +137,7 @@ mod tests {
         assert_eq!(split_head(&[0; 15]), None);
         let mut frame = [0; 18];
         frame[..8].copy_from_slice(&7_u64.to_ne_bytes());
-        assert_eq!(split_head(&frame), Some((7, &[0, 0][..])));
+        frame[8..12].copy_from_slice(&9_u32.to_ne_bytes());
+        assert_eq!(split_head(&frame), Some((7, 9, &[0, 0][..])));
     }
 }

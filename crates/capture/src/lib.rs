@@ -5,6 +5,7 @@
 //! BPF programs and maps are held here and nowhere else; so is nearly all `unsafe`.
 
 mod attach;
+mod bind;
 mod counts;
 mod error;
 mod guard;
@@ -17,6 +18,7 @@ mod port;
 mod receiver;
 
 pub use attach::XdpMode;
+pub use bind::{BindMode, QueueMode};
 pub use error::CaptureError;
 pub use guard::Guard;
 pub use isolation::{IsolationMap, PinnedIsolation, WriteError, Written};

@@ -27,6 +27,8 @@ pub struct Frame<'a> {
     pub bytes: &'a [u8],
     /// When it entered the XDP program (CLOCK_MONOTONIC nanoseconds).
     pub arrival_ns: u64,
+    /// The symmetric flow hash by which it was steered: worker = hash % workers.
+    pub hash: u32,
 }
 
 /// Moves returned frames into the fill ring of one queue.
@@ -244,7 +246,7 @@ impl<'a> Batch<'a> {
             // SAFETY: the descriptor came from a receive ring of this UMEM, and the frame is given
             // back only when the batch is over; nobody writes to it until then.
             let data: &'a [u8] = unsafe { self.umem.data(desc) }.contents();
-            split_head(data).map(|(arrival_ns, bytes)| Frame { bytes, arrival_ns })
+            split_head(data).map(|(arrival_ns, hash, bytes)| Frame { bytes, arrival_ns, hash })
         })
     }
 }

@@ -2,98 +2,30 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use capture::{CaptureError, CapturePort, Device, Guard, IsolationMap, PinFolder, PortOptions, XdpMode};
+use capture::{CaptureError, CapturePort, Device, Guard, IsolationMap, PinFolder, PortOptions};
 use crossbeam_channel::{Sender, bounded};
 use detect::IndicatorDetector;
 use output::{Event, Recorder, Source, Stamp, Written};
-use thiserror::Error;
-use verdict::{Judge, Policy};
+use verdict::Judge;
 
 use crate::clock;
 use crate::control::Listener;
 use crate::counters::WorkerCounters;
+use crate::options::{SensorError, SensorOptions};
 use crate::stats::{Gauges, Stats};
 use crate::threads::{EVENT_QUEUE, Record, WardenThread, WorkerThread, allowed_cpus, record};
 use crate::warden::{Enforcement, Warden};
-use crate::worker::{Worker, WorkerOptions};
+use crate::worker::Worker;
 
 /// Alerts that may wait for the warden.
 const ALERT_QUEUE: usize = 4096;
 /// Requests that may wait for the warden.
 const REQUEST_QUEUE: usize = 16;
-
-/// A capture port to open.
-#[derive(Clone, Debug)]
-pub struct CapturePortOptions {
-    /// Interface name.
-    pub name: String,
-    /// How the kernel runs the program.
-    pub mode: XdpMode,
-}
-
-/// A guard port to open.
-#[derive(Clone, Debug)]
-pub struct GuardPort {
-    /// Interface name.
-    pub name: String,
-    /// How the kernel runs the program.
-    pub mode: XdpMode,
-}
-
-/// Everything a sensor needs.
-#[derive(Debug)]
-pub struct SensorOptions {
-    /// Ports that are read.
-    pub capture: Vec<CapturePortOptions>,
-    /// Ports on which isolated hosts are dropped.
-    pub guard: Vec<GuardPort>,
-    /// Number of workers.
-    pub workers: u32,
-    /// CPUs that workers are pinned to, in turn; empty: those that this process may use.
-    pub cpus: Vec<usize>,
-    /// Frames per receive ring.
-    pub rx_ring: u32,
-    /// Folder of the pins.
-    pub pins: PathBuf,
-    /// Hosts that can be isolated at once.
-    pub isolation_capacity: u32,
-    /// The control socket.
-    pub socket: PathBuf,
-    /// Between two stats events; zero: none.
-    pub stats_interval: Duration,
-    /// Worker settings.
-    pub worker: WorkerOptions,
-    /// Isolation policy.
-    pub policy: Policy,
-}
-
-/// Why a sensor did not start, or how it failed.
-#[derive(Debug, Error)]
-pub enum SensorError {
-    /// Ports, programs, maps.
-    #[error(transparent)]
-    Capture(#[from] CaptureError),
-    /// The control socket.
-    #[error("control socket {path}: {source}")]
-    Control {
-        /// The socket.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// A thread could not be started or has died.
-    #[error("thread {0}")]
-    Thread(String),
-    /// The output failed at the end.
-    #[error(transparent)]
-    Output(io::Error),
-}
 
 /// A running sensor.
 #[derive(Debug)]
@@ -170,8 +102,12 @@ impl Sensor {
             (0..options.workers).map(|_| Vec::new()).collect();
         let mut ports: Vec<Arc<CapturePort>> = Vec::new();
         for (device, port) in devices.capture.iter().zip(&options.capture) {
-            let settings =
-                PortOptions { workers: options.workers, rx_ring: options.rx_ring, mode: port.mode };
+            let settings = PortOptions {
+                workers: options.workers,
+                rx_ring: options.rx_ring,
+                mode: port.mode,
+                bind: port.bind,
+            };
             match CapturePort::open(device, settings) {
                 Ok((port, receivers)) => {
                     ports.push(Arc::new(port));
@@ -192,14 +128,7 @@ impl Sensor {
             }
         }
         for port in &ports {
-            let device = port.device();
-            tracing::info!(
-                "capture {}: {} queues x {} workers, driver {}",
-                device.name,
-                device.rx_queues,
-                options.workers,
-                device.driver
-            );
+            announce(port, options.workers);
         }
         for device in guard.devices() {
             tracing::info!("guard {}: driver {}", device.name, device.driver);
@@ -275,6 +204,26 @@ impl Sensor {
     }
 }
 
+/// What a port came to: queues, workers, modes, and the kernel's reason where the better one was refused.
+fn announce(port: &CapturePort, workers: u32) {
+    let device = port.device();
+    let zero_copy = port.queues().iter().filter(|q| q.zero_copy).count();
+    let memory = match zero_copy {
+        0 => "copy".to_owned(),
+        n if n == port.queues().len() => "zero-copy".to_owned(),
+        n => format!("zero-copy on {n} queues, copy on the others"),
+    };
+    let refused = port.queues().iter().find_map(|q| q.why_not.as_ref());
+    let why = refused.map(|why| format!(" (zero-copy: {why})")).unwrap_or_default();
+    tracing::info!(
+        "capture {}: {} queues x {workers} workers, driver {}, {} XDP, {memory}{why}",
+        device.name,
+        device.rx_queues,
+        device.driver,
+        port.mode().name()
+    );
+}
+
 /// The devices of all ports, looked up before anything is attached anywhere.
 struct Devices {
     capture: Vec<Device>,
@@ -338,8 +287,11 @@ impl Threads<'_> {
         let warden = spawn("warden", move || warden.run())?;
         let cpus = if options.cpus.is_empty() { allowed_cpus() } else { options.cpus.clone() };
         let mut workers = Vec::new();
-        for (i, (ports, counters)) in self.lanes.into_iter().zip(self.counters).enumerate() {
+        for (index, (ports, counters)) in (0..).zip(self.lanes.into_iter().zip(self.counters)) {
+            let i = index as usize;
             let thread = WorkerThread {
+                index,
+                workers: options.workers,
                 worker: Worker::new(&options.worker, self.detector.clone(), counters.clone()),
                 ports,
                 cpu: cpus.get(i % cpus.len().max(1)).copied(),
@@ -347,6 +299,7 @@ impl Threads<'_> {
                 warden: to_warden.clone(),
                 recorder: records.clone(),
                 stop: stop_workers.clone(),
+                wakeup: options.wakeup,
             };
             workers.push(spawn(&format!("worker-{i}"), move || thread.run())?);
         }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alert::{Observation, Severity};
-use capture::XdpMode;
+use capture::{BindMode, XdpMode};
 use detect::IndicatorDetector;
-use engine::{CapturePortOptions, GuardPort, SensorOptions, WorkerOptions};
+use engine::{CapturePortOptions, GuardPort, SensorOptions, Wakeup, WorkerOptions};
 use flow::{StateTimeouts, Timeouts};
 use intel::Loader;
 use verdict::{Mode, Policy};
 use wire::Nanos;
 
 use crate::Failure;
-use crate::config::{self, Config, Role, Seen, Xdp};
+use crate::config::{self, Bind, Config, Role, Seen, Xdp};
 
 const MIB: u64 = 1024 * 1024;
 /// Malformed indicator lines that are printed; the rest is only counted.
@@ -110,16 +110,26 @@ pub fn sensor(config: &Config) -> Result<SensorOptions, Failure> {
     let mode = |xdp| match xdp {
         Xdp::Native => XdpMode::Native,
         Xdp::Generic => XdpMode::Generic,
+        Xdp::Auto => XdpMode::Auto,
+    };
+    let bind = |bind| match bind {
+        Bind::Auto => BindMode::Auto,
+        Bind::ZeroCopy => BindMode::ZeroCopy,
+        Bind::Copy => BindMode::Copy,
     };
     let of = |role| config.port.iter().filter(move |p| p.role == role);
     Ok(SensorOptions {
         capture: of(Role::Capture)
-            .map(|p| CapturePortOptions { name: p.name.clone(), mode: mode(p.xdp) })
+            .map(|p| CapturePortOptions { name: p.name.clone(), mode: mode(p.xdp), bind: bind(p.bind) })
             .collect(),
         guard: of(Role::Guard).map(|p| GuardPort { name: p.name.clone(), mode: mode(p.xdp) }).collect(),
         workers: config.workers.count,
         cpus: config.workers.cpus.clone(),
         rx_ring: config.workers.rx_ring,
+        wakeup: match config.workers.wakeup {
+            config::Wakeup::Adaptive => Wakeup::Adaptive,
+            config::Wakeup::Spin => Wakeup::Spin,
+        },
         pins: config.isolation.pin_dir.clone(),
         isolation_capacity: config.isolation.capacity,
         socket: config.control.socket.clone(),

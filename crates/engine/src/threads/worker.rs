@@ -14,6 +14,7 @@ use super::{EVENT_QUEUE, Record, WARDEN_SHARE};
 use crate::clock::{self, WallClock};
 use crate::counters::WorkerCounters;
 use crate::lookback::cost;
+use crate::options::Wakeup;
 use crate::worker::{Input, Worker};
 
 /// Empty rounds before a worker sleeps: some 20 microseconds of looking.
@@ -28,12 +29,16 @@ pub(crate) struct WorkerThread {
     pub(crate) worker: Worker,
     /// A receiver per capture port, with the port's name.
     pub(crate) ports: Vec<(Rings, Source)>,
+    /// Which of how many it is.
+    pub(crate) index: u32,
+    pub(crate) workers: u32,
     pub(crate) cpu: Option<usize>,
     pub(crate) counters: Arc<WorkerCounters>,
     pub(crate) warden: Sender<(Stamp, Box<AlertEvent>)>,
     pub(crate) recorder: Sender<Record>,
     /// The ports are detached: empty the rings and go.
     pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) wakeup: Wakeup,
 }
 
 impl WorkerThread {
@@ -42,6 +47,7 @@ impl WorkerThread {
         if let Some(cpu) = self.cpu {
             pin(cpu);
         }
+        let (index, workers) = (self.index, self.workers);
         let mut clock = WallClock::default();
         let mut idle = 0;
         let mut position = 0;
@@ -68,6 +74,9 @@ impl WorkerThread {
                             source,
                         };
                         position += cost(frame.bytes.len());
+                        if frame.hash % workers != index {
+                            counters.wrong_worker.add(1);
+                        }
                         worker.process(&input, &mut |stamp, event| {
                             emit(stamp, event, to_warden, to_recorder, counters);
                         });
@@ -85,7 +94,7 @@ impl WorkerThread {
                 return;
             } else {
                 idle += 1;
-                if idle > SPINS_BEFORE_SLEEP {
+                if idle > SPINS_BEFORE_SLEEP && self.wakeup == Wakeup::Adaptive {
                     self.sleep();
                 }
             }

@@ -8,6 +8,7 @@ use crate::support::{RINGWARD, stderr};
 pub const TESTS: &[(&str, fn())] = &[
     ("refusals::a_missing_interface", a_missing_interface),
     ("refusals::a_port_without_native_xdp", a_port_without_native_xdp),
+    ("refusals::zero_copy_where_there_is_none", zero_copy_where_there_is_none),
     ("refusals::another_xdp_program_is_left_alone", another_xdp_program_is_left_alone),
     ("refusals::a_second_sensor_on_the_same_socket", a_second_sensor),
     ("refusals::no_privilege", no_privilege),
@@ -59,6 +60,22 @@ fn a_port_without_native_xdp() {
     assert!(lab.ringward(&["isolate", "flush"]).status.success());
     lab.stop();
     assert_eq!(lab.xdp_ports(), [""; 0]);
+    // Or leave the choice to the sensor, which says what it chose and why.
+    lab.write_config(&config("").replace("\"capture\"", "\"capture\"\nxdp = \"auto\""));
+    lab.start();
+    assert!(lab.log().contains("lan: the driver (bridge) refused native XDP"), "{}", lab.log());
+    assert!(lab.log().contains("generic XDP, copy"), "{}", lab.log());
+    lab.stop();
+}
+
+fn zero_copy_where_there_is_none() {
+    let lab = Lab::new(1);
+    // veth has no zero-copy.
+    lab.write_config("[[port]]\nname = \"span\"\nrole = \"capture\"\nbind = \"zero-copy\"\n");
+    let line = refused(&lab, &lab.start_in_vain(), 1);
+    assert!(line.starts_with("ringward: interface span, queue 0: AF_XDP socket: "), "{line}");
+    assert!(line.contains("not supported"), "{line}");
+    assert_eq!((lab.xdp_ports(), lab.promiscuity("span")), (vec![], 0));
 }
 
 fn another_xdp_program_is_left_alone() {

@@ -48,7 +48,9 @@ fn flows_stay_whole(queues: u32, workers: u32) {
     lab.configure(&format!("[workers]\ncount = {workers}\n"));
     lab.start();
     assert!(lab.log().contains(&format!("{queues} queues x {workers} workers")), "{}", lab.log());
+    assert!(lab.log().contains("native XDP, copy (zero-copy: "), "{}", lab.log());
     chatter(&lab, ROUNDS);
+    assert_eq!(lab.stats()["capture.wrong_worker"], 0);
     lab.stop();
     let events = lab.events();
     let flows: Vec<&Value> = of_type(&events, "flow")

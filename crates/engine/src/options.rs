@@ -1,0 +1,92 @@
+//! What a live sensor is made of, and how it can fail.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use capture::{BindMode, CaptureError, XdpMode};
+use thiserror::Error;
+use verdict::Policy;
+
+use crate::worker::WorkerOptions;
+
+/// A capture port to open.
+#[derive(Clone, Debug)]
+pub struct CapturePortOptions {
+    /// Interface name.
+    pub name: String,
+    /// How the kernel runs the program.
+    pub mode: XdpMode,
+    /// How frames reach packet memory.
+    pub bind: BindMode,
+}
+
+/// What a worker does when no frame is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wakeup {
+    /// Looks again for a while, then sleeps until the kernel wakes it.
+    #[default]
+    Adaptive,
+    /// Looks again for ever: the core is its own.
+    Spin,
+}
+
+/// A guard port to open.
+#[derive(Clone, Debug)]
+pub struct GuardPort {
+    /// Interface name.
+    pub name: String,
+    /// How the kernel runs the program.
+    pub mode: XdpMode,
+}
+
+/// Everything a sensor needs.
+#[derive(Debug)]
+pub struct SensorOptions {
+    /// Ports that are read.
+    pub capture: Vec<CapturePortOptions>,
+    /// Ports on which isolated hosts are dropped.
+    pub guard: Vec<GuardPort>,
+    /// Number of workers.
+    pub workers: u32,
+    /// CPUs that workers are pinned to, in turn; empty: those that this process may use.
+    pub cpus: Vec<usize>,
+    /// Frames per receive ring.
+    pub rx_ring: u32,
+    /// What a worker does when no frame is there.
+    pub wakeup: Wakeup,
+    /// Folder of the pins.
+    pub pins: PathBuf,
+    /// Hosts that can be isolated at once.
+    pub isolation_capacity: u32,
+    /// The control socket.
+    pub socket: PathBuf,
+    /// Between two stats events; zero: none.
+    pub stats_interval: Duration,
+    /// Worker settings.
+    pub worker: WorkerOptions,
+    /// Isolation policy.
+    pub policy: Policy,
+}
+
+/// Why a sensor did not start, or how it failed.
+#[derive(Debug, Error)]
+pub enum SensorError {
+    /// Ports, programs, maps.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// The control socket.
+    #[error("control socket {path}: {source}")]
+    Control {
+        /// The socket.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A thread could not be started or has died.
+    #[error("thread {0}")]
+    Thread(String),
+    /// The output failed at the end.
+    #[error(transparent)]
+    Output(io::Error),
+}

@@ -1,0 +1,181 @@
+//! ringward.toml: reading and checking, with errors that name file, line and key.
+
+mod tables;
+
+use std::path::Path;
+
+use ipnet::IpNet;
+
+pub use tables::{Bind, Config, Mode, Role, Seen, Wakeup, Xdp};
+
+/// A configuration that cannot be used: one line that names file, line, key and what to do.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigError(pub String);
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Where a key stands, for errors.
+#[derive(Debug)]
+pub struct Locator<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Locator<'_> {
+    /// "FILE:LINE: KEY: what". The line is the first on which the last part of the key is set.
+    #[must_use]
+    pub fn error(&self, key: &str, what: &str) -> ConfigError {
+        let name = key.rsplit('.').next().unwrap_or(key);
+        let sets = |line: &str| {
+            line.trim_start().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('='))
+        };
+        let line = self.text.lines().position(sets).map_or(String::new(), |i| format!(":{}", i + 1));
+        ConfigError(format!("{}{line}: {key}: {what}", self.path.display()))
+    }
+}
+
+impl Config {
+    /// Reads and checks a file. Relative paths in it become relative to its folder.
+    ///
+    /// # Errors
+    /// One line for the first thing that is wrong.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|err| ConfigError(format!("{}: cannot be read: {err}", path.display())))?;
+        let mut config = Self::parse(path, &text)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for file in &mut config.intel.files {
+            *file = folder.join(&*file);
+        }
+        Ok(config)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let config: Config = toml::from_str(text).map_err(|err| {
+            let line = err.span().map_or(1, |span| {
+                text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1)
+            });
+            let what = err.message().replace('\n', "; ");
+            ConfigError(format!("{}:{line}: {what}", path.display()))
+        })?;
+        config.check(&Locator { path, text })?;
+        Ok(config)
+    }
+
+    fn check(&self, at: &Locator<'_>) -> Result<(), ConfigError> {
+        let w = &self.workers;
+        if !(1..=256).contains(&w.count) {
+            return Err(at.error("workers.count", "must be 1 to 256"));
+        }
+        if !w.rx_ring.is_power_of_two() || !(64..=65_536).contains(&w.rx_ring) {
+            return Err(at.error("workers.rx_ring", "must be a power of two from 64 to 65536"));
+        }
+        if self.flow.max_flows == 0 {
+            return Err(at.error("flow.max_flows", "must be at least 1"));
+        }
+        if !(1..=4).contains(&self.policy.min_severity) {
+            return Err(at.error("policy.min_severity", "must be 1 (high) to 4 (informational)"));
+        }
+        lifetime(&self.policy.lifetime).map_err(|what| at.error("policy.lifetime", &what))?;
+        for entry in &self.policy.protected {
+            network(entry).map_err(|what| at.error("policy.protected", &what))?;
+        }
+        if self.isolation.capacity == 0 {
+            return Err(at.error("isolation.capacity", "must be at least 1"));
+        }
+        if !(1..=65_536).contains(&self.evidence.lookback_mib) {
+            return Err(at.error("evidence.lookback_mib", "must be 1 to 65536"));
+        }
+        for (i, port) in self.port.iter().enumerate() {
+            if self.port[..i].iter().any(|p| p.name == port.name) {
+                let what = format!("\"{}\" is used twice; an interface can have one role", port.name);
+                return Err(at.error("port.name", &what));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// "90", "90s", "15m", "1h", "2d" as a duration.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn lifetime(text: &str) -> Result<std::time::Duration, String> {
+    let unit = match text.chars().last() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3600,
+        Some('d') => 86_400,
+        _ => 0,
+    };
+    let digits = if unit == 0 { text } else { &text[..text.len() - 1] };
+    digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(unit.max(1)))
+        .filter(|&n| n > 0 && n <= 3650 * 86_400)
+        .map(std::time::Duration::from_secs)
+        .ok_or_else(|| format!("\"{text}\" is no duration; write a number with s, m, h or d, as in \"1h\""))
+}
+
+/// A network, or a host as a network of one.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn network(text: &str) -> Result<IpNet, String> {
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
+        .map_err(|_| format!("\"{text}\" is neither an address nor a network like 10.0.0.0/24"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        Config::parse(Path::new("ringward.toml"), text).unwrap_err().0
+    }
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        let config = Config::parse(Path::new("x"), "").unwrap();
+        assert_eq!((config.workers.count, config.policy.lifetime.as_str()), (1, "1h"));
+    }
+
+    #[test]
+    fn errors_name_file_line_and_key() {
+        let unknown = error("[workers]\ncount = 2\nthreads = 3\n");
+        assert!(unknown.starts_with("ringward.toml:3: unknown field `threads`"), "{unknown}");
+        let kind = error("[workers]\n\ncount = \"two\"\n");
+        assert!(kind.starts_with("ringward.toml:3: invalid type"), "{kind}");
+        assert_eq!(
+            error("[policy]\nlifetime = \"soon\"\n"),
+            "ringward.toml:2: policy.lifetime: \"soon\" is no duration; write a number with s, m, h or d, as in \"1h\""
+        );
+        let net = error("[policy]\nprotected = [\"10.0.0.0/33\"]\n");
+        assert!(net.starts_with("ringward.toml:2: policy.protected: \"10.0.0.0/33\" is neither"), "{net}");
+        let twice =
+            error("[[port]]\nname = \"a\"\nrole = \"capture\"\n[[port]]\nname = \"a\"\nrole = \"guard\"\n");
+        assert!(twice.contains("is used twice"), "{twice}");
+        assert!(
+            error("[[port]]\nname = \"a\"\nrole = \"spy\"\n").starts_with("ringward.toml:3: unknown variant")
+        );
+        assert!(!error("a = [\n").contains('\n'));
+    }
+
+    #[test]
+    fn lifetimes_have_units_and_bounds() {
+        assert_eq!(lifetime("90").unwrap().as_secs(), 90);
+        assert_eq!(lifetime("15m").unwrap().as_secs(), 900);
+        assert_eq!(lifetime("2d").unwrap().as_secs(), 172_800);
+        for bad in ["", "0", "h", "-1s", "1w", "99999999999999999999", "5000d", "é"] {
+            assert!(lifetime(bad).is_err(), "{bad}");
+        }
+    }
+}
