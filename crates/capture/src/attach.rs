@@ -153,3 +153,31 @@ fn program_name(id: u32) -> String {
 fn program_id(fd: BorrowedFd<'_>) -> u32 {
     Program::id_from_fd(fd).unwrap_or(0)
 }
+
+/// An XDP program that is on a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// Its name, as the kernel has it.
+    pub name: String,
+    /// The kernel's number for it.
+    pub id: u32,
+    /// Native or generic.
+    pub mode: XdpMode,
+    /// It is one of Ringward's.
+    pub ours: bool,
+}
+
+impl Attached {
+    /// The XDP program on a device, if there is one. To learn its name needs privileges.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn on(device: &Device) -> Result<Option<Self>, CaptureError> {
+        // The library wants a program's descriptor for everything; a question does not use it.
+        let unused = std::io::stdin();
+        let Some((id, mode)) = attached(&Xdp::new(unused.as_fd()), device)? else { return Ok(None) };
+        let name = program_name(id);
+        let ours = OWN_PROGRAMS.contains(&name.as_str());
+        Ok(Some(Attached { name, id, mode, ours }))
+    }
+}

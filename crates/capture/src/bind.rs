@@ -52,6 +52,12 @@ pub struct QueueMode {
     pub why_not: Option<String>,
 }
 
+/// Bytes of the largest network-layer packet that fits into a chunk of packet memory.
+#[must_use]
+pub fn max_mtu() -> u32 {
+    CHUNK_SIZES[1] - XDP_PACKET_HEADROOM - LINK_HEADER - FRAME_HEAD as u32
+}
+
 /// The chunk in which a frame of this device, with our head before it, has room.
 fn chunk_size(device: &Device) -> Result<u32, CaptureError> {
     let overhead = XDP_PACKET_HEADROOM + LINK_HEADER;
@@ -60,11 +66,7 @@ fn chunk_size(device: &Device) -> Result<u32, CaptureError> {
     CHUNK_SIZES
         .into_iter()
         .find(|&size| size >= smallest && device.mtu + overhead + FRAME_HEAD as u32 <= size)
-        .ok_or_else(|| CaptureError::Mtu {
-            name: device.name.clone(),
-            mtu: device.mtu,
-            max: CHUNK_SIZES[1] - overhead - FRAME_HEAD as u32,
-        })
+        .ok_or_else(|| CaptureError::Mtu { name: device.name.clone(), mtu: device.mtu, max: max_mtu() })
 }
 
 /// Binds a socket per worker to every queue, and enters each into `xsks` where the XDP program looks for it.

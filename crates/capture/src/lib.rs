@@ -17,13 +17,13 @@ mod pin;
 mod port;
 mod receiver;
 
-pub use attach::XdpMode;
-pub use bind::{BindMode, QueueMode};
+pub use attach::{Attached, XdpMode};
+pub use bind::{BindMode, QueueMode, max_mtu};
 pub use error::CaptureError;
 pub use guard::Guard;
 pub use isolation::{IsolationMap, PinnedIsolation, WriteError, Written};
 pub use layout::{CaptureCounters, GuardCounters, ISOLATION_CAPACITY, IsolationEntry, XSKS_CAPACITY};
-pub use netdev::{Device, Promiscuous, own_addresses};
+pub use netdev::{Device, Offloads, Promiscuous, own_addresses};
 pub use pcap::{CaptureFile, Record};
 pub use pin::PinFolder;
 pub use port::{CapturePort, PortOptions};

@@ -11,6 +11,11 @@ use rustix::net::{AddressFamily, SocketType, socket};
 
 const ETHTOOL_GDRVINFO: u32 = 0x03;
 const ETHTOOL_GCHANNELS: u32 = 0x3c;
+const ETHTOOL_GFLAGS: u32 = 0x25;
+const ETHTOOL_GGRO: u32 = 0x2b;
+/// Bits of ETHTOOL_GFLAGS.
+const ETH_FLAG_RXVLAN: u32 = 1 << 8;
+const ETH_FLAG_LRO: u32 = 1 << 15;
 const PACKET_MR_PROMISC: u16 = 1;
 
 /// One network device of the current network namespace.
@@ -59,6 +64,50 @@ impl Device {
     pub fn is_up(&self) -> io::Result<bool> {
         let flags = ioctl_u32(&control_socket()?, libc::SIOCGIFFLAGS, request(&self.name)?)?;
         Ok(flags & libc::IFF_UP.cast_unsigned() != 0)
+    }
+}
+
+/// Receive offloads that change what the XDP program sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offloads {
+    /// The kernel merges frames (generic receive offload).
+    pub gro: bool,
+    /// The NIC merges frames (large receive offload).
+    pub lro: bool,
+    /// The NIC takes VLAN tags off.
+    pub rx_vlan: bool,
+}
+
+impl Device {
+    /// Receive offloads in force. A driver that does not say has none.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn offloads(&self) -> io::Result<Offloads> {
+        let (socket, request) = (control_socket()?, request(&self.name)?);
+        // struct ethtool_value: command, value.
+        let value = |command| {
+            let mut value = [command, 0_u32];
+            match ethtool(&socket, request, &mut value) {
+                Ok(()) => Ok(value[1]),
+                Err(err) if err.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(0),
+                Err(err) => Err(err),
+            }
+        };
+        let flags = value(ETHTOOL_GFLAGS)?;
+        Ok(Offloads {
+            gro: value(ETHTOOL_GGRO)? != 0,
+            lro: flags & ETH_FLAG_LRO != 0,
+            rx_vlan: flags & ETH_FLAG_RXVLAN != 0,
+        })
+    }
+
+    /// Receive queues that the device could have.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn max_rx_queues(&self) -> io::Result<u32> {
+        channels(&control_socket()?, request(&self.name)?).map(|c| (c[1] + c[4]).max(1))
     }
 }
 
@@ -173,16 +222,21 @@ fn ethtool<T>(socket: &OwnedFd, mut request: libc::ifreq, command: &mut T) -> io
     Ok(())
 }
 
-/// `struct ethtool_channels`: combined and receive channels both have a receive queue.
-fn rx_queues(socket: &OwnedFd, request: libc::ifreq) -> io::Result<u32> {
+/// `struct ethtool_channels`: command; most receive, transmit, other, combined; the same in use.
+fn channels(socket: &OwnedFd, request: libc::ifreq) -> io::Result<[u32; 9]> {
     let mut channels = [0_u32; 9];
     channels[0] = ETHTOOL_GCHANNELS;
     match ethtool(socket, request, &mut channels) {
-        Ok(()) => Ok((channels[5] + channels[8]).max(1)),
+        Ok(()) => Ok(channels),
         // A driver that cannot say has one queue.
-        Err(err) if err.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(1),
+        Err(err) if err.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok([0; 9]),
         Err(err) => Err(err),
     }
+}
+
+/// Combined and receive channels both have a receive queue.
+fn rx_queues(socket: &OwnedFd, request: libc::ifreq) -> io::Result<u32> {
+    channels(socket, request).map(|c| (c[5] + c[8]).max(1))
 }
 
 /// `struct ethtool_drvinfo`: the driver's name is the 32 bytes behind the command.

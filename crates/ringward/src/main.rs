@@ -3,6 +3,7 @@
 
 mod commands;
 mod config;
+mod doctor;
 mod reference;
 mod setup;
 
@@ -53,6 +54,15 @@ enum Command {
         #[command(flatten)]
         reach: Reach,
         /// As one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look at this machine and its NICs: what they can do, what is mis-set, the command that mends it.
+    Doctor {
+        /// Interfaces.
+        #[arg(required = true, value_name = "IFACE")]
+        interfaces: Vec<String>,
+        /// As JSON.
         #[arg(long)]
         json: bool,
     },
@@ -189,6 +199,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => commands::replay(args),
         Command::Isolate { reach, action } => commands::isolate(&reach, &action),
         Command::Stats { reach, json } => commands::stats(&reach, json),
+        Command::Doctor { interfaces, json } => doctor::run(&interfaces, json),
         Command::Report(args) => commands::report(&args),
         Command::Reference { page } => {
             print!("{}", page.markdown());

@@ -7,6 +7,7 @@
 mod support;
 
 mod demo;
+mod doctor;
 mod isolation;
 mod lab;
 mod lifecycle;
@@ -22,7 +23,9 @@ fn main() {
     } else {
         lab::sweep();
     }
-    let tests = [isolation::TESTS, lifecycle::TESTS, refusals::TESTS, steering::TESTS, demo::TESTS].concat();
+    let tests =
+        [isolation::TESTS, lifecycle::TESTS, refusals::TESTS, steering::TESTS, doctor::TESTS, demo::TESTS]
+            .concat();
     let trial = |(name, test): (&str, fn())| {
         let run = move || {
             test();

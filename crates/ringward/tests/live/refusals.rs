@@ -78,25 +78,24 @@ fn zero_copy_where_there_is_none() {
     assert_eq!((lab.xdp_ports(), lab.promiscuity("span")), (vec![], 0));
 }
 
-fn another_xdp_program_is_left_alone() {
-    let lab = Lab::new(1);
+/// Puts an XDP program that is not ours on a port of the switch.
+pub fn attach_somebody_elses(lab: &Lab, port: &str) {
     let source = "__attribute__((section(\"xdp\"), used)) int somebody_elses(void *ctx) { return 2; }\n\
                   char _license[] __attribute__((section(\"license\"), used)) = \"GPL\";\n";
-    std::fs::write(lab.desk.path("other.c"), source).unwrap();
-    let object = lab.desk.path("other.o");
-    must(&format!(
-        "clang -O2 -g -target bpf -c {} -o {}",
-        lab.desk.path("other.c").display(),
-        object.display()
-    ));
+    let (c, object) = (lab.desk.path("other.c"), lab.desk.path("other.o"));
+    std::fs::write(&c, source).unwrap();
+    must(&format!("clang -O2 -g -target bpf -c {} -o {}", c.display(), object.display()));
+    must(&format!("ip -n {} link set dev {port} xdp obj {} sec xdp", lab.ns("sw"), object.display()));
+}
+
+fn another_xdp_program_is_left_alone() {
+    let lab = Lab::new(1);
     for port in ["span", "pb"] {
-        must(&format!("ip -n {} link set dev {port} xdp obj {} sec xdp", lab.ns("sw"), object.display()));
+        attach_somebody_elses(&lab, port);
         lab.configure("");
         let line = refused(&lab, &lab.start_in_vain(), 1);
-        assert!(
-            line.starts_with(&format!("ringward: interface {port}: another XDP program is attached")),
-            "{line}"
-        );
+        let want = format!("ringward: interface {port}: another XDP program is attached");
+        assert!(line.starts_with(&want), "{line}");
         assert!(line.contains("somebody_elses"), "{line}");
         assert_eq!(lab.xdp_ports(), [port]);
         must(&format!("ip -n {} link set dev {port} xdp off", lab.ns("sw")));

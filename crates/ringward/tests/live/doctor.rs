@@ -1,0 +1,63 @@
+//! What the doctor finds, and whether what it prescribes helps.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::lab::{Lab, must};
+use crate::support::RINGWARD;
+
+pub const TESTS: &[(&str, fn())] = &[
+    ("doctor::what_it_prescribes_helps", what_it_prescribes_helps),
+    ("doctor::knows_whose_program_is_attached", knows_whose_program_is_attached),
+];
+
+/// Exit code and checks of one interface of the switch.
+fn examine(lab: &Lab, port: &str) -> (Option<i32>, Vec<Value>) {
+    let output = Command::new("ip")
+        .args(["netns", "exec", &lab.ns("sw"), RINGWARD, "doctor", "--json", port])
+        .output()
+        .unwrap();
+    let sections: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let section = sections.as_array().unwrap().iter().find(|s| s["name"] == port).unwrap();
+    (output.status.code(), section["checks"].as_array().unwrap().clone())
+}
+
+fn check<'a>(checks: &'a [Value], name: &str) -> &'a Value {
+    checks.iter().find(|c| c["name"] == name).unwrap_or_else(|| panic!("{name}: {checks:?}"))
+}
+
+fn what_it_prescribes_helps() {
+    let lab = Lab::new(1);
+    let sw = lab.ns("sw");
+    must(&format!("ip -n {sw} link set span mtu 9000"));
+    must(&format!("ip -n {sw} link set span down"));
+    let (code, checks) = examine(&lab, "span");
+    assert_eq!(code, Some(1));
+    for name in ["mtu", "link"] {
+        let found = check(&checks, name);
+        assert_eq!(found["status"], "fail", "{found}");
+        let fix = found["fix"].as_str().unwrap();
+        must(&format!("ip netns exec {sw} {fix}"));
+    }
+    let (code, checks) = examine(&lab, "span");
+    assert_eq!(code, Some(0), "{checks:?}");
+    assert!(check(&checks, "driver")["message"].as_str().unwrap().starts_with("veth: native XDP"));
+    let (code, checks) = examine(&lab, "nosuch0");
+    assert_eq!((code, &check(&checks, "interface")["status"]), (Some(1), &"fail".into()));
+}
+
+fn knows_whose_program_is_attached() {
+    let mut lab = Lab::new(1);
+    lab.configure("");
+    lab.start();
+    let (code, checks) = examine(&lab, "pa");
+    assert_eq!(code, Some(0), "{checks:?}");
+    assert!(check(&checks, "xdp")["message"].as_str().unwrap().starts_with("Ringward's \"rw_guard\""));
+    lab.stop();
+    crate::refusals::attach_somebody_elses(&lab, "pa");
+    let (code, checks) = examine(&lab, "pa");
+    let found = check(&checks, "xdp");
+    assert_eq!((code, &found["status"]), (Some(1), &"fail".into()));
+    assert!(found["message"].as_str().unwrap().contains("somebody_elses"), "{found}");
+}
