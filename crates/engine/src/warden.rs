@@ -13,8 +13,11 @@ use crate::clock;
 use crate::register::{Isolation, Register};
 use crate::stats::percentiles;
 
-/// Hosts that one look at the map takes up, of each kind: alerts must not wait for a census.
+/// Hosts that one look at the map takes up, of each kind: alerts must not wait for a census. Each costs a
+/// system call, about a microsecond.
 const LOOKS: usize = 64;
+/// The same for the frequent look for first drops.
+const CLOSE_LOOKS: usize = 8;
 /// Latencies above this are counted as this (10 s).
 const MAX_LATENCY_NS: u64 = 10_000_000_000;
 
@@ -167,34 +170,46 @@ impl Warden {
         self.register.awaits_first_drop()
     }
 
-    /// Looks at the map: first drops to be told, lifetimes that are over, hosts that somebody else released.
-    /// Each step with the wall-clock time at which the kernel took it. However many hosts are isolated, a
-    /// look takes up only a few of them; the next goes on behind it.
+    /// Looks for first drops to be told. Each step with the wall-clock time at which the kernel took it.
+    /// However many hosts are awaited, a look takes up only a few; the next goes on behind them.
+    pub fn watch_closely(&mut self) -> Vec<(Nanos, IsolationEvent)> {
+        self.first_drops(CLOSE_LOOKS)
+    }
+
+    /// Looks at everything: first drops, lifetimes that are over, hosts that somebody else released. Bounded
+    /// like the close look.
     pub fn watch(&mut self) -> Vec<(Nanos, IsolationEvent)> {
-        let mut steps = Vec::new();
+        let mut steps = self.first_drops(LOOKS);
         let (wall, now) = (clock::wall(), clock::monotonic());
-        let at = |monotonic_ns: u64| Nanos(wall.0.saturating_sub(now.0.saturating_sub(monotonic_ns)));
         for (end, host) in self.register.due(now.0, LOOKS) {
             match self.entry(host) {
                 // Another sensor that shares the map gave it a later end.
                 Some(entry) if entry.expires_ns > now.0 => self.register.move_end(host, entry.expires_ns),
                 _ => {
+                    let time = Nanos(wall.0.saturating_sub(now.0.saturating_sub(end)));
                     let step = self.end(host, IsolationAction::Expire);
-                    steps.extend(step.map(|step| (at(end), step)));
+                    steps.extend(step.map(|step| (time, step)));
                 }
-            }
-        }
-        for host in self.register.awaited(LOOKS) {
-            let Some(entry) = self.entry(host) else { continue };
-            match self.first_drop(host, &entry) {
-                Some(step) => steps.push((at(entry.first_drop_ns), step)),
-                None => self.register.await_on(host),
             }
         }
         for host in self.register.patrol(LOOKS) {
             if self.entry(host).is_none() {
                 let step = self.end(host, IsolationAction::Release);
                 steps.extend(step.map(|step| (wall, step)));
+            }
+        }
+        steps
+    }
+
+    fn first_drops(&mut self, limit: usize) -> Vec<(Nanos, IsolationEvent)> {
+        let mut steps = Vec::new();
+        let (wall, now) = (clock::wall(), clock::monotonic());
+        for host in self.register.awaited(limit) {
+            let Some(entry) = self.entry(host) else { continue };
+            let time = Nanos(wall.0.saturating_sub(now.0.saturating_sub(entry.first_drop_ns)));
+            match self.first_drop(host, &entry) {
+                Some(step) => steps.push((time, step)),
+                None => self.register.await_on(host),
             }
         }
         steps

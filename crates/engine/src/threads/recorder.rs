@@ -6,11 +6,16 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use output::{Event, Recorder};
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
 
 use super::Record;
 
 /// How often the recorder writes what is not urgent.
 const TICK: Duration = Duration::from_millis(100);
+
+/// Scheduling priority of the recorder (-20 first, 19 last): behind workers and warden.
+const RECORDER_NICE: i32 = 10;
 
 /// The recorder's loop: writes what comes until everybody who could send has gone.
 pub(crate) fn record(
@@ -18,6 +23,9 @@ pub(crate) fn record(
     records: &Receiver<Record>,
     errors: &AtomicU64,
 ) -> io::Result<output::Written> {
+    if let Err(err) = setpriority_process(Some(gettid()), RECORDER_NICE) {
+        tracing::warn!("the recorder runs at ordinary priority: {err}");
+    }
     let mut ticked = Instant::now();
     let mut complained: Option<Instant> = None;
     let mut check = |outcome: Result<(), output::OutputError>| {

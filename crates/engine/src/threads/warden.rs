@@ -45,6 +45,7 @@ impl WardenThread {
     pub(crate) fn run(mut self) -> Warden {
         hurry();
         let mut watched = Instant::now();
+        let mut peeked = Instant::now();
         let mut closely_until = Instant::now();
         loop {
             let close = Instant::now() < closely_until && self.warden.awaits_first_drop();
@@ -65,13 +66,18 @@ impl WardenThread {
                 },
                 default(pause) => {}
             }
-            // Alerts go first; but they cannot put the look at the map off for ever.
-            let since = watched.elapsed();
-            if since >= WATCH || (since >= pause && self.alerts.is_empty()) {
+            // Alerts go first; but they cannot put the look at everything off for ever.
+            let steps = if watched.elapsed() >= WATCH {
                 watched = Instant::now();
-                for (time, step) in self.warden.watch() {
-                    self.tell(time, step);
-                }
+                self.warden.watch()
+            } else if close && self.alerts.is_empty() && peeked.elapsed() >= WATCH_CLOSELY {
+                peeked = Instant::now();
+                self.warden.watch_closely()
+            } else {
+                Vec::new()
+            };
+            for (time, step) in steps {
+                self.tell(time, step);
             }
             if !self.stats_interval.is_zero() && self.stats_told.elapsed() >= self.stats_interval {
                 self.stats_told = Instant::now();
