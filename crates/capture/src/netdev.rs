@@ -111,6 +111,27 @@ impl Device {
     }
 }
 
+impl Device {
+    /// Frames that NIC and driver have dropped before any program saw them, since the device was made
+    /// (proc_pid_net(5), `dev`: the columns drop, which has those that the NIC missed in it, and fifo).
+    ///
+    /// # Errors
+    /// The file cannot be read, or has no such device.
+    pub fn rx_dropped(&self) -> io::Result<u64> {
+        let table = std::fs::read_to_string("/proc/thread-self/net/dev")?;
+        dropped_in(&table, &self.name)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "not in /proc/thread-self/net/dev"))
+    }
+}
+
+fn dropped_in(table: &str, name: &str) -> Option<u64> {
+    let row = |line: &str| Some(line.trim_start().strip_prefix(name)?.strip_prefix(':')?.to_owned());
+    let row = table.lines().find_map(row)?;
+    // bytes packets errs drop fifo frame compressed multicast
+    let mut columns = row.split_whitespace().skip(3).map(|c| c.parse::<u64>().ok());
+    Some(columns.next()?? + columns.next()??)
+}
+
 /// Keeps a device promiscuous while it lives. The kernel counts such wishes, so dropping this restores
 /// exactly the state that others left, also after a crash.
 #[derive(Debug)]
@@ -246,4 +267,18 @@ fn driver(socket: &OwnedFd, request: libc::ifreq) -> io::Result<String> {
     ethtool(socket, request, &mut info)?;
     let bytes: Vec<u8> = info[1..9].iter().flat_map(|w| w.to_ne_bytes()).take_while(|&b| b != 0).collect();
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dropped_in;
+
+    #[test]
+    fn dropped_frames_are_read_from_the_right_row() {
+        let table = "Inter-|   Receive          |  Transmit\n face |bytes    packets errs drop fifo ...\n\
+                     \x20   lo: 1 2 3 4 5 6 7 8 9\n  eth0: 10 20 30 40 50 60 70 80\neth01: 1 1 1 1 1 1\n";
+        assert_eq!(dropped_in(table, "eth0"), Some(90));
+        assert_eq!(dropped_in(table, "lo"), Some(9));
+        assert_eq!(dropped_in(table, "eth"), None);
+    }
 }

@@ -41,6 +41,8 @@ pub struct CapturePort {
     skel: skel::CaptureSkel<'static>,
     attachment: Attachment,
     queues: Vec<QueueMode>,
+    /// What the device had dropped before we came.
+    dropped_before: u64,
     _promiscuous: Promiscuous,
 }
 
@@ -71,7 +73,9 @@ impl CapturePort {
             .map_err(|source| CaptureError::Interface { name: device.name.clone(), source })?;
         // Last: nothing that can fail may leave the program behind.
         let attachment = Attachment::new(device, options.mode, &skel.progs.rw_capture)?;
-        Ok((CapturePort { skel, attachment, queues, _promiscuous: promiscuous }, receivers))
+        let dropped_before = device.rx_dropped().unwrap_or(0);
+        let port = CapturePort { skel, attachment, queues, dropped_before, _promiscuous: promiscuous };
+        Ok((port, receivers))
     }
 
     /// The device.
@@ -99,6 +103,14 @@ impl CapturePort {
     pub fn counters(&self) -> Result<CaptureCounters, CaptureError> {
         sum_per_cpu(&self.skel.maps.capture_counts, "capture_counts")
             .map(|values| CaptureCounters::from_values(&values))
+    }
+
+    /// Frames that NIC and driver have dropped since the port was opened, before the XDP program saw them.
+    ///
+    /// # Errors
+    /// The device is gone.
+    pub fn nic_dropped(&self) -> std::io::Result<u64> {
+        Ok(self.device().rx_dropped()?.saturating_sub(self.dropped_before))
     }
 
     /// Takes the steering program off the device. Drivers can crash when sockets close first.

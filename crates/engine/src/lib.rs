@@ -24,7 +24,7 @@ pub use counters::{Counter, WORKER_COUNTERS, WorkerCounters};
 pub use options::{CapturePortOptions, GuardPort, SensorError, SensorOptions, Wakeup};
 pub use replay::{ReplayError, ReplayOptions, ReplaySummary, replay};
 pub use sensor::{Sensor, Stopped};
-pub use stats::{PORT_COUNTERS, Stats, VERDICT_COUNTERS};
+pub use stats::{EACH_COUNTERS, PORT_COUNTERS, Stats, VERDICT_COUNTERS};
 pub use warden::Listed;
 pub use worker::{Input, Worker, WorkerOptions};
 

@@ -135,8 +135,7 @@ impl Sensor {
         }
         let rings = lanes
             .iter()
-            .flatten()
-            .map(|(receiver, _)| receiver.ring_stats())
+            .map(|lane| lane.iter().map(|(receiver, _)| receiver.ring_stats()).collect())
             .collect::<io::Result<_>>()
             .map_err(|err| SensorError::Thread(format!("ring statistics: {err}")))?;
         let counters: Vec<Arc<WorkerCounters>> = lanes.iter().map(|_| Arc::default()).collect();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use capture::{CaptureCounters, CapturePort, Guard, RingStats};
+use capture::{CaptureCounters, CapturePort, Guard, RingCounters, RingStats};
 use hdrhistogram::Histogram;
 use output::StatsEvent;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,23 @@ pub const PORT_COUNTERS: [(&str, &str); 13] = [
     ("guard.received", "Frames that entered the guard program, all guard ports together."),
     ("guard.passed", "Frames of these handed to the kernel."),
     ("guard.dropped", "Frames of these from or to isolated hosts."),
+];
+
+/// Name and meaning of the counters of each capture port (`port.NAME.*`) and each worker (`worker.N.*`).
+pub const EACH_COUNTERS: [(&str, &str); 10] = [
+    ("port.NAME.received", "Frames that entered the XDP program of the port."),
+    ("port.NAME.received_bytes", "Bytes of these frames."),
+    ("port.NAME.steered", "Frames of these redirected to a worker."),
+    (
+        "port.NAME.nic_dropped",
+        "Frames that NIC and driver dropped before the program saw them; not in received.",
+    ),
+    ("worker.N.packets", "Frames that the worker took in."),
+    ("worker.N.bytes", "Bytes of these frames."),
+    ("worker.N.flows_active", "Flows live in its table."),
+    ("worker.N.rx_ring_full", "Frames lost because its receive rings were full."),
+    ("worker.N.rx_dropped", "Frames lost for want of a free frame, or because they were too large."),
+    ("worker.N.fill_ring_empty", "Times the kernel found a fill ring of its queues empty."),
 ];
 
 /// Name and meaning of the counters of verdicts and output.
@@ -68,7 +85,8 @@ impl Stats {
 #[derive(Debug)]
 pub(crate) struct Gauges {
     pub(crate) ports: Vec<Arc<CapturePort>>,
-    pub(crate) rings: Vec<RingStats>,
+    /// The sockets of each worker, a port each.
+    pub(crate) rings: Vec<Vec<RingStats>>,
     pub(crate) guard: Option<Arc<Guard>>,
     pub(crate) workers: Vec<Arc<WorkerCounters>>,
     pub(crate) started: Instant,
@@ -80,24 +98,22 @@ impl Gauges {
     pub(crate) fn read(&self) -> Stats {
         let workers = sum(self.workers.iter().map(AsRef::as_ref));
         let processed = workers.iter().find(|(n, _)| n == "decoder.pkts").map_or(0, |&(_, v)| v);
-        let mut ring_full = 0;
-        let mut ring_dropped = 0;
-        let mut fill_empty = 0;
-        for ring in self.rings.iter().filter_map(|r| r.read().ok()) {
-            ring_full += ring.rx_ring_full;
-            ring_dropped += ring.rx_dropped;
-            fill_empty += ring.fill_ring_empty;
+        let rings: Vec<RingCounters> = self.rings.iter().map(|own| sum_rings(own)).collect();
+        let (mut ring_full, mut ring_dropped, mut fill_empty) = (0, 0, 0);
+        for own in &rings {
+            ring_full += own.rx_ring_full;
+            ring_dropped += own.rx_dropped;
+            fill_empty += own.fill_ring_empty;
         }
-        let xdp =
-            self.ports.iter().filter_map(|p| p.counters().ok()).fold(CaptureCounters::default(), |a, b| {
-                CaptureCounters {
-                    received: a.received + b.received,
-                    received_bytes: a.received_bytes + b.received_bytes,
-                    steered: a.steered + b.steered,
-                    no_headroom: a.no_headroom + b.no_headroom,
-                    no_socket: a.no_socket + b.no_socket,
-                }
-            });
+        let ports: Vec<CaptureCounters> =
+            self.ports.iter().map(|port| port.counters().unwrap_or_default()).collect();
+        let xdp = ports.iter().fold(CaptureCounters::default(), |a, b| CaptureCounters {
+            received: a.received + b.received,
+            received_bytes: a.received_bytes + b.received_bytes,
+            steered: a.steered + b.steered,
+            no_headroom: a.no_headroom + b.no_headroom,
+            no_socket: a.no_socket + b.no_socket,
+        });
         let dropped = ring_full + ring_dropped + xdp.no_headroom + xdp.no_socket;
         let guard = self.guard.as_ref().and_then(|g| g.counters().ok()).unwrap_or_default();
         let values = [
@@ -119,8 +135,46 @@ impl Gauges {
         let mut counters: Vec<(String, u64)> =
             named.map(|(&(name, _), value)| (name.to_owned(), value)).collect();
         counters.extend(workers);
+        let mut each = |name: String, values: &[(&str, u64)]| {
+            counters.extend(values.iter().map(|(key, value)| (format!("{name}.{key}"), *value)));
+        };
+        for (port, own) in self.ports.iter().zip(&ports) {
+            each(
+                format!("port.{}", port.device().name),
+                &[
+                    ("received", own.received),
+                    ("received_bytes", own.received_bytes),
+                    ("steered", own.steered),
+                    ("nic_dropped", port.nic_dropped().unwrap_or(0)),
+                ],
+            );
+        }
+        for (n, (worker, own)) in self.workers.iter().zip(&rings).enumerate() {
+            each(
+                format!("worker.{n}"),
+                &[
+                    ("packets", worker.packets.get()),
+                    ("bytes", worker.bytes.get()),
+                    ("flows_active", worker.flows_active.get()),
+                    ("rx_ring_full", own.rx_ring_full),
+                    ("rx_dropped", own.rx_dropped),
+                    ("fill_ring_empty", own.fill_ring_empty),
+                ],
+            );
+        }
         Stats { uptime_s: self.started.elapsed().as_secs(), counters }
     }
+}
+
+/// The kernel's counters of all of a worker's sockets.
+fn sum_rings(rings: &[RingStats]) -> RingCounters {
+    let mut sum = RingCounters::default();
+    for ring in rings.iter().filter_map(|r| r.read().ok()) {
+        sum.rx_ring_full += ring.rx_ring_full;
+        sum.rx_dropped += ring.rx_dropped;
+        sum.fill_ring_empty += ring.fill_ring_empty;
+    }
+    sum
 }
 
 /// The percentiles of a latency histogram as counters.

@@ -188,12 +188,14 @@ fn flush_pinned(reach: &Reach) -> Result<(), Failure> {
 }
 
 /// `ringward stats`.
-pub fn stats(reach: &Reach, json: bool) -> Result<(), Failure> {
+pub fn stats(reach: &Reach, json: bool, prometheus: bool) -> Result<(), Failure> {
     let reply = engine::request(&socket(reach)?, &Request::Stats).map_err(Failure::running)?;
     let Reply::Stats { stats } = reply else {
         return Err(Failure::running("the sensor answered something else"));
     };
-    if json {
+    if prometheus {
+        print!("{}", crate::prometheus::text(&stats));
+    } else if json {
         let mut object = serde_json::Map::new();
         object.insert("uptime_s".into(), stats.uptime_s.into());
         for (name, value) in stats.counters {

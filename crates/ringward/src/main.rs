@@ -4,6 +4,7 @@
 mod commands;
 mod config;
 mod doctor;
+mod prometheus;
 mod reference;
 mod setup;
 
@@ -54,8 +55,11 @@ enum Command {
         #[command(flatten)]
         reach: Reach,
         /// As one JSON object.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "prometheus")]
         json: bool,
+        /// In Prometheus's text format, for the textfile collector of node_exporter.
+        #[arg(long)]
+        prometheus: bool,
     },
     /// Look at this machine and its NICs: what they can do, what is mis-set, the command that mends it.
     Doctor {
@@ -198,7 +202,7 @@ fn main() -> ExitCode {
         Command::Run { config, strict } => commands::run(&config, strict),
         Command::Replay(args) => commands::replay(args),
         Command::Isolate { reach, action } => commands::isolate(&reach, &action),
-        Command::Stats { reach, json } => commands::stats(&reach, json),
+        Command::Stats { reach, json, prometheus } => commands::stats(&reach, json, prometheus),
         Command::Doctor { interfaces, json } => doctor::run(&interfaces, json),
         Command::Report(args) => commands::report(&args),
         Command::Reference { page } => {

@@ -52,7 +52,10 @@ fn counters() -> String {
          [--json]`\nprints them; in eve.json, `counters` lines carry all of them and `stats` lines those that EVE has a place for.\n\n| counter | meaning |\n|---|---|\n",
     );
     let worker = engine::WORKER_COUNTERS.iter();
-    for (name, about) in engine::PORT_COUNTERS.iter().chain(worker).chain(&engine::VERDICT_COUNTERS) {
+    let each = engine::EACH_COUNTERS.iter();
+    for (name, about) in
+        engine::PORT_COUNTERS.iter().chain(worker).chain(each).chain(&engine::VERDICT_COUNTERS)
+    {
         let _ = writeln!(out, "| `{name}` | {about} |");
     }
     let _ = writeln!(out, "\n`decoder.malformed.*`, by reason:\n");

@@ -50,7 +50,15 @@ fn flows_stay_whole(queues: u32, workers: u32) {
     assert!(lab.log().contains(&format!("{queues} queues x {workers} workers")), "{}", lab.log());
     assert!(lab.log().contains("native XDP, copy (zero-copy: "), "{}", lab.log());
     chatter(&lab, ROUNDS);
-    assert_eq!(lab.stats()["capture.wrong_worker"], 0);
+    let stats = lab.stats();
+    assert_eq!(stats["capture.wrong_worker"], 0);
+    // With 120 flows every worker has some.
+    for n in 0..workers {
+        assert!(stats[format!("worker.{n}.packets")].as_u64().unwrap() > 0, "{stats}");
+    }
+    let metrics = lab.ringward(&["stats", "--prometheus"]);
+    let metrics = String::from_utf8(metrics.stdout).unwrap();
+    assert!(metrics.contains("ringward_port_received{port=\"span\"} "), "{metrics}");
     lab.stop();
     let events = lab.events();
     let flows: Vec<&Value> = of_type(&events, "flow")
@@ -79,6 +87,12 @@ fn accounted_for_at_any_instant() {
             .map(|r| of(&format!("capture.dropped.{r}")))
             .sum();
         assert_eq!(of("capture.dropped"), reasons);
+        // Ports and workers add up to the whole.
+        assert_eq!(of("port.span.received"), of("capture.received"));
+        assert_eq!(
+            of("worker.0.rx_ring_full") + of("worker.1.rx_ring_full"),
+            of("capture.dropped.rx_ring_full")
+        );
         assert_eq!(
             of("capture.received"),
             of("capture.processed") + of("capture.dropped") + of("capture.in_flight")

@@ -1,0 +1,68 @@
+//! Counters in Prometheus's text exposition format, version 0.0.4.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use engine::Stats;
+
+/// Names that end like this go up and down; everything else only up.
+const GAUGES: &[&str] = &["active", "in_flight", "_ns"];
+
+/// The counters as text. `port.NAME.x` and `worker.N.x` become one metric each, with a label.
+pub fn text(stats: &Stats) -> String {
+    let mut metrics: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
+    metrics.insert("ringward_uptime_seconds".into(), vec![(String::new(), stats.uptime_s)]);
+    for (name, value) in &stats.counters {
+        let (metric, label) = metric(name);
+        metrics.entry(metric).or_default().push((label, *value));
+    }
+    let mut out = String::new();
+    for (metric, values) in metrics {
+        let gauge = GAUGES.iter().any(|end| metric.ends_with(end)) || metric == "ringward_uptime_seconds";
+        let _ = writeln!(out, "# TYPE {metric} {}", if gauge { "gauge" } else { "counter" });
+        for (label, value) in values {
+            let _ = writeln!(out, "{metric}{label} {value}");
+        }
+    }
+    out
+}
+
+/// The metric's name and its label.
+fn metric(name: &str) -> (String, String) {
+    let clean = |name: &str| name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+    for group in ["port", "worker"] {
+        // An interface's name may have dots in it; the counter's has none.
+        let rest = name.strip_prefix(group).and_then(|rest| rest.strip_prefix('.'));
+        if let Some((who, counter)) = rest.and_then(|rest| rest.rsplit_once('.')) {
+            return (format!("ringward_{group}_{}", clean(counter)), format!("{{{group}=\"{who}\"}}"));
+        }
+    }
+    (format!("ringward_{}", clean(name)), String::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_and_workers_are_labels() {
+        let row = |name: &str, value| (name.to_owned(), value);
+        let stats = Stats {
+            uptime_s: 7,
+            counters: vec![
+                row("capture.received", 5),
+                row("port.eth0.100.received", 3),
+                row("worker.0.packets", 2),
+                row("worker.1.packets", 3),
+                row("isolation.active", 1),
+            ],
+        };
+        let want = "# TYPE ringward_capture_received counter\nringward_capture_received 5\n\
+                    # TYPE ringward_isolation_active gauge\nringward_isolation_active 1\n\
+                    # TYPE ringward_port_received counter\nringward_port_received{port=\"eth0.100\"} 3\n\
+                    # TYPE ringward_uptime_seconds gauge\nringward_uptime_seconds 7\n\
+                    # TYPE ringward_worker_packets counter\nringward_worker_packets{worker=\"0\"} 2\n\
+                    ringward_worker_packets{worker=\"1\"} 3\n";
+        assert_eq!(text(&stats), want);
+    }
+}
