@@ -105,7 +105,8 @@ impl CapturePort {
             .map(|values| CaptureCounters::from_values(&values))
     }
 
-    /// Frames that NIC and driver have dropped since the port was opened, before the XDP program saw them.
+    /// Frames that NIC and driver count as dropped since the port was opened. Those that the program never saw are
+    /// among them; with some drivers (veth) also those that found a receive ring full.
     ///
     /// # Errors
     /// The device is gone.

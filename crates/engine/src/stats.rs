@@ -37,7 +37,7 @@ pub const EACH_COUNTERS: [(&str, &str); 10] = [
     ("port.NAME.steered", "Frames of these redirected to a worker."),
     (
         "port.NAME.nic_dropped",
-        "Frames that NIC and driver dropped before the program saw them; not in received.",
+        "Frames that NIC and driver count as dropped; some (veth) count those of full receive rings, too.",
     ),
     ("worker.N.packets", "Frames that the worker took in."),
     ("worker.N.bytes", "Bytes of these frames."),

@@ -124,8 +124,7 @@ impl TlsParser {
             parse_tls_message_handshake(message)
         {
             tls.version = Some(hello.version.0);
-            let extensions = hello.ext.and_then(|e| parse_tls_extensions(e).ok());
-            for extension in extensions.map(|(_, list)| list).unwrap_or_default() {
+            for extension in extensions(hello.ext) {
                 match extension {
                     TlsExtension::SNI(names) => {
                         tls.sni = names
@@ -164,8 +163,7 @@ impl TlsParser {
             parse_tls_message_handshake(message)
         {
             tls.version = Some(hello.version.0);
-            let extensions = hello.ext.and_then(|e| parse_tls_extensions(e).ok());
-            for extension in extensions.map(|(_, list)| list).unwrap_or_default() {
+            for extension in extensions(hello.ext) {
                 match extension {
                     TlsExtension::SupportedVersions(versions) => {
                         tls.version = versions.first().map(|v| v.0).or(tls.version);
@@ -179,6 +177,11 @@ impl TlsParser {
         }
         self.log(sink);
     }
+}
+
+/// A hello's extensions; none if they cannot be read.
+fn extensions(raw: Option<&[u8]>) -> Vec<TlsExtension<'_>> {
+    raw.and_then(|raw| parse_tls_extensions(raw).ok()).map(|(_, list)| list).unwrap_or_default()
 }
 
 impl Parser for TlsParser {
