@@ -40,8 +40,9 @@ pub fn capture_file(data: &[u8]) {
 /// A frame; the first byte picks the link type.
 pub fn decode(data: &[u8]) {
     let Some((&pick, frame)) = data.split_first() else { return };
-    let links = [LinkType::Ethernet, LinkType::RawIp, LinkType::LinuxCooked, LinkType::Null];
-    if let Ok(Decoded::Ip(packet)) = wire::decode(links[usize::from(pick & 3)], frame) {
+    let links =
+        [LinkType::Ethernet, LinkType::RawIp, LinkType::LinuxCooked, LinkType::Null, LinkType::LinuxCooked2];
+    if let Ok(Decoded::Ip(packet)) = wire::decode(links[usize::from(pick) % links.len()], frame) {
         assert!(packet.payload.len() <= frame.len());
         let (there, swapped) = packet.flow_key();
         let (back, other) =

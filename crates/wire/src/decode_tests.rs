@@ -67,8 +67,14 @@ fn the_same_packet_on_every_link() {
     let mut cooked = vec![0; 14];
     cooked.extend([0x08, 0x00]);
     cooked.extend(ip);
+    let cooked2 = [&[8, 0][..], &[0; 18], ip].concat();
     let null = [&[2, 0, 0, 0], ip].concat();
-    for (link, bytes) in [(LinkType::RawIp, ip), (LinkType::LinuxCooked, &cooked), (LinkType::Null, &null)] {
+    for (link, bytes) in [
+        (LinkType::RawIp, ip),
+        (LinkType::LinuxCooked, &cooked),
+        (LinkType::LinuxCooked2, &cooked2),
+        (LinkType::Null, &null),
+    ] {
         assert_eq!(decode(link, bytes), Ok(Decoded::Ip(want)), "{link:?}");
         assert_eq!(LinkType::from_pcap(i32::from(link.to_pcap())), Some(link));
     }
@@ -241,8 +247,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn any_bytes_decode_or_have_a_reason(link in 0..4_usize, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let link = [LinkType::Ethernet, LinkType::RawIp, LinkType::LinuxCooked, LinkType::Null][link];
+    fn any_bytes_decode_or_have_a_reason(link in 0..5_usize, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let link = [LinkType::Ethernet, LinkType::RawIp, LinkType::LinuxCooked, LinkType::LinuxCooked2, LinkType::Null][link];
         let _ = decode(link, &bytes);
     }
 

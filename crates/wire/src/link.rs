@@ -11,6 +11,8 @@ pub enum LinkType {
     RawIp,
     /// Linux "any" device, version 1 (LINKTYPE 113).
     LinuxCooked,
+    /// Linux "any" device, version 2 (LINKTYPE 276).
+    LinuxCooked2,
     /// BSD loopback: four bytes of address family (LINKTYPE 0, 108).
     Null,
 }
@@ -23,6 +25,7 @@ impl LinkType {
             1 => LinkType::Ethernet,
             12 | 14 | 101 | 228 | 229 => LinkType::RawIp,
             113 => LinkType::LinuxCooked,
+            276 => LinkType::LinuxCooked2,
             0 | 108 => LinkType::Null,
             _ => return None,
         })
@@ -35,6 +38,7 @@ impl LinkType {
             LinkType::Ethernet => 1,
             LinkType::RawIp => 101,
             LinkType::LinuxCooked => 113,
+            LinkType::LinuxCooked2 => 276,
             LinkType::Null => 0,
         }
     }
@@ -55,6 +59,11 @@ pub(crate) fn strip(link: LinkType, frame: &[u8]) -> Result<(u16, Vlans, &[u8]),
         LinkType::LinuxCooked => {
             let (kind, rest) = split_type(frame, 14).ok_or(Malformed::LinkTruncated)?;
             strip_vlans(kind, rest)
+        }
+        LinkType::LinuxCooked2 => {
+            // Protocol first; the rest of the header says which device and which way.
+            let rest = frame.get(20..).ok_or(Malformed::LinkTruncated)?;
+            strip_vlans(u16::from_be_bytes([frame[0], frame[1]]), rest)
         }
         LinkType::RawIp => Ok((by_nibble(frame)?, Vlans::default(), frame)),
         LinkType::Null => {
