@@ -270,6 +270,7 @@ impl Threads<'_> {
         let source = Source::Interface(Arc::from(name));
         let errors = write_errors.clone();
         let recorder = self.recorder;
+        let refused = recorder.refused();
         let recorder = spawn("recorder", move || record(recorder, &to_write, &errors))?;
         let warden = WardenThread {
             warden,
@@ -278,6 +279,7 @@ impl Threads<'_> {
             recorder: records.clone(),
             gauges: gauges.clone(),
             write_errors,
+            refused,
             events_lost: AtomicU64::new(0),
             source: source.clone(),
             stats_interval: options.stats_interval,

@@ -48,7 +48,7 @@ pub const EACH_COUNTERS: [(&str, &str); 10] = [
 ];
 
 /// Name and meaning of the counters of verdicts and output.
-pub const VERDICT_COUNTERS: [(&str, &str); 5] = [
+pub const VERDICT_COUNTERS: [(&str, &str); 7] = [
     ("isolation.active", "Hosts isolated now."),
     ("isolation.not_enforced", "Verdicts that could not be enforced; the log says why."),
     (
@@ -56,6 +56,8 @@ pub const VERDICT_COUNTERS: [(&str, &str); 5] = [
         "From a packet's arrival to its map entry: count, p50, p90, p99, p99.9, maximum.",
     ),
     ("output.write_errors", "Writes that failed."),
+    ("output.evidence_packets_refused", "Evidence packets not written because of evidence.max_total_mib."),
+    ("output.reports_refused", "Incidents without report files because of output.max_reports."),
     ("output.verdict_events_lost", "Alerts and isolation steps that the recorder had no room for."),
 ];
 

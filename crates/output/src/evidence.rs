@@ -39,19 +39,42 @@ pub(crate) struct EvidenceSummary {
 }
 
 /// The evidence files of a run. No file is kept open: alerted flows are few, descriptors are fewer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct EvidenceStore {
+    /// Bytes that may still be written.
+    left: u64,
     begun: BTreeMap<Arc<str>, EvidenceSummary>,
     written: Vec<PathBuf>,
 }
 
 impl EvidenceStore {
-    /// Appends packets; what the file holds now.
+    /// A store that writes so many bytes of packets.
+    pub(crate) fn new(limit: u64) -> Self {
+        EvidenceStore { left: limit, begun: BTreeMap::new(), written: Vec::new() }
+    }
+
+    /// Appends packets; what the file holds now, or `None` if the store is full and they are not written.
     pub(crate) fn append(
         &mut self,
         dir: &Path,
         event: &EvidenceEvent,
-    ) -> Result<EvidenceSummary, OutputError> {
+    ) -> Result<Option<EvidenceSummary>, OutputError> {
+        let bytes: u64 = event.packets.iter().map(|p| p.frame.len() as u64).sum();
+        if bytes > self.left || (self.left == 0 && !self.begun.contains_key(&event.file)) {
+            if self.left > 0 {
+                tracing::error!(
+                    "evidence has reached its limit (evidence.max_total_mib): no more is written"
+                );
+            }
+            self.left = 0;
+            // A file that was begun is told of as it is.
+            let summary = match event.complete {
+                true => self.begun.remove(&event.file),
+                false => None,
+            };
+            return Ok(summary.map(|summary| EvidenceSummary { complete: true, ..summary }));
+        }
+        self.left -= bytes;
         let path = dir.join(&*event.file);
         let fail = || OutputError::at(&path);
         let first = !self.begun.contains_key(&event.file);
@@ -80,12 +103,12 @@ impl EvidenceStore {
         });
         summary.complete = event.complete;
         summary.packets += event.packets.len() as u64;
-        summary.bytes += event.packets.iter().map(|p| p.frame.len() as u64).sum::<u64>();
+        summary.bytes += bytes;
         let summary = summary.clone();
         if event.complete {
             self.begun.remove(&event.file);
         }
-        Ok(summary)
+        Ok(Some(summary))
     }
 
     /// Every file begun in this run.

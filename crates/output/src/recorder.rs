@@ -3,6 +3,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::OutputError;
 use crate::eve;
@@ -13,11 +15,31 @@ use crate::incident::IncidentStore;
 /// Lines are written when there are so many bytes of them, or at the next tick.
 const WRITE_AT: usize = 64 * 1024;
 
-/// How to begin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How to begin, and how much may be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecorderOptions {
     /// Go on behind an eve.json that is there already.
     pub append: bool,
+    /// Bytes of evidence of one run. Whoever spoofs addresses can raise as many alerts as he likes: he shall
+    /// not fill the disk.
+    pub evidence_bytes: u64,
+    /// Incident reports of one run.
+    pub reports: u64,
+}
+
+impl Default for RecorderOptions {
+    fn default() -> Self {
+        RecorderOptions { append: false, evidence_bytes: 10 << 30, reports: 10_000 }
+    }
+}
+
+/// What was not written because of a limit. Only the recorder writes these, anybody may read them.
+#[derive(Debug, Default)]
+pub struct Refused {
+    /// Evidence packets.
+    pub evidence_packets: AtomicU64,
+    /// Incidents without report files; their events are in eve.json.
+    pub reports: AtomicU64,
 }
 
 /// See the crate's text.
@@ -31,6 +53,7 @@ pub struct Recorder {
     lines: u64,
     evidence: EvidenceStore,
     incidents: IncidentStore,
+    refused: Arc<Refused>,
 }
 
 impl Recorder {
@@ -56,9 +79,16 @@ impl Recorder {
             eve: file,
             waiting: Vec::with_capacity(2 * WRITE_AT),
             lines: 0,
-            evidence: EvidenceStore::default(),
-            incidents: IncidentStore::default(),
+            evidence: EvidenceStore::new(options.evidence_bytes),
+            incidents: IncidentStore::new(options.reports),
+            refused: Arc::default(),
         })
+    }
+
+    /// What limits have kept from being written, to be read while the recorder works on another thread.
+    #[must_use]
+    pub fn refused(&self) -> Arc<Refused> {
+        self.refused.clone()
     }
 
     /// Writes an event down. Lines are buffered until [`Recorder::tick`].
@@ -71,10 +101,17 @@ impl Recorder {
         }
         self.incidents.take(stamp, event);
         if let Event::Evidence(evidence) = event {
-            let summary = self.evidence.append(&self.dir, evidence)?;
-            self.incidents.evidence(&summary);
-            if evidence.complete {
-                self.line(&eve::evidence_line(stamp, &summary))?;
+            match self.evidence.append(&self.dir, evidence)? {
+                Some(summary) => {
+                    self.incidents.evidence(&summary);
+                    if evidence.complete {
+                        self.line(&eve::evidence_line(stamp, &summary))?;
+                    }
+                }
+                None => {
+                    let packets = evidence.packets.len() as u64;
+                    self.refused.evidence_packets.fetch_add(packets, Ordering::Relaxed);
+                }
             }
         }
         Ok(())
@@ -88,6 +125,7 @@ impl Recorder {
         for (stamp, incident, state) in self.incidents.write(&self.dir)? {
             self.line(&eve::incident_line(&stamp, &incident, state))?;
         }
+        self.refused.reports.store(self.incidents.refused(), Ordering::Relaxed);
         self.flush()
     }
 

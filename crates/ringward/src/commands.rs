@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use capture::PinnedIsolation;
 use engine::{ControlError, ReplayOptions, Reply, Request, Sensor, Stopped};
-use output::{Recorder, RecorderOptions};
+use output::Recorder;
 
 use crate::config::Config;
 use crate::{Failure, IsolateAction, Reach, ReplayArgs, ReportArgs, setup};
@@ -34,7 +34,7 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     let options = setup::sensor(&config)?;
     let detector = setup::detector(&config.intel.files, strict || config.intel.strict)?;
     let recorder =
-        Recorder::create(&config.output.dir, RecorderOptions { append: true }).map_err(Failure::running)?;
+        Recorder::create(&config.output.dir, setup::recorder(&config, true)).map_err(Failure::running)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, stop.clone()).map_err(Failure::running)?;
@@ -90,8 +90,8 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
         worker: setup::worker(&config, None),
         policy: setup::policy(&config)?,
     };
-    let recorder =
-        Recorder::create(&args.out, RecorderOptions { append: false }).map_err(Failure::running)?;
+    let recorder = Recorder::create(&args.out, setup::recorder(&config, false)).map_err(Failure::running)?;
+    let refused = recorder.refused();
     let summary = engine::replay(&args.pcaps, &options, &detector, recorder).map_err(Failure::running)?;
     eprintln!(
         "ringward: {} packets, {} alerts, {} verdicts to isolate (replay enforces nothing); {}",
@@ -100,6 +100,13 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
         summary.isolations,
         args.out.join("eve.json").display()
     );
+    let (packets, reports) =
+        (refused.evidence_packets.load(Ordering::Relaxed), refused.reports.load(Ordering::Relaxed));
+    if packets + reports > 0 {
+        eprintln!(
+            "ringward: {packets} evidence packets and {reports} reports are over their limits and not written"
+        );
+    }
     for (name, value) in &summary.counters {
         if name == "decoder.unsupported_link" && *value > 0 {
             eprintln!("ringward: {value} packets have a link type that is not decoded");

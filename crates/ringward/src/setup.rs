@@ -10,6 +10,7 @@ use detect::IndicatorDetector;
 use engine::{CapturePortOptions, GuardPort, SensorOptions, Wakeup, WorkerOptions};
 use flow::{StateTimeouts, Timeouts};
 use intel::Loader;
+use output::RecorderOptions;
 use verdict::{Mode, Policy};
 use wire::Nanos;
 
@@ -73,6 +74,15 @@ pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> WorkerOptions {
         lookback: (u64::from(config.evidence.lookback_mib) * MIB) as usize,
         evidence_limit: u64::from(config.evidence.max_mib_per_flow) * MIB,
         clock,
+    }
+}
+
+/// What may be written.
+pub fn recorder(config: &Config, append: bool) -> RecorderOptions {
+    RecorderOptions {
+        append,
+        evidence_bytes: u64::from(config.evidence.max_total_mib) * MIB,
+        reports: u64::from(config.output.max_reports),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, select};
-use output::{AlertEvent, Event, IsolationAction, IsolationEvent, Source, Stamp};
+use output::{AlertEvent, Event, IsolationAction, IsolationEvent, Refused, Source, Stamp};
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
 use wire::Nanos;
@@ -32,6 +32,7 @@ pub(crate) struct WardenThread {
     pub(crate) recorder: Sender<Record>,
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) write_errors: Arc<AtomicU64>,
+    pub(crate) refused: Arc<Refused>,
     /// Alerts and steps that the recorder had no room for.
     pub(crate) events_lost: AtomicU64,
     pub(crate) source: Source,
@@ -169,6 +170,9 @@ impl WardenThread {
         stats.counters.extend(self.warden.counters());
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         stats.counters.push(("output.write_errors".into(), of(&self.write_errors)));
+        let packets = of(&self.refused.evidence_packets);
+        stats.counters.push(("output.evidence_packets_refused".into(), packets));
+        stats.counters.push(("output.reports_refused".into(), of(&self.refused.reports)));
         stats.counters.push(("output.verdict_events_lost".into(), of(&self.events_lost)));
         stats
     }

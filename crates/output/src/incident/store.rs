@@ -24,6 +24,8 @@ struct Open {
     stamp: Stamp,
     dirty: bool,
     told: bool,
+    /// Over the limit: no report files.
+    refused: bool,
 }
 
 /// An incident to be told of, and its state: "open" or "closed".
@@ -38,9 +40,22 @@ pub(crate) struct IncidentStore {
     owners: BTreeMap<String, IpAddr>,
     names: BTreeSet<String>,
     written: Vec<PathBuf>,
+    /// Reports that may be written.
+    limit: u64,
+    refused: u64,
 }
 
 impl IncidentStore {
+    /// A store that writes so many reports.
+    pub(crate) fn new(limit: u64) -> Self {
+        IncidentStore { limit, ..Self::default() }
+    }
+
+    /// Incidents without report files.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused
+    }
+
     /// Takes an event in; most are of no concern here.
     pub(crate) fn take(&mut self, stamp: &Stamp, event: &Event) {
         match event {
@@ -77,10 +92,22 @@ impl IncidentStore {
         let mut told = Vec::new();
         for open in self.closed.iter_mut().chain(self.open.values_mut()).filter(|o| o.dirty) {
             let id = &open.incident.id;
+            open.dirty = false;
+            if !open.told && self.written.len() as u64 >= self.limit {
+                if self.refused == 0 {
+                    tracing::error!("incident reports have reached their limit (output.max_reports)");
+                }
+                self.refused += 1;
+                open.told = true;
+                open.refused = true;
+                told.push((open.stamp.clone(), open.incident.clone(), "open"));
+            }
+            if open.refused {
+                continue;
+            }
             let json = serde_json::to_vec_pretty(&open.incident).unwrap_or_default();
             save(&dir.join("incidents").join(format!("{id}.json")), &json)?;
             save(&dir.join("incidents").join(format!("{id}.html")), render_html(&open.incident).as_bytes())?;
-            open.dirty = false;
             if !open.told {
                 open.told = true;
                 self.written.push(PathBuf::from(format!("incidents/{id}.html")));
@@ -216,6 +243,7 @@ impl IncidentStore {
             stamp: stamp.clone(),
             dirty: true,
             told: false,
+            refused: false,
         });
         open.dirty = true;
         open.last = open.last.max(stamp.time);

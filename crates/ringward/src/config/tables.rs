@@ -263,11 +263,13 @@ pub struct Output {
     pub dir: PathBuf,
     /// Seconds between two stats lines in eve.json; 0: only one at the end.
     pub stats_interval: u64,
+    /// Incident reports written in one run.
+    pub max_reports: u32,
 }
 
 impl Default for Output {
     fn default() -> Self {
-        Output { dir: "/var/log/ringward".into(), stats_interval: 10 }
+        Output { dir: "/var/log/ringward".into(), stats_interval: 10, max_reports: 10_000 }
     }
 }
 
@@ -280,11 +282,13 @@ pub struct EvidenceConfig {
     pub lookback_mib: u32,
     /// MiB of packets written per alerted flow.
     pub max_mib_per_flow: u32,
+    /// MiB of packets written in one run, all flows together.
+    pub max_total_mib: u32,
 }
 
 impl Default for EvidenceConfig {
     fn default() -> Self {
-        EvidenceConfig { lookback_mib: 64, max_mib_per_flow: 16 }
+        EvidenceConfig { lookback_mib: 64, max_mib_per_flow: 16, max_total_mib: 10_240 }
     }
 }
 

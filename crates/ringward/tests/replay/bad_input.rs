@@ -121,3 +121,22 @@ fn nobody_listens() {
         assert!(text.contains("no sensor listens on absent.sock"), "{text}");
     }
 }
+
+#[test]
+fn limits_keep_a_flood_of_alerts_off_the_disk() {
+    let desk = Desk::new("bad.example\n");
+    let mut flood = Capture::default();
+    for i in 0..40 {
+        flood.http(at(&format!("10.0.0.{i}:4000")), at("198.51.100.1:80"), "bad.example", "/");
+    }
+    flood.write(&desk.path("flood.pcap"));
+    let toml = "[output]\nmax_reports = 5\n[evidence]\nmax_total_mib = 0\n";
+    std::fs::write(desk.path("limits.toml"), toml).unwrap();
+    let (code, text) = run(&desk, &["replay", "-c", "limits.toml", "--iocs", "iocs.csv", "flood.pcap"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("320 evidence packets and 35 reports are over their limits"), "{text}");
+    assert_eq!((desk.list("out/evidence").len(), desk.list("out/incidents").len()), (0, 10));
+    // Nothing of it is missing in eve.json.
+    let events = events(&desk.path("out/eve.json"));
+    assert_eq!((of_type(&events, "alert").len(), of_type(&events, "isolation").len()), (40, 40));
+}
