@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 
 mod capture_program;
+mod every_shape;
 mod guard_program;
 mod isolate_program;
 mod kernel;
@@ -16,7 +17,8 @@ fn main() {
     if skip {
         eprintln!("SKIPPED: tests of the BPF programs need root");
     }
-    let tests = [capture_program::TESTS, guard_program::TESTS, isolate_program::TESTS].concat();
+    let tests =
+        [capture_program::TESTS, guard_program::TESTS, isolate_program::TESTS, every_shape::TESTS].concat();
     let trial = |(name, test): (&str, fn())| {
         let run = move || {
             test();

@@ -74,3 +74,31 @@ pub fn fragment(frame: &[u8], field: u16) -> Vec<u8> {
     out[20..22].copy_from_slice(&field.to_be_bytes());
     out
 }
+
+/// One frame of every shape that the programs tell apart, padded to at least 128 bytes.
+pub fn shapes() -> Vec<(&'static str, Vec<u8>)> {
+    let (four, six) = (udp(A, B, (1, 2)), udp6(A6, B6, (1, 2)));
+    let mut options = tcp(A, B, (1, 2));
+    options[14] = 0x4f; // forty bytes of options, as far as the header says
+    let mut shapes = vec![
+        ("arp", arp()),
+        ("udp4", four.clone()),
+        ("tcp4", tcp(A, B, (1, 2))),
+        ("ipv4 options", options),
+        ("first fragment", fragment(&four, 0x2000)),
+        ("later fragment", fragment(&four, 0x0010)),
+        ("vlan", tagged(&four, &[0x8100])),
+        ("qinq", tagged(&four, &[0x88a8, 0x8100])),
+        ("three tags", tagged(&four, &[0x88a8, 0x8100, 0x8100])),
+        ("udp6", six.clone()),
+        ("udp6 in vlan", tagged(&six, &[0x8100])),
+        ("ipv6 extensions", extended(&six, &[0, 60, 43])),
+        ("ipv6 fragment", extended(&six, &[44])),
+        ("too many extensions", extended(&six, &[60; 12])),
+        ("llc", vec![0; 60]),
+    ];
+    for (_, frame) in &mut shapes {
+        frame.resize(frame.len().max(128), 0);
+    }
+    shapes
+}
