@@ -12,10 +12,18 @@
 #define ISOLATION_CAPACITY 100000
 /* Sockets (queues x workers) of one capture port at most. */
 #define XSKS_CAPACITY 1024
+/* Queues of a port that are counted one by one; what comes by a later one counts with the last. */
+#define QUEUES_CAPACITY 256
+/* Flows that can be bypassed at once unless the configuration says otherwise. */
+#define BYPASS_CAPACITY 65536
 /* VLAN tags that are skipped to find the IP header. */
 #define MAX_VLANS 2
+/* MPLS labels that are skipped. */
+#define MAX_LABELS 4
 /* IPv6 extension headers that are walked to find the ports. */
-#define MAX_EXTENSIONS 6
+#define MAX_EXTENSIONS 8
+/* Tunnels within tunnels that are opened to find the flow. */
+#define MAX_TUNNELS 2
 
 /* An address: IPv6 in network order, IPv4 as ::ffff:a.b.c.d. */
 struct host_key {
@@ -39,7 +47,7 @@ struct isolation_entry {
 struct frame_head {
 	__u64 arrival_ns;
 	__u32 hash; /* symmetric flow hash that picked the worker */
-	__u32 reserved;
+	__u32 wire_len; /* bytes on the wire; more than follow if the frame was cut */
 };
 
 /* Argument of the isolation_set program: written back with the outcome. */
@@ -51,13 +59,54 @@ struct isolation_request {
 	__u64 extended;   /* out: 1 if a running isolation was given a new end */
 };
 
-/* Per-CPU counters of a capture port. received = steered + no_headroom + no_socket. */
+/*
+ * Per-CPU counters of a capture or inline port, one set a queue. Where the frames went:
+ * received = steered + passed + isolated + bypassed + shed + no_headroom + no_socket.
+ */
 struct capture_counts {
 	__u64 received;
 	__u64 received_bytes;
 	__u64 steered;
+	__u64 passed; /* inline: sent on by the kernel, because no worker would or could */
+	__u64 isolated; /* inline: of isolated hosts, dropped */
+	__u64 bypassed; /* of flows that need no more inspection */
+	__u64 shed; /* of flows given up under overload */
 	__u64 no_headroom; /* the driver leaves no room for the head: dropped */
 	__u64 no_socket; /* no worker's socket on this queue: dropped */
+	__u64 nic_time; /* of received: stamped by the NIC */
+};
+
+/* Which flow: endpoints in the order of their addresses, then ports. */
+struct flow_key {
+	struct host_key low;
+	struct host_key high;
+	__u16 low_port; /* host order */
+	__u16 high_port;
+	__u16 vlans[MAX_VLANS]; /* host order, outermost first; 0 if there is none */
+	__u8 vlan_count;
+	__u8 proto;
+	__u8 reserved[6];
+};
+
+/* Why a flow is bypassed. */
+#define BYPASS_INSPECTED 0
+#define BYPASS_SHED 1
+
+/* What the bypass map says of a flow. */
+struct bypass_entry {
+	__u32 slot; /* where its packets are counted */
+	__u32 reason;
+};
+
+/* The slot that no flow gets: its packets[0] says whether any flow is bypassed, which spares the lookup. */
+#define BYPASS_STATE_SLOT 0
+
+/* Packets of a bypassed flow: index 0 from low to high, 1 from high to low. A cache line. */
+struct bypass_slot {
+	__u64 packets[2];
+	__u64 bytes[2];
+	__u64 last_ns;
+	__u64 reserved[3];
 };
 
 /* Per-CPU counters of all guard ports together. received = passed + dropped. */

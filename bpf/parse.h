@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Finding the IP header, the addresses and the ports. Every access is checked against data_end. */
+/*
+ * Finding the IP header, the addresses and the ports. Every access is checked against data_end.
+ * crates/wire decodes the same headers; a test compares the flow that each finds in random packets.
+ */
 #ifndef RINGWARD_PARSE_H
 #define RINGWARD_PARSE_H
 
@@ -12,11 +15,31 @@
 #define VLAN_8021AD 0x88a8
 #define VLAN_9100 0x9100
 #define VLAN_9200 0x9200
+#define MPLS_UNICAST 0x8847
+#define MPLS_MULTICAST 0x8848
+#define MPLS_BOTTOM 0x100 /* bottom-of-stack bit of a label entry */
+#define PPPOE_SESSION 0x8864
+#define PPP_IPV4 0x0021
+#define PPP_IPV6 0x0057
 #define IPV4_FRAGMENT 0x3fff /* more-fragments flag and offset */
 #define IPV6_FRAGMENT 0xfff9 /* offset and more-fragments flag */
+/* IPv6 extension headers without a name in linux/in.h. */
+#define EXTENSION_MOBILITY 135
+#define EXTENSION_HIP 139
+#define EXTENSION_SHIM6 140
+#define TCP_ENDS 0x07 /* FIN, SYN, RST */
 
 struct vlan_header {
 	__be16 tci;
+	__be16 next;
+};
+
+/* PPPoE session header (RFC 2516) with the PPP protocol field behind it. */
+struct pppoe_header {
+	__u8 version_type;
+	__u8 code;
+	__be16 session;
+	__be16 len;
 	__be16 next;
 };
 
@@ -31,7 +54,11 @@ struct packet {
 	struct host_key dst;
 	__u16 src_port; /* network order; 0 for fragments and where there are none */
 	__u16 dst_port;
-	__u8 proto;
+	__u16 vlans[MAX_VLANS]; /* host order, outermost first */
+	__u8 vlan_count;
+	__u8 proto; /* 0 for fragments */
+	__u8 fragment;
+	__u8 tcp_ends; /* a TCP segment with FIN, SYN or RST */
 };
 
 static __always_inline int is_vlan(__be16 proto)
@@ -48,8 +75,40 @@ static __always_inline void map_ipv4(struct host_key *key, __be32 addr)
 	__builtin_memcpy(&key->addr[12], &addr, 4);
 }
 
-/* Behind the Ethernet header and VLAN tags; NULL if the frame ends before. */
-static __always_inline void *network_header(void *data, void *end, __be16 *proto)
+/* Furthest header from the beginning of the frame. The verifier wants less than 64 KiB. */
+#define MAX_OFFSET 16384
+
+/*
+ * The same place in the packet, of which the verifier knows no more than a bound: paths that came here by
+ * different headers look alike to it from here on, and it walks what follows once instead of for each.
+ */
+static __always_inline void *forget_path(void *data, void *at)
+{
+	__u64 offset = at - data;
+
+	asm volatile("" : "+r"(offset));
+	if (offset > MAX_OFFSET)
+		return NULL;
+	return data + offset;
+}
+
+/* IPv4 or IPv6 by the first nibble; 0 if neither. */
+static __always_inline __be16 ip_by_nibble(void *at, void *end)
+{
+	__u8 *first = at;
+
+	if ((void *)(first + 1) > end)
+		return 0;
+	if (*first >> 4 == 4)
+		return bpf_htons(ETH_P_IP);
+	return *first >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : 0;
+}
+
+/*
+ * Behind the Ethernet header, VLAN tags and what may follow them, MPLS labels (RFC 3032) or a PPPoE
+ * session (RFC 2516); NULL if the frame ends before. Tags are noted in p if there is one.
+ */
+static __always_inline void *network_header(void *data, void *end, __be16 *proto, struct packet *p)
 {
 	struct ethhdr *eth = data;
 
@@ -65,8 +124,38 @@ static __always_inline void *network_header(void *data, void *end, __be16 *proto
 			break;
 		if ((void *)(tag + 1) > end)
 			return NULL;
+		if (p) {
+			p->vlans[i] = bpf_ntohs(tag->tci) & 0x0fff;
+			p->vlan_count = i + 1;
+		}
 		*proto = tag->next;
 		data = tag + 1;
+	}
+	if (*proto == bpf_htons(PPPOE_SESSION)) {
+		struct pppoe_header *ppp = data;
+
+		if ((void *)(ppp + 1) > end)
+			return NULL;
+		if (ppp->next == bpf_htons(PPP_IPV4))
+			*proto = bpf_htons(ETH_P_IP);
+		else if (ppp->next == bpf_htons(PPP_IPV6))
+			*proto = bpf_htons(ETH_P_IPV6);
+		return ppp + 1;
+	}
+	if (*proto == bpf_htons(MPLS_UNICAST) || *proto == bpf_htons(MPLS_MULTICAST)) {
+		*proto = 0;
+#pragma unroll
+		for (int i = 0; i < MAX_LABELS; i++) {
+			__be32 *label = data;
+
+			if ((void *)(label + 1) > end)
+				return NULL;
+			data = label + 1;
+			if (*label & bpf_htonl(MPLS_BOTTOM)) {
+				*proto = ip_by_nibble(data, end);
+				break;
+			}
+		}
 	}
 	return data;
 }
@@ -76,7 +165,7 @@ static __always_inline int parse_hosts(void *data, void *end, struct host_key *s
 				       struct host_key *dst)
 {
 	__be16 proto;
-	void *net = network_header(data, end, &proto);
+	void *net = network_header(data, end, &proto, NULL);
 
 	if (!net)
 		return -1;
@@ -101,10 +190,11 @@ static __always_inline int parse_hosts(void *data, void *end, struct host_key *s
 	return -1;
 }
 
-/* Ports follow for TCP, UDP, SCTP and their like; all have source then destination first. */
+/* Ports follow for TCP, UDP and SCTP; all have source then destination first. */
 static __always_inline void parse_ports(struct packet *p, void *transport, void *end)
 {
 	__be16 *ports = transport;
+	__u8 *flags = transport + 13;
 
 	if (p->proto != IPPROTO_TCP && p->proto != IPPROTO_UDP && p->proto != IPPROTO_SCTP)
 		return;
@@ -112,81 +202,92 @@ static __always_inline void parse_ports(struct packet *p, void *transport, void 
 		return;
 	p->src_port = ports[0];
 	p->dst_port = ports[1];
+	if (p->proto == IPPROTO_TCP && (void *)(flags + 1) <= end)
+		p->tcp_ends = *flags & TCP_ENDS;
 }
 
-/* Fills p; 0 if this is an IP packet. Fragments get no ports, so that all of a datagram's agree. */
-static __always_inline int parse_packet(void *data, void *end, struct packet *p)
+/* A fragment is hashed by its addresses alone, so that all fragments of a datagram agree. */
+static __always_inline void note_fragment(struct packet *p)
 {
-	__be16 proto;
-	void *net = network_header(data, end, &proto);
+	p->fragment = 1;
+	p->proto = 0;
+}
 
-	__builtin_memset(p, 0, sizeof(*p));
+/*
+ * Fills p from an IP header on and says where the transport header is; NULL if this is no IP packet,
+ * a fragment, or cut off before the transport header (p has the addresses then, if *is_ip).
+ */
+static __always_inline void *parse_ip(void *data, void *net, void *end, __be16 proto,
+				      struct packet *p, int *is_ip)
+{
+	void *next;
+
+	*is_ip = 0;
+	p->src_port = p->dst_port = 0;
+	p->tcp_ends = 0;
+	net = forget_path(data, net);
 	if (!net)
-		return -1;
+		return NULL;
 	if (proto == bpf_htons(ETH_P_IP)) {
 		struct iphdr *ip = net;
 
 		if ((void *)(ip + 1) > end)
-			return -1;
+			return NULL;
+		*is_ip = 1;
 		map_ipv4(&p->src, ip->saddr);
 		map_ipv4(&p->dst, ip->daddr);
 		p->proto = ip->protocol;
-		if (!(ip->frag_off & bpf_htons(IPV4_FRAGMENT)))
-			parse_ports(p, net + ip->ihl * 4, end);
-		return 0;
+		if (ip->frag_off & bpf_htons(IPV4_FRAGMENT)) {
+			note_fragment(p);
+			return NULL;
+		}
+		next = forget_path(data, net + ip->ihl * 4);
+		if (!next)
+			return NULL;
+		parse_ports(p, next, end);
+		return next;
 	}
 	if (proto == bpf_htons(ETH_P_IPV6)) {
 		struct ipv6hdr *ip = net;
-		void *next = ip + 1;
 
+		next = ip + 1;
 		if (next > end)
-			return -1;
+			return NULL;
+		*is_ip = 1;
 		__builtin_memcpy(&p->src, &ip->saddr, sizeof(p->src));
 		__builtin_memcpy(&p->dst, &ip->daddr, sizeof(p->dst));
 		p->proto = ip->nexthdr;
-#pragma unroll
 		for (int i = 0; i < MAX_EXTENSIONS; i++) {
 			struct extension_header *ext = next;
+			__u8 kind = p->proto;
 
-			if (p->proto != IPPROTO_HOPOPTS && p->proto != IPPROTO_ROUTING &&
-			    p->proto != IPPROTO_DSTOPTS && p->proto != IPPROTO_FRAGMENT)
+			if (kind != IPPROTO_HOPOPTS && kind != IPPROTO_ROUTING &&
+			    kind != IPPROTO_DSTOPTS && kind != IPPROTO_FRAGMENT && kind != IPPROTO_AH &&
+			    kind != EXTENSION_MOBILITY && kind != EXTENSION_HIP &&
+			    kind != EXTENSION_SHIM6)
 				break;
 			if ((void *)(ext + 1) > end)
-				return 0;
-			if (p->proto == IPPROTO_FRAGMENT) {
-				p->proto = ext->next;
-				if (ext->fragment_field & bpf_htons(IPV6_FRAGMENT))
-					return 0;
+				return NULL;
+			p->proto = ext->next;
+			if (kind == IPPROTO_FRAGMENT) {
+				if (ext->fragment_field & bpf_htons(IPV6_FRAGMENT)) {
+					note_fragment(p);
+					return NULL;
+				}
 				next += 8;
+			} else if (kind == IPPROTO_AH) {
+				next += (ext->len + 2) * 4;
 			} else {
-				p->proto = ext->next;
 				next += (ext->len + 1) * 8;
 			}
+			next = forget_path(data, next);
+			if (!next)
+				return NULL;
 		}
 		parse_ports(p, next, end);
-		return 0;
+		return next;
 	}
-	return -1;
-}
-
-/* Multiply and fold: two odd constants of high quality (the fraction of the golden ratio; MurmurHash3's). */
-static __always_inline __u64 endpoint_hash(const struct host_key *host, __u16 port)
-{
-	const __u64 *half = (const __u64 *)host->addr;
-	__u64 h = half[0] * 0x9e3779b97f4a7c15ULL;
-
-	h = (h ^ (h >> 32) ^ half[1]) * 0xff51afd7ed558ccdULL;
-	h = (h ^ (h >> 32) ^ port) * 0x9e3779b97f4a7c15ULL;
-	return h ^ (h >> 32);
-}
-
-/* The same for both directions: a sum of the endpoints' hashes does not know their order. */
-static __always_inline __u32 symmetric_hash(const struct packet *p)
-{
-	__u64 h = endpoint_hash(&p->src, p->src_port) + endpoint_hash(&p->dst, p->dst_port) + p->proto;
-
-	h *= 0xff51afd7ed558ccdULL;
-	return h >> 32;
+	return NULL;
 }
 
 #endif

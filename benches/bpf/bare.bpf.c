@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* The yardstick: everything that arrives goes to one AF_XDP socket, nothing is looked at. */
+/* The yardstick: everything that arrives goes to its queue's AF_XDP socket, nothing is looked at. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
-	__uint(max_entries, 1);
+	__uint(max_entries, 64);
 	__type(key, __u32);
 	__type(value, __u32);
 } sockets SEC(".maps");

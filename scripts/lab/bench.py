@@ -128,7 +128,7 @@ class Rig:
 
     def bare(self):
         """Packets per second of a loop that only receives."""
-        command = self.inside(RELEASE / "rw-bare", "--device", "dut", "--cpu", "1")
+        command = self.inside(RELEASE / "rw-bare", "--device", "dut", "--cpus", "1")
         loop = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         loop.stderr.readline()
         sent = self.generate("--seconds", LOAD_SECONDS)

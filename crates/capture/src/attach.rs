@@ -10,7 +10,7 @@ use crate::netdev::Device;
 
 /// Names of Ringward's XDP programs as the kernel has them; a program of that name left behind by an
 /// earlier run may be replaced.
-const OWN_PROGRAMS: [&str; 2] = ["rw_capture", "rw_guard"];
+const OWN_PROGRAMS: [&str; 5] = ["rw_capture", "rw_capture_nic", "rw_inline", "rw_inline_nic", "rw_guard"];
 
 /// How the kernel runs the program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

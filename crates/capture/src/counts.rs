@@ -4,10 +4,10 @@ use libbpf_rs::{MapCore, MapFlags};
 
 use crate::error::CaptureError;
 
-/// Sums a per-CPU structure of 64-bit counters, the only entry of its map, over all CPUs.
-pub(crate) fn sum_per_cpu(map: &impl MapCore, name: &'static str) -> Result<Vec<u64>, CaptureError> {
+/// Sums a per-CPU structure of 64-bit counters over all CPUs.
+pub(crate) fn per_cpu(map: &impl MapCore, name: &'static str, index: u32) -> Result<Vec<u64>, CaptureError> {
     let values = map
-        .lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY)
+        .lookup_percpu(&index.to_ne_bytes(), MapFlags::ANY)
         .map_err(|source| CaptureError::Map { map: name, source })?
         .unwrap_or_default();
     let mut sums = vec![0_u64; map.value_size() as usize / size_of::<u64>()];

@@ -67,23 +67,31 @@ pub enum CaptureError {
         source: io::Error,
     },
     /// An AF_XDP socket could not be made.
-    #[error("interface {name}, queue {queue}: AF_XDP socket: {what}")]
+    #[error("interface {name}, queue {queue}: AF_XDP socket: {source}")]
     Socket {
         /// Interface name.
         name: String,
         /// Receive queue.
         queue: u32,
-        /// What libxdp said, with the kernel's reason.
-        what: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The two devices of an inline pair do not go together.
+    #[error("interface {name}: inline pair: {what}")]
+    Pair {
+        /// Name of the first interface.
+        name: String,
+        /// What does not fit.
+        what: &'static str,
     },
     /// The packet memory could not be made.
-    #[error("interface {name}: UMEM of {bytes} bytes: {what}")]
+    #[error("interface {name}: no {mib} MiB of packet memory: {what}")]
     Umem {
         /// Interface name.
         name: String,
         /// Size asked for.
-        bytes: usize,
-        /// What libxdp said, with the kernel's reason.
+        mib: usize,
+        /// Why not, and what to do.
         what: String,
     },
     /// The configuration asks for more than the program's map holds.
@@ -97,18 +105,6 @@ pub enum CaptureError {
         workers: u32,
         /// The limit.
         limit: usize,
-    },
-    /// The frames of the device do not fit into a chunk of packet memory.
-    #[error(
-        "interface {name}: MTU {mtu} is too large, at most {max} works; `ip link set dev {name} mtu {max}`"
-    )]
-    Mtu {
-        /// Interface name.
-        name: String,
-        /// The device's MTU.
-        mtu: u32,
-        /// The largest that works.
-        max: u32,
     },
     /// A capture file cannot be read.
     #[error("{path}: {what}")]

@@ -7,7 +7,7 @@ use libbpf_rs::OpenObject;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 
 use crate::attach::{Attachment, XdpMode};
-use crate::counts::sum_per_cpu;
+use crate::counts::per_cpu;
 use crate::error::CaptureError;
 use crate::isolation::IsolationMap;
 use crate::layout::GuardCounters;
@@ -64,7 +64,7 @@ impl Guard {
     /// # Errors
     /// What the kernel said.
     pub fn counters(&self) -> Result<GuardCounters, CaptureError> {
-        sum_per_cpu(&self.skel.maps.guard_counts, "guard_counts")
+        per_cpu(&self.skel.maps.guard_counts, "guard_counts", 0)
             .map(|values| GuardCounters::from_values(&values))
     }
 

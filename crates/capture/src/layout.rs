@@ -8,6 +8,12 @@ pub(crate) const FRAME_HEAD: usize = 16;
 /// Sockets that one capture port can have (queues x workers).
 pub const XSKS_CAPACITY: usize = 1024;
 
+/// Queues of a port that are counted one by one.
+pub(crate) const QUEUES_CAPACITY: usize = 256;
+
+/// Flows that can be bypassed at once by default.
+pub const BYPASS_CAPACITY: u32 = 65_536;
+
 /// Hosts that can be isolated at once by default.
 pub const ISOLATION_CAPACITY: u32 = 100_000;
 
@@ -15,12 +21,29 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_ne_bytes)
 }
 
-/// Splits a steered frame into its arrival time (CLOCK_MONOTONIC nanoseconds), the hash that picked its
-/// worker, and the packet.
-pub(crate) fn split_head(frame: &[u8]) -> Option<(u64, u32, &[u8])> {
-    let (head, packet) = frame.split_at_checked(FRAME_HEAD)?;
-    let hash = u64_at(head, 8).to_ne_bytes();
-    Some((u64_at(head, 0), u32::from_ne_bytes([hash[0], hash[1], hash[2], hash[3]]), packet))
+/// `struct frame_head`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FrameHead {
+    /// CLOCK_MONOTONIC nanoseconds.
+    pub(crate) arrival_ns: u64,
+    /// The hash that picked the worker.
+    pub(crate) hash: u32,
+    /// Bytes of the frame on the wire.
+    pub(crate) wire_len: u32,
+}
+
+/// Splits a steered frame into its head and the packet.
+pub(crate) fn split_head(frame: &[u8]) -> Option<(FrameHead, &[u8])> {
+    let (head, packet) = frame.split_first_chunk::<FRAME_HEAD>()?;
+    let [a @ .., _, _, _, _, _, _, _, _] = *head;
+    let [_, _, _, _, _, _, _, _, b @ .., _, _, _, _] = *head;
+    let [_, _, _, _, _, _, _, _, _, _, _, _, c @ ..] = *head;
+    let head = FrameHead {
+        arrival_ns: u64::from_ne_bytes(a),
+        hash: u32::from_ne_bytes(b),
+        wire_len: u32::from_ne_bytes(c),
+    };
+    Some((head, packet))
 }
 
 /// One isolated host as the map has it. Times are CLOCK_MONOTONIC nanoseconds.
@@ -93,18 +116,29 @@ macro_rules! counters {
             pub(crate) fn from_values(values: &[u64]) -> Self {
                 $name { $($field: values.get($index).copied().unwrap_or(0),)* }
             }
+
+            /// Adds another set.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$field += other.$field;)*
+            }
         }
     };
 }
 
 counters! {
-    /// `struct capture_counts` summed over CPUs. received = steered + no_headroom + no_socket.
+    /// `struct capture_counts` of a queue summed over CPUs.
+    /// received = steered + passed + isolated + bypassed + shed + no_headroom + no_socket.
     CaptureCounters:
     received = 0, "Frames that entered the XDP program.";
     received_bytes = 1, "Bytes of these frames.";
     steered = 2, "Frames redirected to a worker's socket.";
-    no_headroom = 3, "Frames dropped because the driver left no room for the frame head.";
-    no_socket = 4, "Frames dropped because no worker listens on their queue.";
+    passed = 3, "Inline: frames that the kernel sent on, because no worker would or could take them.";
+    isolated = 4, "Inline: frames dropped because they are from or to isolated hosts.";
+    bypassed = 5, "Frames of flows that need no more inspection.";
+    shed = 6, "Frames of flows that were given up under overload.";
+    no_headroom = 7, "Frames dropped because the driver left no room for the frame head.";
+    no_socket = 8, "Frames dropped because no worker listens on their queue.";
+    nic_time = 9, "Frames stamped by the NIC.";
 }
 
 counters! {
@@ -130,6 +164,8 @@ mod tests {
     fn limits_are_those_of_the_header() {
         assert_eq!(define("ISOLATION_CAPACITY"), u64::from(ISOLATION_CAPACITY));
         assert_eq!(define("XSKS_CAPACITY"), XSKS_CAPACITY as u64);
+        assert_eq!(define("QUEUES_CAPACITY"), QUEUES_CAPACITY as u64);
+        assert_eq!(define("BYPASS_CAPACITY"), u64::from(BYPASS_CAPACITY));
     }
 
     #[test]
@@ -138,6 +174,8 @@ mod tests {
         let mut frame = [0; 18];
         frame[..8].copy_from_slice(&7_u64.to_ne_bytes());
         frame[8..12].copy_from_slice(&9_u32.to_ne_bytes());
-        assert_eq!(split_head(&frame), Some((7, 9, &[0, 0][..])));
+        frame[12..16].copy_from_slice(&2_u32.to_ne_bytes());
+        let head = FrameHead { arrival_ns: 7, hash: 9, wire_len: 2 };
+        assert_eq!(split_head(&frame), Some((head, &[0, 0][..])));
     }
 }

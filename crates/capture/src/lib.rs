@@ -6,6 +6,7 @@
 
 mod attach;
 mod bind;
+mod bypass;
 mod counts;
 mod error;
 mod guard;
@@ -16,21 +17,30 @@ mod pcap;
 mod pin;
 mod port;
 mod receiver;
+mod single;
+mod sleep;
+mod xsk;
 
 pub use attach::{Attached, XdpMode};
-pub use bind::{BindMode, QueueMode, max_mtu};
+pub use bind::{BindMode, MAX_WHOLE_MTU, Memory, Steering};
+pub use bypass::{BypassCounts, BypassReason, BypassTable, GRACE};
 pub use error::CaptureError;
 pub use guard::Guard;
 pub use isolation::{IsolationMap, PinnedIsolation, WriteError, Written};
-pub use layout::{CaptureCounters, GuardCounters, ISOLATION_CAPACITY, IsolationEntry, XSKS_CAPACITY};
+pub use layout::{
+    BYPASS_CAPACITY, CaptureCounters, GuardCounters, ISOLATION_CAPACITY, IsolationEntry, XSKS_CAPACITY,
+};
 pub use netdev::{Device, Offloads, Promiscuous, own_addresses};
 pub use pcap::{CaptureFile, Record};
 pub use pin::PinFolder;
-pub use port::{CapturePort, PortOptions};
-pub use receiver::{BATCH, Batch, Frame, Receiver, RingCounters, RingStats};
+pub use port::{CapturePort, PortOptions, Shared};
+pub use receiver::{BATCH, Frame, Receiver, ReceiverCounts, RingCounters, RingStats};
+pub use single::SingleQueue;
+pub use sleep::Sleeper;
+pub use xsk::Pages;
 
 /// Sends what libbpf has to say to the log, at debug level: errors come back to the caller anyway, with the
-/// device and the way out. libxdp speaks through libbpf.
+/// device and the way out.
 pub fn log_libbpf() {
     let log = |_, text: String| tracing::debug!("libbpf: {}", text.trim_end());
     libbpf_rs::set_print(Some((libbpf_rs::PrintLevel::Info, log)));

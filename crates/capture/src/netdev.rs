@@ -3,9 +3,11 @@
 //! Everything goes through sockets and libc calls of the current network namespace, not through
 //! `/sys`, which may belong to another one.
 
+use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 use rustix::net::{AddressFamily, SocketType, socket};
 
@@ -13,6 +15,7 @@ const ETHTOOL_GDRVINFO: u32 = 0x03;
 const ETHTOOL_GCHANNELS: u32 = 0x3c;
 const ETHTOOL_GFLAGS: u32 = 0x25;
 const ETHTOOL_GGRO: u32 = 0x2b;
+const ETHTOOL_GET_TS_INFO: u32 = 0x41;
 /// Bits of ETHTOOL_GFLAGS.
 const ETH_FLAG_RXVLAN: u32 = 1 << 8;
 const ETH_FLAG_LRO: u32 = 1 << 15;
@@ -112,13 +115,52 @@ impl Device {
 }
 
 impl Device {
+    /// Whether the NIC has a clock that stamps frames (ETHTOOL_GET_TS_INFO).
+    #[must_use]
+    pub fn has_clock(&self) -> bool {
+        // struct ethtool_ts_info: command, so_timestamping, phc_index (-1: none), ...
+        let mut info = [0_u32; 11];
+        info[0] = ETHTOOL_GET_TS_INFO;
+        let (Ok(socket), Ok(request)) = (control_socket(), request(&self.name)) else { return false };
+        ethtool(&socket, request, &mut info).is_ok() && info[2].cast_signed() >= 0
+    }
+
+    /// The device's folder in sysfs, if that is of this network namespace.
+    #[must_use]
+    pub fn sysfs(&self) -> Option<PathBuf> {
+        let folder = Path::new("/sys/class/net").join(&self.name);
+        let index: i32 = fs::read_to_string(folder.join("ifindex")).ok()?.trim().parse().ok()?;
+        (index == self.index).then_some(folder)
+    }
+
+    /// The NIC's interrupts and the CPUs that take each (proc(5), `irq/N/smp_affinity_list`), in order.
+    #[must_use]
+    pub fn irqs(&self) -> Vec<(u32, String)> {
+        let Some(folder) = self.sysfs() else { return Vec::new() };
+        let listed = fs::read_dir(folder.join("device/msi_irqs")).into_iter().flatten().flatten();
+        let mut irqs: Vec<u32> = listed.filter_map(|e| e.file_name().to_str()?.parse().ok()).collect();
+        irqs.sort_unstable();
+        let cpus = |irq: u32| {
+            let list = fs::read_to_string(format!("/proc/irq/{irq}/smp_affinity_list")).ok()?;
+            Some((irq, list.trim().to_owned()))
+        };
+        irqs.into_iter().filter_map(cpus).collect()
+    }
+
+    /// The NUMA node that the NIC is attached to, if the machine has several.
+    #[must_use]
+    pub fn numa_node(&self) -> Option<u32> {
+        let node = fs::read_to_string(self.sysfs()?.join("device/numa_node")).ok()?;
+        node.trim().parse().ok()
+    }
+
     /// Frames that NIC and driver have dropped before any program saw them, since the device was made
     /// (proc_pid_net(5), `dev`: the columns drop, which has those that the NIC missed in it, and fifo).
     ///
     /// # Errors
     /// The file cannot be read, or has no such device.
     pub fn rx_dropped(&self) -> io::Result<u64> {
-        let table = std::fs::read_to_string("/proc/thread-self/net/dev")?;
+        let table = fs::read_to_string("/proc/thread-self/net/dev")?;
         dropped_in(&table, &self.name)
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "not in /proc/thread-self/net/dev"))
     }

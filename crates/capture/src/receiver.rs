@@ -1,91 +1,109 @@
-//! One worker's receiving end of a capture port: its own socket on every queue.
+//! One worker's end of a port: its own socket on every queue, and the frames on their way through.
 //!
-//! A queue's fill ring has one producer, but several workers give frames back to it. Each worker
-//! returns its frames through a single-producer ring of its own; whichever worker finds the filler
-//! free moves them on into the fill ring. Nobody waits: a worker that finds it taken goes on, because
-//! the holder, or the next worker to come by, moves its frames too. A queue has so many frames that
-//! all receive rings together cannot hold them all, so a slow worker cannot starve the others.
+//! A queue's fill ring has one producer, but several workers give frames back to it. Whoever finds its lock free
+//! fills it; nobody waits. What cannot be given back at once goes to the worker's stash, what the stash cannot hold
+//! goes to the lock-free pool, and every worker tops half-empty fill rings up from there. There are more frames than
+//! all rings together can hold, so a worker that does not empty its own cannot starve the others.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
-use std::time::Duration;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use rtrb::{Consumer, Producer};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use xsk_rs::{FillQueue, FrameDesc, RxQueue, TxQueue, Umem};
+use rustix::net::sockopt;
+use rustix::net::xdp::{XdpDesc, XdpDescOptions};
 
-use crate::layout::split_head;
+use crate::bind::{MAX_FRAME, Place};
+use crate::layout::{FRAME_HEAD, split_head};
+use crate::xsk::{Consumer, Producer, QueueRings, Socket, Umem, Xsk};
 
 /// Frames handled at once: enough to pay for a ring operation, few enough to stay in the cache.
 pub const BATCH: usize = 64;
+/// Frames that a worker keeps to itself while a fill ring's lock is taken.
+pub(crate) const STASH: usize = 4 * BATCH;
+/// Rounds of asking the kernel to send before the rest waits for the next batch.
+const SEND_ROUNDS: u32 = 8;
+const NO_DESC: XdpDesc = XdpDesc { addr: 0, len: 0, options: XdpDescOptions::empty() };
 
-/// A received frame, borrowed from packet memory until the batch ends.
+/// A received frame, borrowed from packet memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
     /// The frame from its link header on.
     pub bytes: &'a [u8],
-    /// When it entered the XDP program (CLOCK_MONOTONIC nanoseconds).
+    /// Its length on the wire; more than there are bytes if it did not fit into packet memory.
+    pub wire_len: u32,
+    /// When it entered the NIC or the XDP program (CLOCK_MONOTONIC nanoseconds).
     pub arrival_ns: u64,
     /// The symmetric flow hash by which it was steered: worker = hash % workers.
     pub hash: u32,
+    /// The device of the port that it came in by: 0, or 1 for the second of an inline pair.
+    pub device: usize,
 }
 
-/// Moves returned frames into the fill ring of one queue.
-pub(crate) struct Filler {
-    fill: FillQueue,
-    returns: Vec<Consumer<FrameDesc>>,
-    /// Frames on their way from `returns` to `fill`.
-    batch: [FrameDesc; BATCH],
-    pending: usize,
+/// What the sockets of one queue share.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) rings: Mutex<QueueRings>,
 }
 
-impl Filler {
-    pub(crate) fn new(fill: FillQueue, returns: Vec<Consumer<FrameDesc>>) -> Self {
-        Filler { fill, returns, batch: [FrameDesc::default(); BATCH], pending: 0 }
-    }
-
-    fn refill(&mut self) {
-        loop {
-            for ring in &mut self.returns {
-                while self.pending < BATCH {
-                    let Ok(frame) = ring.pop() else { break };
-                    self.batch[self.pending] = frame;
-                    self.pending += 1;
-                }
-            }
-            if self.pending == 0 {
-                return;
-            }
-            // SAFETY: each of these frames was received on this UMEM, given back by its worker, and is
-            // in nobody else's hands.
-            let done = unsafe { self.fill.produce(&self.batch[..self.pending]) };
-            self.batch.copy_within(done..self.pending, 0);
-            self.pending -= done;
-            if done == 0 {
-                return;
-            }
+impl Queue {
+    /// The rings, if nobody is at them.
+    fn try_lock(&self) -> Option<MutexGuard<'_, QueueRings>> {
+        match self.rings.try_lock() {
+            Ok(rings) => Some(rings),
+            Err(TryLockError::WouldBlock) => None,
+            // A worker panicked while it held the lock; indices are published last, so the rings are whole.
+            Err(TryLockError::Poisoned(poisoned)) => Some(PoisonError::into_inner(poisoned)),
         }
     }
 
-    /// Tells a driver that sleeps for want of frames that there are some (XDP_USE_NEED_WAKEUP).
-    fn wake(&self, rx: &mut RxQueue) -> io::Result<()> {
-        if self.fill.needs_wakeup() { self.fill.wakeup(rx.fd_mut(), 0) } else { Ok(()) }
+    /// Fills the ring for the first time.
+    pub(crate) fn fill_from(&self, umem: &Umem) {
+        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        while rings.fill.room(1) > 0 {
+            let Some(chunk) = umem.take() else { return };
+            rings.fill.push(&[chunk]);
+        }
     }
 }
 
 /// One worker's socket on one queue.
-pub(crate) struct QueueSocket {
-    /// The packet memory of the queue, shared with the other workers' sockets on it.
-    pub(crate) umem: Umem,
-    pub(crate) rx: RxQueue,
-    /// Never used to send; libxdp makes it, and dropping it would be dropping part of the socket.
-    pub(crate) _tx: TxQueue,
-    pub(crate) give_back: Producer<FrameDesc>,
-    pub(crate) filler: Arc<Mutex<Filler>>,
+#[derive(Debug)]
+pub(crate) struct Lane {
+    place: Place,
+    socket: Socket,
+    rx: Consumer<XdpDesc>,
+    tx: Option<Producer<XdpDesc>>,
+    queue: Arc<Queue>,
+    /// On a pair: the lane of the other device through which frames of this one leave.
+    forward: Option<usize>,
 }
 
-/// What the kernel counted on a worker's sockets (getsockopt XDP_STATISTICS).
+impl Lane {
+    pub(crate) fn new(place: Place, xsk: Xsk, queue: Arc<Queue>) -> io::Result<Self> {
+        let rx = xsk.rx.ok_or_else(|| io::Error::other("no receive ring"))?;
+        Ok(Lane { place, socket: xsk.socket, rx, tx: xsk.tx, queue, forward: None })
+    }
+}
+
+/// What a receiver counts itself. One writer, any readers.
+#[derive(Debug, Default)]
+pub struct ReceiverCounts {
+    /// Frames longer than packet memory takes; their beginning was delivered.
+    pub truncated: AtomicU64,
+    /// Times that a fill ring was half empty and the pool had nothing for it.
+    pub pool_empty: AtomicU64,
+    /// Frames put on a transmit ring.
+    pub forwarded: AtomicU64,
+    /// Frames not forwarded because the transmit ring was full.
+    pub tx_ring_full: AtomicU64,
+}
+
+fn add(counter: &AtomicU64, n: u64) {
+    counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+}
+
+/// What the kernel counted on sockets (getsockopt XDP_STATISTICS).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RingCounters {
     /// Frames lost because the worker's receive ring was full.
@@ -94,159 +112,318 @@ pub struct RingCounters {
     pub rx_dropped: u64,
     /// Times the fill ring was found empty.
     pub fill_ring_empty: u64,
+    /// Descriptors on a transmit ring that the kernel refused.
+    pub tx_invalid: u64,
 }
 
-/// A worker's receiving end of one capture port.
+impl RingCounters {
+    /// Adds another socket's.
+    pub fn add(&mut self, other: &Self) {
+        self.rx_ring_full += other.rx_ring_full;
+        self.rx_dropped += other.rx_dropped;
+        self.fill_ring_empty += other.fill_ring_empty;
+        self.tx_invalid += other.tx_invalid;
+    }
+}
+
+/// A worker's end of one port.
+#[derive(Debug)]
 pub struct Receiver {
-    sockets: Vec<QueueSocket>,
-    batch: [FrameDesc; BATCH],
+    umem: Arc<Umem>,
+    lanes: Vec<Lane>,
+    /// Free chunks.
+    stash: Vec<u64>,
+    batch: Box<[XdpDesc; BATCH]>,
+    /// Where a frame of several chunks is put together.
+    scratch: Vec<u8>,
+    counts: Arc<ReceiverCounts>,
     /// Where the next round begins, so that no queue is served last for ever.
     next: usize,
 }
 
-impl std::fmt::Debug for Receiver {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Receiver").field("queues", &self.sockets.len()).finish_non_exhaustive()
-    }
-}
-
 impl Receiver {
-    pub(crate) fn new(sockets: Vec<QueueSocket>) -> Self {
-        Receiver { sockets, batch: [FrameDesc::default(); BATCH], next: 0 }
+    pub(crate) fn new(umem: Arc<Umem>, mut lanes: Vec<Lane>, pair: bool) -> Result<Self, &'static str> {
+        if pair {
+            for at in 0..lanes.len() {
+                let place = lanes[at].place;
+                let others: Vec<usize> =
+                    (0..lanes.len()).filter(|&i| lanes[i].place.device != place.device).collect();
+                let to = others.get(place.queue as usize % others.len().max(1));
+                lanes[at].forward = Some(*to.ok_or("both devices of a pair need a queue for every worker")?);
+            }
+        }
+        Ok(Receiver {
+            umem,
+            lanes,
+            stash: Vec::with_capacity(STASH + 2 * BATCH),
+            batch: Box::new([NO_DESC; BATCH]),
+            scratch: Vec::with_capacity(MAX_FRAME as usize + FRAME_HEAD),
+            counts: Arc::default(),
+            next: 0,
+        })
     }
 
-    /// Receives a batch from each queue and hands it to `work`; the frames go back to their fill rings
-    /// when it returns. Never blocks, never allocates. The number of frames received.
-    pub fn receive(&mut self, mut work: impl FnMut(&Batch<'_>)) -> usize {
+    /// Receives a batch from each queue and hands its frames to `work` in the order of their arrival; then they
+    /// leave through the other device of a pair, or go back to the fill rings. Never blocks, never allocates.
+    /// The number of frames received.
+    pub fn receive(&mut self, mut work: impl FnMut(&Frame<'_>)) -> usize {
         let mut total = 0;
-        let queues = self.sockets.len();
-        for turn in 0..queues {
-            let socket = &mut self.sockets[(self.next + turn) % queues];
-            // Refill before looking: a driver must not run dry while we work.
-            give(socket, &[]);
-            // SAFETY: the descriptors are filled by this socket, which is bound to its `umem`.
-            let count = unsafe { socket.rx.consume(&mut self.batch) };
+        let lanes = self.lanes.len();
+        for turn in 0..lanes {
+            let at = (self.next + turn) % lanes;
+            let count = self.take(at);
             if count > 0 {
-                work(&Batch { umem: &socket.umem, frames: &self.batch[..count] });
-                give(socket, &self.batch[..count]);
-                total += count;
+                total += self.deliver(at, count, &mut work);
+                match self.lanes[at].forward {
+                    Some(to) => self.forward(to, count),
+                    None => self.give_back(count),
+                }
             }
+            self.top_up(at);
         }
         self.next = self.next.wrapping_add(1);
         total
     }
 
-    /// Sleeps until a frame is there or `timeout` is over. Also wakes drivers that need it.
-    ///
-    /// # Errors
-    /// What poll(2) said; an interrupted sleep is no error.
-    pub fn wait(&mut self, timeout: Duration) -> io::Result<()> {
-        for socket in &mut self.sockets {
-            if let Ok(filler) = socket.filler.try_lock() {
-                filler.wake(&mut socket.rx)?;
+    /// The fullest receive ring: frames that wait in it, of how many.
+    pub fn depth(&mut self) -> (u32, u32) {
+        let of = |lane: &mut Lane| (lane.rx.depth(), lane.rx.size());
+        self.lanes.iter_mut().map(of).max().unwrap_or((0, 1))
+    }
+
+    /// Copies the next descriptors into the batch, whole frames only.
+    fn take(&mut self, at: usize) -> usize {
+        let rx = &mut self.lanes[at].rx;
+        let count = rx.peek(&mut self.batch[..]);
+        let is_last = |desc: &XdpDesc| !desc.options.contains(XdpDescOptions::XDP_PKT_CONTD);
+        let whole = match self.batch[..count].iter().rposition(is_last) {
+            Some(last) => last + 1,
+            // The kernel publishes a frame's descriptors together and makes no more than 18 of one.
+            None => count,
+        };
+        rx.release(whole);
+        whole
+    }
+
+    fn deliver(&mut self, at: usize, count: usize, work: &mut impl FnMut(&Frame<'_>)) -> usize {
+        let device = self.lanes[at].place.device;
+        let (mut frames, mut truncated) = (0, 0);
+        self.scratch.clear();
+        for desc in &self.batch[..count] {
+            // SAFETY: the chunk came from a receive ring and is given away only when the batch is over.
+            let piece = unsafe { self.umem.bytes(desc.addr, desc.len) };
+            let more = desc.options.contains(XdpDescOptions::XDP_PKT_CONTD);
+            let whole = if more || !self.scratch.is_empty() {
+                let room = self.scratch.capacity() - self.scratch.len();
+                self.scratch.extend_from_slice(&piece[..piece.len().min(room)]);
+                if more {
+                    continue;
+                }
+                &self.scratch[..]
+            } else {
+                piece
+            };
+            // A frame without our head cannot be: the program puts it before each.
+            if let Some((head, bytes)) = split_head(whole) {
+                frames += 1;
+                truncated += u64::from(head.wire_len as usize > bytes.len());
+                work(&Frame {
+                    bytes,
+                    wire_len: head.wire_len,
+                    arrival_ns: head.arrival_ns,
+                    hash: head.hash,
+                    device,
+                });
             }
+            self.scratch.clear();
         }
-        let fds: Vec<i32> = self.sockets.iter().map(|s| s.rx.fd().as_raw_fd()).collect();
-        let mut polled: Vec<PollFd<'_>> = fds
-            .iter()
-            // SAFETY: the sockets outlive this call, and with them their descriptors.
-            .map(|&fd| PollFd::from_borrowed_fd(unsafe { BorrowedFd::borrow_raw(fd) }, PollFlags::IN))
-            .collect();
-        let timeout = Timespec::try_from(timeout).map_err(io::Error::other)?;
-        match poll(&mut polled, Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(err) => Err(err.into()),
+        if truncated > 0 {
+            add(&self.counts.truncated, truncated);
+        }
+        frames
+    }
+
+    /// Puts the batch's chunks into the stash.
+    fn give_back(&mut self, count: usize) {
+        for desc in &self.batch[..count] {
+            let chunk = self.umem.chunk_of(desc.addr);
+            keep(&mut self.stash, &self.umem, chunk);
         }
     }
 
-    /// A handle on the kernel's counters of these sockets, for another thread. It keeps the sockets
-    /// alive, and so must go before the ports can be bound anew.
+    /// Sends the batch out by another lane, without the heads. What its ring has no room for is dropped.
+    fn forward(&mut self, to: usize, count: usize) {
+        let mut begins = true;
+        for desc in &mut self.batch[..count] {
+            if begins {
+                desc.addr += FRAME_HEAD as u64;
+                desc.len -= FRAME_HEAD as u32;
+            }
+            begins = !desc.options.contains(XdpDescOptions::XDP_PKT_CONTD);
+        }
+        let lane = &mut self.lanes[to];
+        let Some(tx) = &mut lane.tx else { return self.give_back(count) };
+        let room = (tx.room(count as u32) as usize).min(count);
+        let is_last = |desc: &XdpDesc| !desc.options.contains(XdpDescOptions::XDP_PKT_CONTD);
+        let whole = self.batch[..room].iter().rposition(is_last).map_or(0, |last| last + 1);
+        tx.push(&self.batch[..whole]);
+        let frames = |descs: &[XdpDesc]| descs.iter().filter(|d| is_last(d)).count() as u64;
+        add(&self.counts.forwarded, frames(&self.batch[..whole]));
+        if whole < count {
+            add(&self.counts.tx_ring_full, frames(&self.batch[whole..count]));
+            for at in whole..count {
+                let chunk = self.umem.chunk_of(self.batch[at].addr);
+                keep(&mut self.stash, &self.umem, chunk);
+            }
+        }
+        self.send(to);
+    }
+
+    /// Asks the kernel to send what is on a lane's transmit ring.
+    fn send(&mut self, at: usize) {
+        let lane = &mut self.lanes[at];
+        let Some(tx) = &mut lane.tx else { return };
+        for _ in 0..SEND_ROUNDS {
+            if tx.pending() == 0 || !tx.needs_wakeup() {
+                return;
+            }
+            match lane.socket.wake_tx() {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(err) => {
+                    tracing::debug!("send: {err}");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Moves free chunks into a queue's fill ring if nobody else is at it.
+    fn top_up(&mut self, at: usize) {
+        let lane = &mut self.lanes[at];
+        let Some(mut rings) = lane.queue.try_lock() else { return };
+        if lane.tx.is_some() {
+            let mut done = [0_u64; BATCH];
+            loop {
+                let count = rings.completion.peek(&mut done);
+                for &address in &done[..count] {
+                    keep(&mut self.stash, &self.umem, self.umem.chunk_of(address));
+                }
+                rings.completion.release(count);
+                if count < BATCH {
+                    break;
+                }
+            }
+        }
+        let fill = &mut rings.fill;
+        let room = fill.room(self.stash.len() as u32) as usize;
+        let from = self.stash.len().saturating_sub(room);
+        let given = fill.push(&self.stash[from..]);
+        self.stash.truncate(self.stash.len() - given);
+        let half = fill.size() / 2;
+        if fill.room(half) > half {
+            let (mut taken, mut count) = ([0_u64; BATCH], 0);
+            while count < BATCH
+                && let Some(chunk) = self.umem.take()
+            {
+                taken[count] = chunk;
+                count += 1;
+            }
+            fill.push(&taken[..count]);
+            if count == 0 {
+                add(&self.counts.pool_empty, 1);
+            }
+        }
+        if fill.needs_wakeup()
+            && let Err(err) = lane.socket.wake_rx()
+        {
+            tracing::debug!("wake-up: {err}");
+        }
+    }
+
+    /// To be called before sleeping on [`Receiver::sockets`]: gives everything back, wakes drivers that need it.
+    /// False if frames still wait to be sent.
+    pub fn settle(&mut self) -> bool {
+        let mut settled = true;
+        for at in 0..self.lanes.len() {
+            self.send(at);
+            self.top_up(at);
+            settled &= self.lanes[at].tx.as_mut().is_none_or(|tx| tx.pending() == 0);
+        }
+        settled
+    }
+
+    /// Makes the kernel poll each queue for this worker (busy polling).
+    ///
+    /// # Errors
+    /// What recvmsg(2) said.
+    pub fn busy_poll(&self) -> io::Result<()> {
+        self.lanes.iter().try_for_each(|lane| lane.socket.wake_rx())
+    }
+
+    /// Prepares the sockets for [`Receiver::busy_poll`], or undoes it (socket(7), SO_PREFER_BUSY_POLL).
+    ///
+    /// # Errors
+    /// What setsockopt(2) said.
+    pub fn set_busy_poll(&self, on: bool) -> io::Result<()> {
+        self.lanes.iter().try_for_each(|lane| lane.socket.set_busy_poll(on))
+    }
+
+    /// The sockets, for poll(2) and its like.
+    pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.lanes.iter().map(|lane| lane.socket.fd())
+    }
+
+    /// A handle on the counters of this receiver, for another thread. It keeps the sockets alive, and so must go
+    /// before the ports can be bound anew.
     ///
     /// # Errors
     /// No descriptor left.
     pub fn ring_stats(&self) -> io::Result<RingStats> {
-        let clone = |socket: &QueueSocket| {
-            // SAFETY: the socket is alive while `self` is borrowed.
-            unsafe { BorrowedFd::borrow_raw(socket.rx.fd().as_raw_fd()) }.try_clone_to_owned()
-        };
-        Ok(RingStats(self.sockets.iter().map(clone).collect::<io::Result<_>>()?))
+        let sockets = self
+            .lanes
+            .iter()
+            .map(|lane| Ok((lane.place.device, lane.place.queue, lane.socket.try_clone()?)))
+            .collect::<io::Result<_>>()?;
+        Ok(RingStats { sockets, counts: self.counts.clone() })
     }
+}
+
+/// Keeps a free chunk, in the pool if the stash is full.
+fn keep(stash: &mut Vec<u64>, umem: &Umem, chunk: u64) {
+    if stash.len() < STASH { stash.push(chunk) } else { umem.put(chunk) }
 }
 
 /// See [`Receiver::ring_stats`].
 #[derive(Debug)]
-pub struct RingStats(Vec<OwnedFd>);
+pub struct RingStats {
+    /// Device of the port, queue, socket.
+    sockets: Vec<(usize, u32, OwnedFd)>,
+    counts: Arc<ReceiverCounts>,
+}
 
 impl RingStats {
-    /// The counters, summed over the worker's sockets.
+    /// The kernel's counters of each socket: device of the port, queue, counters.
     ///
     /// # Errors
     /// What getsockopt(2) said.
-    pub fn read(&self) -> io::Result<RingCounters> {
-        let mut sum = RingCounters::default();
-        for socket in &self.0 {
-            let stats = statistics(socket)?;
-            sum.rx_ring_full += stats.rx_ring_full;
-            sum.rx_dropped += stats.rx_dropped;
-            sum.fill_ring_empty += stats.rx_fill_ring_empty_descs;
-        }
-        Ok(sum)
+    pub fn read(&self) -> io::Result<Vec<(usize, u32, RingCounters)>> {
+        let read = |(device, queue, socket): &(usize, u32, OwnedFd)| {
+            let stats = sockopt::xdp_statistics(socket)?;
+            let counters = RingCounters {
+                rx_ring_full: stats.rx_ring_full.unwrap_or(0),
+                rx_dropped: stats.rx_dropped,
+                fill_ring_empty: stats.rx_fill_ring_empty_descs.unwrap_or(0),
+                tx_invalid: stats.tx_invalid_descs,
+            };
+            Ok((*device, *queue, counters))
+        };
+        self.sockets.iter().map(read).collect()
     }
-}
 
-fn statistics(socket: &OwnedFd) -> io::Result<libc::xdp_statistics> {
-    // SAFETY: xdp_statistics is plain data; all zeroes is a valid value.
-    let mut stats: libc::xdp_statistics = unsafe { std::mem::zeroed() };
-    let mut len = size_of_val(&stats) as libc::socklen_t;
-    // SAFETY: the pointers describe `stats` and `len`, which outlive the call.
-    let done = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_XDP,
-            libc::XDP_STATISTICS,
-            (&raw mut stats).cast(),
-            &raw mut len,
-        )
-    };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(stats) }
-}
-
-/// Returns frames, and moves on what is waiting if no other worker is at it.
-fn give(socket: &mut QueueSocket, frames: &[FrameDesc]) {
-    for &frame in frames {
-        // The ring holds as many frames as the queue has: it cannot be full.
-        let pushed = socket.give_back.push(frame);
-        debug_assert!(pushed.is_ok(), "more frames than the queue has");
-    }
-    match socket.filler.try_lock() {
-        Ok(mut filler) => filler.refill(),
-        Err(TryLockError::WouldBlock) => {}
-        // A worker panicked while it held the filler; its state is a plain list, still whole.
-        Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned).refill(),
-    }
-}
-
-/// Up to [`BATCH`] frames of one queue.
-pub struct Batch<'a> {
-    umem: &'a Umem,
-    frames: &'a [FrameDesc],
-}
-
-impl std::fmt::Debug for Batch<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Batch").field("frames", &self.frames.len()).finish_non_exhaustive()
-    }
-}
-
-impl<'a> Batch<'a> {
-    /// The frames in the order of their arrival. A frame without the head that the XDP program puts
-    /// before each cannot be, and would be skipped.
-    pub fn frames(&self) -> impl Iterator<Item = Frame<'a>> + '_ {
-        self.frames.iter().filter_map(|desc| {
-            // SAFETY: the descriptor came from a receive ring of this UMEM, and the frame is given
-            // back only when the batch is over; nobody writes to it until then.
-            let data: &'a [u8] = unsafe { self.umem.data(desc) }.contents();
-            split_head(data).map(|(arrival_ns, hash, bytes)| Frame { bytes, arrival_ns, hash })
-        })
+    /// What the receiver counted.
+    #[must_use]
+    pub fn counts(&self) -> &ReceiverCounts {
+        &self.counts
     }
 }

@@ -41,6 +41,11 @@ impl WallClock {
         }
     }
 
+    /// The wall-clock time of a monotonic one, in no order with arrivals.
+    pub(crate) fn wall_of(&self, monotonic: Nanos) -> Nanos {
+        Nanos(monotonic.0 + self.offset)
+    }
+
     /// The wall-clock time of an arrival.
     pub(crate) fn of(&mut self, arrival: Nanos) -> Nanos {
         self.last = self.last.max(Nanos(arrival.0 + self.offset));

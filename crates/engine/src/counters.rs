@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wire::Malformed;
 
+use crate::histogram::AtomicHistogram;
+
 macro_rules! counters {
     ($($field:ident => $name:literal, $doc:literal;)*) => {
         /// Counters of one worker. Only that worker writes them, anybody may read them at any time.
@@ -12,11 +14,20 @@ macro_rules! counters {
             $(#[doc = $doc] pub $field: Counter,)*
             /// Frames that could not be decoded, by reason.
             pub malformed: [Counter; Malformed::ALL.len()],
+            /// Frames that waited in the fullest receive ring, at every batch.
+            pub(crate) ring_depth: AtomicHistogram,
+            /// Nanoseconds a packet, averaged over each batch.
+            pub(crate) packet_ns: AtomicHistogram,
         }
 
         impl Default for WorkerCounters {
             fn default() -> Self {
-                WorkerCounters { $($field: Counter::default(),)* malformed: std::array::from_fn(|_| Counter::default()) }
+                WorkerCounters {
+                    $($field: Counter::default(),)*
+                    malformed: std::array::from_fn(|_| Counter::default()),
+                    ring_depth: AtomicHistogram::default(),
+                    packet_ns: AtomicHistogram::default(),
+                }
             }
         }
 
@@ -55,6 +66,10 @@ counters! {
     flows_tcp => "flow.tcp", "TCP flows opened.";
     flows_udp => "flow.udp", "UDP flows opened.";
     flows_active => "flow.active", "Flows live now.";
+    bypass_inspected => "bypass.flows_inspected", "Flows bypassed because there was nothing more to be learned.";
+    bypass_shed => "bypass.flows_shed", "Flows bypassed because the worker was overloaded and they were its heaviest.";
+    bypass_refused => "bypass.refused", "Flows that should have been bypassed and found the table full.";
+    busy_poll_failed => "capture.busy_poll_failed", "Workers that gave busy polling up.";
     flows_evicted => "flow.evicted", "Flows that had to go because the table was full.";
     gaps => "tcp.reassembly_gap", "Holes in TCP streams that nothing filled.";
     parser_limits => "app_layer.limits_hit", "Times a parser met one of its limits.";

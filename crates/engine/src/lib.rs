@@ -4,15 +4,19 @@
 //! writes, a control socket. [`replay`] runs the same [`Worker`] over capture files.
 #![forbid(unsafe_code)]
 
+mod bypass;
 mod clock;
 mod control;
 mod counters;
+mod histogram;
 mod lookback;
 mod options;
+mod ports;
 mod register;
 mod replay;
 mod sensor;
 mod session;
+mod shed;
 mod stats;
 mod threads;
 mod warden;
@@ -21,7 +25,9 @@ mod worker;
 pub use clock::monotonic;
 pub use control::{ControlError, Reply, Request, request};
 pub use counters::{Counter, WORKER_COUNTERS, WorkerCounters};
-pub use options::{CapturePortOptions, GuardPort, SensorError, SensorOptions, Wakeup};
+pub use options::{
+    BypassOptions, CapturePortOptions, GuardPort, InlinePair, SensorError, SensorOptions, Wakeup,
+};
 pub use replay::{ReplayError, ReplayOptions, ReplaySummary, replay};
 pub use sensor::{Sensor, Stopped};
 pub use stats::{EACH_COUNTERS, PORT_COUNTERS, Stats, VERDICT_COUNTERS};

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use capture::{BindMode, CaptureError, XdpMode};
+use capture::{BindMode, CaptureError, Steering, XdpMode};
 use thiserror::Error;
 use verdict::Policy;
 
@@ -29,6 +29,32 @@ pub enum Wakeup {
     Adaptive,
     /// Looks again for ever: the core is its own.
     Spin,
+    /// Lets the kernel poll the NIC from the worker's core, without interrupts.
+    BusyPoll,
+}
+
+/// Two ports that make a wire, with the sensor in it.
+#[derive(Clone, Debug)]
+pub struct InlinePair {
+    /// Interface names.
+    pub names: [String; 2],
+    /// How the kernel runs the program.
+    pub mode: XdpMode,
+    /// How frames reach packet memory.
+    pub bind: BindMode,
+    /// Whether frames are dropped when no worker takes them, instead of sent on.
+    pub fail_closed: bool,
+}
+
+/// Flows whose packets the kernel counts in place of the workers.
+#[derive(Clone, Copy, Debug)]
+pub struct BypassOptions {
+    /// Flows at once.
+    pub capacity: u32,
+    /// Bypass flows from which nothing more can be learned.
+    pub inspected: bool,
+    /// Bypass the heaviest flows under overload.
+    pub shed: bool,
 }
 
 /// A guard port to open.
@@ -45,6 +71,14 @@ pub struct GuardPort {
 pub struct SensorOptions {
     /// Ports that are read.
     pub capture: Vec<CapturePortOptions>,
+    /// Pairs of ports that are a wire.
+    pub inline: Vec<InlinePair>,
+    /// Which worker gets a frame.
+    pub steering: Steering,
+    /// Whether a packet in a tunnel belongs to the inner flow.
+    pub tunnels: bool,
+    /// Flows that are left to the kernel.
+    pub bypass: BypassOptions,
     /// Ports on which isolated hosts are dropped.
     pub guard: Vec<GuardPort>,
     /// Number of workers.

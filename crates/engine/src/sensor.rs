@@ -7,18 +7,25 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use capture::{CaptureError, CapturePort, Device, Guard, IsolationMap, PinFolder, PortOptions};
-use crossbeam_channel::{Sender, bounded};
+use capture::{
+    BypassTable, CaptureError, CapturePort, Device, GRACE, Guard, IsolationMap, PinFolder, Sleeper,
+};
+use crossbeam_channel::{Sender, bounded, unbounded};
 use detect::IndicatorDetector;
 use output::{Event, Recorder, Source, Stamp, Written};
 use verdict::Judge;
 
+use crate::bypass::Bypasser;
 use crate::clock;
 use crate::control::Listener;
 use crate::counters::WorkerCounters;
 use crate::options::{SensorError, SensorOptions};
+use crate::ports::{Maps, PortPlan};
 use crate::stats::{Gauges, Stats};
-use crate::threads::{EVENT_QUEUE, Record, WardenThread, WorkerThread, allowed_cpus, record};
+use crate::threads::{
+    EVENT_QUEUE, Port, PortWatch, Record, WardenThread, Watchdog, Watched, WorkerThread, allowed_cpus, keep,
+    record,
+};
 use crate::warden::{Enforcement, Warden};
 use crate::worker::Worker;
 
@@ -30,16 +37,19 @@ const REQUEST_QUEUE: usize = 16;
 /// A running sensor.
 #[derive(Debug)]
 pub struct Sensor {
-    ports: Vec<Arc<CapturePort>>,
     guard: Option<Arc<Guard>>,
     pins: PinFolder,
     gauges: Arc<Gauges>,
     workers: Vec<JoinHandle<()>>,
+    keeper: JoinHandle<()>,
     warden: JoinHandle<Warden>,
     recorder: JoinHandle<io::Result<Written>>,
     control: JoinHandle<()>,
+    watch: JoinHandle<Vec<Arc<CapturePort>>>,
     records: Sender<Record>,
     source: Source,
+    inline: bool,
+    stop_watch: Arc<AtomicBool>,
     stop_workers: Arc<AtomicBool>,
     stop_control: Arc<AtomicBool>,
 }
@@ -53,6 +63,8 @@ pub struct Stopped {
     pub latency_ns: (u64, u64, u64, u64),
     /// Hosts that stay isolated: the guard ports are left in force for them.
     pub still_isolated: Vec<IpAddr>,
+    /// Inline ports are left in force: the kernel forwards by itself.
+    pub inline: bool,
     /// Files written.
     pub written: Written,
 }
@@ -83,72 +95,49 @@ impl Sensor {
     ) -> Result<Self, SensorError> {
         let listener = Listener::bind(&options.socket)
             .map_err(|source| SensorError::Control { path: options.socket.clone(), source })?;
-        let devices = Devices::open(&options)?;
+        let plans = PortPlan::all(&options);
+        // All devices are looked up before anything is attached anywhere.
+        for plan in &plans {
+            plan.devices()?;
+        }
+        let guards = guard_devices(&options)?;
         let mut policy = options.policy.clone();
         for own in capture::own_addresses().unwrap_or_default() {
             policy.protected.add(own.into(), "the sensor's own address");
         }
         let map = IsolationMap::open(pins, options.isolation_capacity)?;
         let mut guard = Guard::load(&map)?;
-        for (device, port) in devices.guard.iter().zip(&options.guard) {
+        for (device, port) in guards.iter().zip(&options.guard) {
             if let Err(err) = guard.attach(device, port.mode) {
                 let _ = guard.detach();
                 return Err(err.into());
             }
         }
+        let isolation = map.fd().try_clone_to_owned().map_err(thread_error)?;
+        let bypass = Arc::new(BypassTable::new(options.bypass.capacity)?);
+        let maps = Arc::new(Maps { bypass: bypass.clone(), isolation });
+        let counters: Vec<Arc<WorkerCounters>> = (0..options.workers).map(|_| Arc::default()).collect();
         let guarded = !options.guard.is_empty();
         let guard = Arc::new(guard);
-        let mut lanes: Vec<Vec<(capture::Receiver, Source)>> =
-            (0..options.workers).map(|_| Vec::new()).collect();
-        let mut ports: Vec<Arc<CapturePort>> = Vec::new();
-        for (device, port) in devices.capture.iter().zip(&options.capture) {
-            let settings = PortOptions {
-                workers: options.workers,
-                rx_ring: options.rx_ring,
-                mode: port.mode,
-                bind: port.bind,
-            };
-            match CapturePort::open(device, settings) {
-                Ok((port, receivers)) => {
-                    ports.push(Arc::new(port));
-                    let source = Source::Interface(Arc::from(device.name.as_str()));
-                    for (lane, receiver) in lanes.iter_mut().zip(receivers) {
-                        lane.push((receiver, source.clone()));
-                    }
+        let gauges = Arc::new(Gauges::new(guarded.then(|| guard.clone()), counters.clone(), bypass));
+        let opened = match Ports::open(plans, &maps, &gauges, options.workers) {
+            Ok(opened) => opened,
+            Err(err) => {
+                drop(gauges);
+                if let Ok(guard) = Arc::try_unwrap(guard) {
+                    let _ = guard.detach();
                 }
-                Err(err) => {
-                    for port in &ports {
-                        let _ = port.detach();
-                    }
-                    if let Ok(guard) = Arc::try_unwrap(guard) {
-                        let _ = guard.detach();
-                    }
-                    return Err(err.into());
-                }
+                return Err(err.into());
             }
-        }
-        for port in &ports {
-            announce(port, options.workers);
-        }
+        };
         for device in guard.devices() {
             tracing::info!("guard {}: driver {}", device.name, device.driver);
         }
-        let rings = lanes
-            .iter()
-            .map(|lane| lane.iter().map(|(receiver, _)| receiver.ring_stats()).collect())
-            .collect::<io::Result<_>>()
-            .map_err(|err| SensorError::Thread(format!("ring statistics: {err}")))?;
-        let counters: Vec<Arc<WorkerCounters>> = lanes.iter().map(|_| Arc::default()).collect();
-        let gauges = Arc::new(Gauges {
-            ports: ports.clone(),
-            rings,
-            guard: guarded.then(|| guard.clone()),
-            workers: counters.clone(),
-            started: Instant::now(),
-        });
+        let guarded = guarded || !options.inline.is_empty();
         let warden = Warden::new(Judge::new(policy), Enforcement::Kernel { map: Box::new(map), guarded });
-        let threads = Threads { options: &options, detector, listener, recorder, lanes, counters };
-        threads.start(ports, guarded.then_some(guard), pins.clone(), gauges, warden)
+        let guard = (!options.guard.is_empty()).then_some(guard);
+        let threads = Threads { options: &options, detector, listener, recorder, counters, maps };
+        threads.start(opened, guard, pins.clone(), gauges, warden)
     }
 
     /// Whether a thread has died; the sensor should be stopped then.
@@ -157,28 +146,39 @@ impl Sensor {
         self.workers.iter().any(JoinHandle::is_finished)
             || self.warden.is_finished()
             || self.recorder.is_finished()
+            || self.watch.is_finished()
     }
 
-    /// Stops: detaches the capture ports, lets the workers empty their rings, writes everything down.
-    /// Guard ports stay in force if anybody is isolated.
+    /// Stops: sends no more frames to the workers, lets them empty their rings, writes everything down. Guard ports
+    /// stay in force if anybody is isolated; inline ports always do, and forward without workers.
     ///
     /// # Errors
     /// A thread that died, or output that could not be written.
     pub fn stop(self) -> Result<Stopped, SensorError> {
-        for port in &self.ports {
-            if let Err(err) = port.detach() {
-                tracing::error!("{err}");
-            }
-        }
-        self.stop_workers.store(true, Ordering::Release);
         let died = |name: &str| SensorError::Thread(format!("{name} died"));
         let mut outcome = Ok(());
+        self.stop_watch.store(true, Ordering::Release);
+        match self.watch.join() {
+            Ok(ports) => {
+                for port in &ports {
+                    if let Err(err) = port.release() {
+                        tracing::error!("{err}");
+                    }
+                }
+            }
+            Err(_) => outcome = Err(died("watch")),
+        }
+        // Programs that still run steer to the end.
+        thread::sleep(GRACE);
+        self.stop_workers.store(true, Ordering::Release);
         let Sensor { workers, records, gauges, .. } = self;
         for worker in workers {
             outcome = outcome.and(worker.join().map_err(|_| died("worker")));
         }
+        outcome = outcome.and(self.keeper.join().map_err(|_| died("keeper")));
         let mut warden = self.warden.join().map_err(|_| died("warden"))?;
         let mut stats = gauges.read();
+        gauges.retire_all();
         stats.counters.extend(warden.counters());
         let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
         let _ = records.send((stamp, Event::Stats(Box::new(stats.event()))));
@@ -199,44 +199,54 @@ impl Sensor {
             }
             IsolationMap::unpin_if_idle(&self.pins, clock::monotonic().0)?;
         }
-        outcome.map(|()| Stopped { stats, latency_ns, still_isolated, written })
+        outcome.map(|()| Stopped { stats, latency_ns, still_isolated, inline: self.inline, written })
     }
 }
 
-/// What a port came to: queues, workers, modes, and the kernel's reason where the better one was refused.
-fn announce(port: &CapturePort, workers: u32) {
-    let device = port.device();
-    let zero_copy = port.queues().iter().filter(|q| q.zero_copy).count();
-    let memory = match zero_copy {
-        0 => "copy".to_owned(),
-        n if n == port.queues().len() => "zero-copy".to_owned(),
-        n => format!("zero-copy on {n} queues, copy on the others"),
+/// The guard ports' devices.
+fn guard_devices(options: &SensorOptions) -> Result<Vec<Device>, CaptureError> {
+    let open = |name: &String| {
+        Device::open(name).map_err(|source| CaptureError::Interface { name: name.clone(), source })
     };
-    let refused = port.queues().iter().find_map(|q| q.why_not.as_ref());
-    let why = refused.map(|why| format!(" (zero-copy: {why})")).unwrap_or_default();
-    tracing::info!(
-        "capture {}: {} queues x {workers} workers, driver {}, {} XDP, {memory}{why}",
-        device.name,
-        device.rx_queues,
-        device.driver,
-        port.mode().name()
-    );
+    options.guard.iter().map(|p| open(&p.name)).collect()
 }
 
-/// The devices of all ports, looked up before anything is attached anywhere.
-struct Devices {
-    capture: Vec<Device>,
-    guard: Vec<Device>,
+fn thread_error(err: io::Error) -> SensorError {
+    SensorError::Thread(err.to_string())
 }
 
-impl Devices {
-    fn open(options: &SensorOptions) -> Result<Self, SensorError> {
-        let open = |name: &String| {
-            Device::open(name).map_err(|source| CaptureError::Interface { name: name.clone(), source })
-        };
-        let capture = options.capture.iter().map(|p| open(&p.name)).collect::<Result<_, _>>()?;
-        let guard = options.guard.iter().map(|p| open(&p.name)).collect::<Result<_, _>>()?;
-        Ok(Devices { capture, guard })
+/// The open ports.
+struct Ports {
+    watched: Vec<Watched>,
+    /// Each worker's ends.
+    lanes: Vec<Vec<Port>>,
+}
+
+impl Ports {
+    /// Opens all ports, or leaves none open.
+    fn open(plans: Vec<PortPlan>, maps: &Maps, gauges: &Gauges, workers: u32) -> Result<Self, CaptureError> {
+        let mut ports = Ports { watched: Vec::new(), lanes: (0..workers).map(|_| Vec::new()).collect() };
+        let mut open: Vec<Arc<CapturePort>> = Vec::new();
+        for plan in plans {
+            match plan.open(maps) {
+                Ok(opened) => {
+                    gauges.adopt(plan.number, opened.port.clone(), opened.rings);
+                    for (lane, rings) in ports.lanes.iter_mut().zip(opened.receivers) {
+                        lane.push(plan.lane(rings));
+                    }
+                    open.push(opened.port.clone());
+                    ports.watched.push(Watched::new(plan, opened.port));
+                }
+                Err(err) => {
+                    for port in &open {
+                        let _ = port.detach();
+                    }
+                    gauges.retire_all();
+                    return Err(err);
+                }
+            }
+        }
+        Ok(ports)
     }
 }
 
@@ -246,14 +256,14 @@ struct Threads<'a> {
     detector: &'a IndicatorDetector,
     listener: Listener,
     recorder: Recorder,
-    lanes: Vec<Vec<(capture::Receiver, Source)>>,
     counters: Vec<Arc<WorkerCounters>>,
+    maps: Arc<Maps>,
 }
 
 impl Threads<'_> {
     fn start(
         self,
-        ports: Vec<Arc<CapturePort>>,
+        ports: Ports,
         guard: Option<Arc<Guard>>,
         pins: PinFolder,
         gauges: Arc<Gauges>,
@@ -263,11 +273,12 @@ impl Threads<'_> {
         let (to_warden, alerts) = bounded(ALERT_QUEUE);
         let (ask, asked) = bounded(REQUEST_QUEUE);
         let (records, to_write) = bounded::<Record>(EVENT_QUEUE);
-        let stop_workers = Arc::new(AtomicBool::new(false));
-        let stop_control = Arc::new(AtomicBool::new(false));
+        let flag = || Arc::new(AtomicBool::new(false));
+        let (stop_workers, stop_control, stop_watch) = (flag(), flag(), flag());
         let write_errors = Arc::new(AtomicU64::new(0));
-        let name = options.capture.first().map_or_else(String::new, |p| p.name.clone());
-        let source = Source::Interface(Arc::from(name));
+        let first = options.capture.first().map(|p| &p.name);
+        let first = first.or(options.inline.first().map(|p| &p.names[0]));
+        let source = Source::Interface(Arc::from(first.map_or("", String::as_str)));
         let errors = write_errors.clone();
         let recorder = self.recorder;
         let refused = recorder.refused();
@@ -286,37 +297,64 @@ impl Threads<'_> {
             stats_told: Instant::now(),
         };
         let warden = spawn("warden", move || warden.run())?;
+        let bypass = self.maps.bypass.clone();
+        let (bypasser, orders) = Bypasser::new(bypass.clone(), options.bypass.inspected, options.bypass.shed);
+        let to_recorder = records.clone();
+        let keeper = spawn("keeper", move || keep(&bypass, &orders, &to_recorder))?;
         let cpus = if options.cpus.is_empty() { allowed_cpus() } else { options.cpus.clone() };
-        let mut workers = Vec::new();
-        for (index, (ports, counters)) in (0..).zip(self.lanes.into_iter().zip(self.counters)) {
+        let (mut workers, mut tell_workers) = (Vec::new(), Vec::new());
+        for (index, (ports, counters)) in (0..).zip(ports.lanes.into_iter().zip(self.counters)) {
             let i = index as usize;
+            // A few changes a second at most, and the workers look ten times a second.
+            let (tell, changes) = unbounded();
+            tell_workers.push(tell);
+            let worker = Worker::new(&options.worker, self.detector.clone(), counters.clone());
+            let cpu = cpus.get(i % cpus.len().max(1)).copied();
+            if let Some(cpu) = cpu {
+                tracing::info!("worker {i}: CPU {cpu}");
+            }
             let thread = WorkerThread {
                 index,
                 workers: options.workers,
-                worker: Worker::new(&options.worker, self.detector.clone(), counters.clone()),
+                worker: worker.with_bypass(bypasser.clone()),
                 ports,
-                cpu: cpus.get(i % cpus.len().max(1)).copied(),
+                changes,
+                sleeper: Sleeper::new().map_err(thread_error)?,
+                source: source.clone(),
+                cpu,
                 counters,
                 warden: to_warden.clone(),
                 recorder: records.clone(),
                 stop: stop_workers.clone(),
                 wakeup: options.wakeup,
+                watchdog: Watchdog::default(),
             };
             workers.push(spawn(&format!("worker-{i}"), move || thread.run())?);
         }
+        let watch = PortWatch {
+            ports: ports.watched,
+            maps: self.maps,
+            gauges: gauges.clone(),
+            workers: tell_workers,
+            stop: stop_watch.clone(),
+        };
+        let watch = spawn("watch", move || watch.run())?;
         let (listener, stop) = (self.listener, stop_control.clone());
         let control = spawn("control", move || listener.serve(&ask, &stop))?;
         Ok(Sensor {
-            ports,
             guard,
             pins,
             gauges,
             workers,
+            keeper,
             warden,
             recorder,
             control,
+            watch,
             records,
             source,
+            inline: !options.inline.is_empty(),
+            stop_watch,
             stop_workers,
             stop_control,
         })

@@ -20,6 +20,18 @@ pub(crate) enum Evidence {
     Complete,
 }
 
+/// Whether the kernel counts a flow's packets in place of its worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Bypass {
+    /// They come to the worker.
+    #[default]
+    No,
+    /// They should not, but there was no room for it.
+    Refused,
+    /// They are counted in this slot.
+    At(u32),
+}
+
 /// What the engine keeps on every flow.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -27,6 +39,7 @@ pub(crate) struct Session {
     pub(crate) memo: Memo,
     pub(crate) chain: Chain,
     pub(crate) evidence: Evidence,
+    pub(crate) bypass: Bypass,
     inspected: u64,
     logged: u64,
 }
@@ -38,6 +51,7 @@ impl Session {
             memo: Memo::default(),
             chain: Chain::default(),
             evidence: Evidence::None,
+            bypass: Bypass::No,
             inspected: 0,
             logged: 0,
         }

@@ -1,65 +1,21 @@
 //! Every counter of a running sensor, read at one instant.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use capture::{CaptureCounters, CapturePort, Guard, RingCounters, RingStats};
+use capture::{BypassTable, CaptureCounters, CapturePort, Guard, RingCounters, RingStats};
 use hdrhistogram::Histogram;
 use output::StatsEvent;
 use serde::{Deserialize, Serialize};
 
 use crate::counters::{WorkerCounters, sum};
+use crate::histogram::AtomicHistogram;
 
-/// Name and meaning of the counters of the ports, in the order of [`Gauges::read`].
-pub const PORT_COUNTERS: [(&str, &str); 13] = [
-    ("capture.received", "Frames that entered the XDP programs of the capture ports."),
-    ("capture.received_bytes", "Bytes of these frames."),
-    ("capture.processed", "Frames that workers took in."),
-    ("capture.dropped", "Frames that were lost; the sum of capture.dropped.*."),
-    ("capture.dropped.rx_ring_full", "A worker's receive ring was full: it is too slow."),
-    (
-        "capture.dropped.fill_ring_empty_or_oversized",
-        "The kernel had no free frame, or the frame was larger than a chunk of packet memory.",
-    ),
-    ("capture.dropped.no_headroom", "The driver left no room for the frame head."),
-    ("capture.dropped.no_socket", "No worker's socket on the frame's queue."),
-    ("capture.in_flight", "Frames in rings at this instant: received = processed + dropped + in flight."),
-    ("capture.fill_ring_empty", "Times the kernel found a fill ring empty."),
-    ("guard.received", "Frames that entered the guard program, all guard ports together."),
-    ("guard.passed", "Frames of these handed to the kernel."),
-    ("guard.dropped", "Frames of these from or to isolated hosts."),
-];
+mod names;
 
-/// Name and meaning of the counters of each capture port (`port.NAME.*`) and each worker (`worker.N.*`).
-pub const EACH_COUNTERS: [(&str, &str); 10] = [
-    ("port.NAME.received", "Frames that entered the XDP program of the port."),
-    ("port.NAME.received_bytes", "Bytes of these frames."),
-    ("port.NAME.steered", "Frames of these redirected to a worker."),
-    (
-        "port.NAME.nic_dropped",
-        "Frames that NIC and driver count as dropped; some (veth) count those of full receive rings, too.",
-    ),
-    ("worker.N.packets", "Frames that the worker took in."),
-    ("worker.N.bytes", "Bytes of these frames."),
-    ("worker.N.flows_active", "Flows live in its table."),
-    ("worker.N.rx_ring_full", "Frames lost because its receive rings were full."),
-    ("worker.N.rx_dropped", "Frames lost for want of a free frame, or because they were too large."),
-    ("worker.N.fill_ring_empty", "Times the kernel found a fill ring of its queues empty."),
-];
-
-/// Name and meaning of the counters of verdicts and output.
-pub const VERDICT_COUNTERS: [(&str, &str); 7] = [
-    ("isolation.active", "Hosts isolated now."),
-    ("isolation.not_enforced", "Verdicts that could not be enforced; the log says why."),
-    (
-        "isolation.latency.*",
-        "From a packet's arrival to its map entry: count, p50, p90, p99, p99.9, maximum.",
-    ),
-    ("output.write_errors", "Writes that failed."),
-    ("output.evidence_packets_refused", "Evidence packets not written because of evidence.max_total_mib."),
-    ("output.reports_refused", "Incidents without report files because of output.max_reports."),
-    ("output.verdict_events_lost", "Alerts and isolation steps that the recorder had no room for."),
-];
+pub use names::{EACH_COUNTERS, PORT_COUNTERS, VERDICT_COUNTERS};
 
 /// The counters by dotted name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,52 +39,129 @@ impl Stats {
     }
 }
 
+/// What was counted at one device.
+#[derive(Clone, Debug, Default)]
+struct DeviceCounts {
+    queues: Vec<CaptureCounters>,
+    nic_dropped: u64,
+}
+
+/// What was counted at one worker's sockets of one port.
+#[derive(Clone, Debug, Default)]
+struct RingCounts {
+    /// By device of the port and queue.
+    sockets: BTreeMap<(usize, u32), RingCounters>,
+    truncated: u64,
+    pool_empty: u64,
+    forwarded: u64,
+    tx_ring_full: u64,
+}
+
+/// One port's counters, over all the times it was opened.
+#[derive(Debug, Default)]
+struct PortGauges {
+    names: Vec<String>,
+    inline: bool,
+    /// The port as it is open now, and each worker's sockets.
+    open: Option<(Arc<CapturePort>, Vec<RingStats>)>,
+    /// What was counted at former openings.
+    devices: Vec<DeviceCounts>,
+    rings: Vec<RingCounts>,
+}
+
 /// Where the counters are.
 #[derive(Debug)]
 pub(crate) struct Gauges {
-    pub(crate) ports: Vec<Arc<CapturePort>>,
-    /// The sockets of each worker, a port each.
-    pub(crate) rings: Vec<Vec<RingStats>>,
+    ports: Mutex<Vec<PortGauges>>,
     pub(crate) guard: Option<Arc<Guard>>,
     pub(crate) workers: Vec<Arc<WorkerCounters>>,
+    pub(crate) bypass: Arc<BypassTable>,
     pub(crate) started: Instant,
 }
 
 impl Gauges {
-    /// Reads everything. Processed is read before dropped, and dropped before received, so a frame that
-    /// moves on meanwhile is in flight and nowhere twice: received = processed + dropped + in flight.
+    pub(crate) fn new(
+        guard: Option<Arc<Guard>>,
+        workers: Vec<Arc<WorkerCounters>>,
+        bypass: Arc<BypassTable>,
+    ) -> Self {
+        Gauges { ports: Mutex::default(), guard, workers, bypass, started: Instant::now() }
+    }
+
+    fn ports(&self) -> MutexGuard<'_, Vec<PortGauges>> {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A port was opened. Its number is its place among the ports.
+    pub(crate) fn adopt(&self, number: usize, port: Arc<CapturePort>, rings: Vec<RingStats>) {
+        let mut ports = self.ports();
+        if ports.len() <= number {
+            ports.resize_with(number + 1, PortGauges::default);
+        }
+        let gauges = &mut ports[number];
+        gauges.names = port.devices().map(|d| d.name.clone()).collect();
+        gauges.inline = port.is_inline();
+        gauges.open = Some((port, rings));
+    }
+
+    /// A port was closed: its last counts are kept, its sockets are not.
+    pub(crate) fn retire(&self, number: usize) {
+        if let Some(port) = self.ports().get_mut(number) {
+            let (devices, rings) = port.read();
+            (port.devices, port.rings, port.open) = (devices, rings, None);
+        }
+    }
+
+    /// Every port was closed.
+    pub(crate) fn retire_all(&self) {
+        let ports = self.ports().len();
+        (0..ports).for_each(|number| self.retire(number));
+    }
+
+    /// Reads everything. Processed is read before dropped, and dropped before received, so a frame that moves on
+    /// meanwhile is in flight and nowhere twice:
+    /// received = processed + bypassed + passed + isolated + dropped + in flight.
     pub(crate) fn read(&self) -> Stats {
         let workers = sum(self.workers.iter().map(AsRef::as_ref));
         let processed = workers.iter().find(|(n, _)| n == "decoder.pkts").map_or(0, |&(_, v)| v);
-        let rings: Vec<RingCounters> = self.rings.iter().map(|own| sum_rings(own)).collect();
-        let (mut ring_full, mut ring_dropped, mut fill_empty) = (0, 0, 0);
-        for own in &rings {
-            ring_full += own.rx_ring_full;
-            ring_dropped += own.rx_dropped;
-            fill_empty += own.fill_ring_empty;
+        let mut ports = self.ports();
+        let read: Vec<_> = ports.iter_mut().map(|port| (PortId::of(port), port.read())).collect();
+        drop(ports);
+        let mut xdp = CaptureCounters::default();
+        let (mut rings, mut fill_empty) = (RingTotals::default(), 0);
+        for (_, (devices, own)) in &read {
+            devices.iter().flat_map(|d| &d.queues).for_each(|queue| xdp.add(queue));
+            own.iter().for_each(|counts| rings.add(counts));
+            fill_empty += by_queue(own).values().map(|queue| queue.fill_ring_empty).sum::<u64>();
         }
-        let ports: Vec<CaptureCounters> =
-            self.ports.iter().map(|port| port.counters().unwrap_or_default()).collect();
-        let xdp = ports.iter().fold(CaptureCounters::default(), |a, b| CaptureCounters {
-            received: a.received + b.received,
-            received_bytes: a.received_bytes + b.received_bytes,
-            steered: a.steered + b.steered,
-            no_headroom: a.no_headroom + b.no_headroom,
-            no_socket: a.no_socket + b.no_socket,
-        });
-        let dropped = ring_full + ring_dropped + xdp.no_headroom + xdp.no_socket;
+        let dropped = rings.sockets.rx_ring_full
+            + rings.sockets.rx_dropped
+            + xdp.no_headroom
+            + xdp.no_socket
+            + xdp.shed;
+        let elsewhere = processed + xdp.bypassed + xdp.passed + xdp.isolated + dropped;
         let guard = self.guard.as_ref().and_then(|g| g.counters().ok()).unwrap_or_default();
         let values = [
             xdp.received,
             xdp.received_bytes,
             processed,
+            xdp.bypassed,
+            xdp.passed,
+            xdp.isolated,
             dropped,
-            ring_full,
-            ring_dropped,
+            rings.sockets.rx_ring_full,
+            rings.sockets.rx_dropped,
             xdp.no_headroom,
             xdp.no_socket,
-            xdp.received.saturating_sub(processed + dropped),
+            xdp.shed,
+            xdp.received.saturating_sub(elsewhere),
+            rings.truncated,
             fill_empty,
+            rings.pool_empty,
+            rings.forwarded,
+            rings.tx_ring_full,
+            rings.sockets.tx_invalid,
+            u64::from(self.bypass.taken()),
             guard.received,
             guard.passed,
             guard.dropped,
@@ -137,46 +170,140 @@ impl Gauges {
         let mut counters: Vec<(String, u64)> =
             named.map(|(&(name, _), value)| (name.to_owned(), value)).collect();
         counters.extend(workers);
-        let mut each = |name: String, values: &[(&str, u64)]| {
-            counters.extend(values.iter().map(|(key, value)| (format!("{name}.{key}"), *value)));
-        };
-        for (port, own) in self.ports.iter().zip(&ports) {
-            each(
-                format!("port.{}", port.device().name),
-                &[
-                    ("received", own.received),
-                    ("received_bytes", own.received_bytes),
-                    ("steered", own.steered),
-                    ("nic_dropped", port.nic_dropped().unwrap_or(0)),
-                ],
-            );
+        for (port, (devices, own)) in &read {
+            each_device(&mut counters, port, devices, own);
         }
-        for (n, (worker, own)) in self.workers.iter().zip(&rings).enumerate() {
-            each(
-                format!("worker.{n}"),
-                &[
-                    ("packets", worker.packets.get()),
-                    ("bytes", worker.bytes.get()),
-                    ("flows_active", worker.flows_active.get()),
-                    ("rx_ring_full", own.rx_ring_full),
-                    ("rx_dropped", own.rx_dropped),
-                    ("fill_ring_empty", own.fill_ring_empty),
-                ],
-            );
+        for (n, worker) in self.workers.iter().enumerate() {
+            let mut own = RingTotals::default();
+            read.iter().filter_map(|(_, (_, rings))| rings.get(n)).for_each(|counts| own.add(counts));
+            each_worker(&mut counters, n, worker, &own);
         }
         Stats { uptime_s: self.started.elapsed().as_secs(), counters }
     }
 }
 
-/// The kernel's counters of all of a worker's sockets.
-fn sum_rings(rings: &[RingStats]) -> RingCounters {
-    let mut sum = RingCounters::default();
-    for ring in rings.iter().filter_map(|r| r.read().ok()) {
-        sum.rx_ring_full += ring.rx_ring_full;
-        sum.rx_dropped += ring.rx_dropped;
-        sum.fill_ring_empty += ring.fill_ring_empty;
+/// What a port is called.
+struct PortId {
+    names: Vec<String>,
+    inline: bool,
+}
+
+impl PortId {
+    fn of(port: &PortGauges) -> Self {
+        PortId { names: port.names.clone(), inline: port.inline }
     }
-    sum
+}
+
+impl PortGauges {
+    /// Former openings and the present one together. Sockets are read before programs.
+    fn read(&self) -> (Vec<DeviceCounts>, Vec<RingCounts>) {
+        let (mut devices, mut rings) = (self.devices.clone(), self.rings.clone());
+        let Some((port, stats)) = &self.open else { return (devices, rings) };
+        rings.resize_with(rings.len().max(stats.len()), RingCounts::default);
+        for (sum, stats) in rings.iter_mut().zip(stats) {
+            for (device, queue, counters) in stats.read().unwrap_or_default() {
+                let socket = sum.sockets.entry((device, queue)).or_default();
+                socket.add(&counters);
+            }
+            let own = stats.counts();
+            sum.truncated += own.truncated.load(Ordering::Relaxed);
+            sum.pool_empty += own.pool_empty.load(Ordering::Relaxed);
+            sum.forwarded += own.forwarded.load(Ordering::Relaxed);
+            sum.tx_ring_full += own.tx_ring_full.load(Ordering::Relaxed);
+        }
+        let now = port.counters().unwrap_or_default();
+        devices.resize_with(devices.len().max(now.len()), DeviceCounts::default);
+        for ((sum, queues), dropped) in devices.iter_mut().zip(now).zip(port.nic_dropped()) {
+            sum.queues.resize_with(sum.queues.len().max(queues.len()), CaptureCounters::default);
+            sum.queues.iter_mut().zip(&queues).for_each(|(sum, queue)| sum.add(queue));
+            sum.nic_dropped += dropped;
+        }
+        (devices, rings)
+    }
+}
+
+/// Sockets of several ports or queues together.
+#[derive(Default)]
+struct RingTotals {
+    sockets: RingCounters,
+    truncated: u64,
+    pool_empty: u64,
+    forwarded: u64,
+    tx_ring_full: u64,
+}
+
+impl RingTotals {
+    fn add(&mut self, counts: &RingCounts) {
+        counts.sockets.values().for_each(|socket| self.sockets.add(socket));
+        self.truncated += counts.truncated;
+        self.pool_empty += counts.pool_empty;
+        self.forwarded += counts.forwarded;
+        self.tx_ring_full += counts.tx_ring_full;
+    }
+}
+
+/// The sockets of each queue together. They share its fill ring, and each tells the same of it.
+fn by_queue(rings: &[RingCounts]) -> BTreeMap<(usize, u32), RingCounters> {
+    let mut queues: BTreeMap<(usize, u32), RingCounters> = BTreeMap::new();
+    for (place, socket) in rings.iter().flat_map(|counts| &counts.sockets) {
+        let queue = queues.entry(*place).or_default();
+        let fill_ring_empty = queue.fill_ring_empty.max(socket.fill_ring_empty);
+        queue.add(socket);
+        queue.fill_ring_empty = fill_ring_empty;
+    }
+    queues
+}
+
+fn each_device(
+    counters: &mut Vec<(String, u64)>,
+    port: &PortId,
+    devices: &[DeviceCounts],
+    rings: &[RingCounts],
+) {
+    let queues = by_queue(rings);
+    for (index, (name, device)) in port.names.iter().zip(devices).enumerate() {
+        let mut all = CaptureCounters::default();
+        device.queues.iter().for_each(|queue| all.add(queue));
+        let mut put = |key: &str, value| counters.push((format!("port.{name}.{key}"), value));
+        put("received", all.received);
+        put("received_bytes", all.received_bytes);
+        put("steered", all.steered);
+        put("bypassed", all.bypassed);
+        put("nic_time", all.nic_time);
+        put("nic_dropped", device.nic_dropped);
+        if port.inline {
+            put("passed", all.passed);
+            put("isolated", all.isolated);
+        }
+        for (queue, own) in device.queues.iter().enumerate() {
+            let sockets = queues.get(&(index, queue as u32)).copied().unwrap_or_default();
+            put(&format!("queue{queue}.received"), own.received);
+            put(&format!("queue{queue}.steered"), own.steered);
+            put(&format!("queue{queue}.no_socket"), own.no_socket);
+            put(&format!("queue{queue}.rx_ring_full"), sockets.rx_ring_full);
+            put(&format!("queue{queue}.rx_dropped"), sockets.rx_dropped);
+            put(&format!("queue{queue}.fill_ring_empty"), sockets.fill_ring_empty);
+        }
+    }
+}
+
+fn each_worker(counters: &mut Vec<(String, u64)>, n: usize, worker: &WorkerCounters, own: &RingTotals) {
+    let mut put = |key: &str, value| counters.push((format!("worker.{n}.{key}"), value));
+    put("packets", worker.packets.get());
+    put("bytes", worker.bytes.get());
+    put("flows_active", worker.flows_active.get());
+    put("rx_ring_full", own.sockets.rx_ring_full);
+    put("rx_dropped", own.sockets.rx_dropped);
+    put("fill_ring_empty", own.sockets.fill_ring_empty);
+    put("pool_empty", own.pool_empty);
+    let mut quantiles = |key: &str, unit: &str, histogram: &AtomicHistogram| {
+        let ([p50, p99], greatest) = histogram.quantiles([0.5, 0.99]);
+        put(&format!("{key}.p50{unit}"), p50);
+        put(&format!("{key}.p99{unit}"), p99);
+        put(&format!("{key}.max{unit}"), greatest);
+    };
+    quantiles("ring_depth", "", &worker.ring_depth);
+    quantiles("packet", "_ns", &worker.packet_ns);
 }
 
 /// The percentiles of a latency histogram as counters.

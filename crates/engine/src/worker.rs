@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use capture::BypassReason;
 use detect::IndicatorDetector;
 use flow::{Ended, FlowTable, FlowTuple, Timeouts};
 use output::{
@@ -10,9 +11,11 @@ use output::{
 };
 use wire::{Decoded, Direction, IpProto, LinkType, Nanos, Packet, Transport, decode};
 
+use crate::bypass::{Bypasser, can_be_bypassed};
 use crate::counters::WorkerCounters;
 use crate::lookback::Lookback;
-use crate::session::{Evidence, Findings, Inspection, Moment, Session};
+use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session};
+use crate::shed::HeavyFlows;
 
 /// What a worker needs to know.
 #[derive(Clone, Debug)]
@@ -55,6 +58,10 @@ pub struct Input<'a> {
 pub struct Worker {
     table: FlowTable<Session>,
     rooms: Rooms,
+    /// Flows that the kernel counts: slot in the table, number, slot in the bypass table.
+    bypassed: Vec<(u32, u64, u32)>,
+    overloaded: bool,
+    heavy: HeavyFlows,
 }
 
 /// Everything but the table, so that flows that end while the table is busy can be worked on.
@@ -66,6 +73,8 @@ struct Rooms {
     counters: Arc<WorkerCounters>,
     evidence_limit: u64,
     clock: Option<fn() -> Nanos>,
+    /// None in replay.
+    bypasser: Option<Bypasser>,
 }
 
 impl Worker {
@@ -81,8 +90,38 @@ impl Worker {
                 counters,
                 evidence_limit: options.evidence_limit,
                 clock: options.clock,
+                bypasser: None,
             },
+            bypassed: Vec::new(),
+            overloaded: false,
+            heavy: HeavyFlows::default(),
         }
+    }
+
+    /// Lets flows be handed over to the kernel.
+    pub(crate) fn with_bypass(mut self, bypasser: Bypasser) -> Self {
+        self.bypassed.reserve(bypasser.table.capacity() as usize);
+        self.rooms.bypasser = Some(bypasser);
+        self
+    }
+
+    /// Whether more comes than can be worked on: then the heaviest flows are given up.
+    pub(crate) fn overloaded(&mut self, overloaded: bool) {
+        self.overloaded = overloaded && self.rooms.bypasser.as_ref().is_some_and(|b| b.shed);
+        if !self.overloaded {
+            self.heavy.reset();
+        }
+    }
+
+    /// Notes when the last packets of bypassed flows passed, so that they live as long as others. `wall` turns
+    /// monotonic times into those of packets.
+    pub(crate) fn look_after_bypassed(&mut self, wall: impl Fn(Nanos) -> Nanos) {
+        let Some(bypasser) = &self.rooms.bypasser else { return };
+        let table = &mut self.table;
+        self.bypassed.retain(|&(slot, id, bypass_slot)| {
+            let last = bypasser.table.counts(bypass_slot).last_ns;
+            table.seen(slot, id, if last > 0 { wall(Nanos(last)) } else { Nanos(0) })
+        });
     }
 
     /// Works on one frame; what it causes goes to `emit`.
@@ -156,7 +195,46 @@ impl Worker {
         }
         let subject = Subject { tuple: flow.tuple, packets: flow.packets, bytes: flow.bytes };
         rooms.report(&subject, &mut flow.app, moment.direction, input, emit);
+        let id = flow.tuple.id;
+        if rooms.nothing_more_to_learn(&flow.app) {
+            self.bypass(tracked.slot, id, BypassReason::Inspected);
+        }
+        if self.overloaded
+            && let Some(heavy) = self.heavy.note((tracked.slot, id))
+        {
+            for (slot, id) in heavy.into_iter().flatten() {
+                self.bypass(slot, id, BypassReason::Shed);
+            }
+        }
         self.table.touch(tracked.slot);
+    }
+
+    /// Hands a flow over to the kernel, unless its packets are evidence.
+    fn bypass(&mut self, slot: u32, id: u64, reason: BypassReason) {
+        let Some(flow) = self.table.get_mut(slot).filter(|flow| flow.tuple.id == id) else { return };
+        let session = &mut flow.app;
+        if session.evidence != Evidence::None || session.bypass != Bypass::No || !can_be_bypassed(&flow.tuple)
+        {
+            return;
+        }
+        let Some(bypasser) = &self.rooms.bypasser else { return };
+        let counters = &self.rooms.counters;
+        match bypasser.begin(&flow.tuple, reason) {
+            Some(bypass_slot) => {
+                session.bypass = Bypass::At(bypass_slot);
+                flow.tcp.lose_track();
+                self.bypassed.push((slot, id, bypass_slot));
+                match reason {
+                    BypassReason::Inspected => counters.bypass_inspected.add(1),
+                    BypassReason::Shed => counters.bypass_shed.add(1),
+                }
+            }
+            None => {
+                // Not asked again for every packet.
+                session.bypass = Bypass::Refused;
+                counters.bypass_refused.add(1);
+            }
+        }
     }
 }
 
@@ -187,6 +265,14 @@ impl Rooms {
         if packet.missing > 0 {
             c.cut_short.add(1);
         }
+    }
+
+    /// Whether this flow's packets need not come here any more.
+    fn nothing_more_to_learn(&self, session: &Session) -> bool {
+        session.bypass == Bypass::No
+            && session.layer.finished()
+            && session.evidence == Evidence::None
+            && self.bypasser.as_ref().is_some_and(|b| b.inspected)
     }
 
     /// Keeps the frame for evidence while its flow may still be alerted on.
@@ -287,7 +373,15 @@ impl Rooms {
             transactions: session.transactions(),
             record,
         };
-        emit(stamp(&last, last.time), Event::Flow(Box::new(event)));
+        let (stamp, event) = (stamp(&last, last.time), Box::new(event));
+        // What the kernel counted is added by the keeper, who has to wait for it.
+        let unkept = match (session.bypass, &self.bypasser) {
+            (Bypass::At(slot), Some(bypasser)) => bypasser.end(slot, stamp, event).err(),
+            _ => Some((stamp, event)),
+        };
+        if let Some((stamp, event)) = unkept {
+            emit(stamp, Event::Flow(event));
+        }
     }
 }
 

@@ -167,6 +167,18 @@ impl<A> FlowTable<A> {
         }
     }
 
+    /// A packet of the flow was seen elsewhere at `time`. False if the slot holds another flow by now.
+    pub fn seen(&mut self, slot: u32, id: u64, time: Nanos) -> bool {
+        let Some(flow) = self.get_mut(slot).filter(|flow| flow.tuple.id == id) else { return false };
+        if time > flow.last {
+            flow.last = time;
+            let class = flow.class;
+            self.unlink(slot);
+            self.link(slot, class);
+        }
+        true
+    }
+
     /// Ends every flow whose timeout is over at `now`.
     pub fn expire(&mut self, now: Nanos, ended: &mut impl FnMut(Ended<A>)) {
         for class in 0..Class::COUNT {

@@ -75,6 +75,14 @@ impl TcpConnection {
         }
     }
 
+    /// Segments pass unseen from now on, so that no sequence number is implausible any more.
+    pub fn lose_track(&mut self) {
+        self.ignore_payload();
+        for half in &mut self.halves {
+            half.next = None;
+        }
+    }
+
     /// Takes in one segment and hands on what has become contiguous. `missing`
     /// bytes of the payload were cut off by the capture.
     pub fn segment(

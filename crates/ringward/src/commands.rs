@@ -54,12 +54,21 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
 fn summary(stopped: &Stopped) {
     let s = &stopped.stats;
     eprintln!(
-        "ringward: received {} = processed {} + dropped {} + in flight {}",
+        "ringward: received {} = processed {} + bypassed {} + passed {} + isolated {} + dropped {} + in flight {}",
         s.get("capture.received"),
         s.get("capture.processed"),
+        s.get("capture.bypassed"),
+        s.get("capture.passed"),
+        s.get("capture.isolated"),
         s.get("capture.dropped"),
         s.get("capture.in_flight")
     );
+    if stopped.inline {
+        eprintln!(
+            "ringward: inline ports stay in force, the kernel forwards alone; `ip link set dev NAME xdp off` on both \
+             ends takes the wire down"
+        );
+    }
     let (count, p50, p99, max) = stopped.latency_ns;
     if count > 0 {
         eprintln!(

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alert::{Observation, Severity};
-use capture::{BindMode, XdpMode};
+use capture::{BindMode, Steering, XdpMode};
 use detect::IndicatorDetector;
-use engine::{CapturePortOptions, GuardPort, SensorOptions, Wakeup, WorkerOptions};
+use engine::{
+    BypassOptions, CapturePortOptions, GuardPort, InlinePair, SensorOptions, Wakeup, WorkerOptions,
+};
 use flow::{StateTimeouts, Timeouts};
 use intel::Loader;
 use output::RecorderOptions;
@@ -15,7 +17,7 @@ use verdict::{Mode, Policy};
 use wire::Nanos;
 
 use crate::Failure;
-use crate::config::{self, Bind, Config, Role, Seen, Xdp};
+use crate::config::{self, Bind, Config, OnFailure, Role, Seen, Steer, Xdp};
 
 const MIB: u64 = 1024 * 1024;
 /// Malformed indicator lines that are printed; the rest is only counted.
@@ -133,12 +135,31 @@ pub fn sensor(config: &Config) -> Result<SensorOptions, Failure> {
             .map(|p| CapturePortOptions { name: p.name.clone(), mode: mode(p.xdp), bind: bind(p.bind) })
             .collect(),
         guard: of(Role::Guard).map(|p| GuardPort { name: p.name.clone(), mode: mode(p.xdp) }).collect(),
+        inline: of(Role::Inline)
+            .map(|p| InlinePair {
+                names: [p.name.clone(), p.peer.clone()],
+                mode: mode(p.xdp),
+                bind: bind(p.bind),
+                fail_closed: p.on_failure == OnFailure::Closed,
+            })
+            .collect(),
+        steering: match config.workers.steer {
+            Steer::Flow => Steering::Flow,
+            Steer::Rss => Steering::Rss,
+        },
+        tunnels: config.workers.tunnels,
+        bypass: BypassOptions {
+            capacity: config.bypass.max_flows,
+            inspected: config.bypass.inspected,
+            shed: config.bypass.shed,
+        },
         workers: config.workers.count,
         cpus: config.workers.cpus.clone(),
         rx_ring: config.workers.rx_ring,
         wakeup: match config.workers.wakeup {
             config::Wakeup::Adaptive => Wakeup::Adaptive,
             config::Wakeup::Spin => Wakeup::Spin,
+            config::Wakeup::BusyPoll => Wakeup::BusyPoll,
         },
         pins: config.isolation.pin_dir.clone(),
         isolation_capacity: config.isolation.capacity,

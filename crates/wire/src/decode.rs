@@ -6,6 +6,7 @@ use core::net::IpAddr;
 use crate::key::{Endpoint, FlowKey, IpProto};
 use crate::link::{self, LinkType};
 use crate::network;
+use crate::steering;
 use crate::transport::{self, Transport};
 
 /// Up to two VLAN identifiers, outermost first (IEEE 802.1Q, 802.1ad).
@@ -65,6 +66,18 @@ impl Packet<'_> {
         Endpoint { ip: self.dst, port: self.transport.ports().1 }
     }
 
+    /// The hash by which the XDP program steers this packet to its worker: the same for both directions, of the
+    /// addresses alone for fragments, so that all of a datagram agree. Twin of `symmetric_hash` in bpf/flow.h.
+    #[must_use]
+    pub fn steering_hash(&self) -> u32 {
+        let (ports, proto) =
+            if self.fragment { ((0, 0), 0) } else { (self.transport.ports(), u64::from(self.proto.0)) };
+        let hash = steering::endpoint(self.src.into(), ports.0)
+            .wrapping_add(steering::endpoint(self.dst.into(), ports.1))
+            .wrapping_add(proto);
+        steering::finish(hash)
+    }
+
     /// The flow this packet belongs to, and whether the key has its endpoints swapped.
     #[must_use]
     pub fn flow_key(&self) -> (FlowKey, bool) {
@@ -104,6 +117,9 @@ macro_rules! malformed {
 malformed! {
     EthernetTruncated => "ethernet.truncated", "Fewer than 14 bytes.";
     LinkTruncated => "link.truncated", "Shorter than the link header of the capture.";
+    MplsTruncated => "mpls.truncated", "An MPLS label is cut off.";
+    TooManyLabels => "mpls.too_many", "More MPLS labels than are skipped.";
+    PppoeTruncated => "pppoe.truncated", "The PPPoE or PPP header is cut off.";
     VlanTruncated => "vlan.truncated", "A VLAN tag is cut off.";
     TooManyVlans => "vlan.too_many", "More than two VLAN tags.";
     Ipv4Truncated => "ipv4.truncated", "The IPv4 header is cut off.";
@@ -118,6 +134,7 @@ malformed! {
     TcpHeaderLength => "tcp.header_length", "TCP data offset below 5.";
     UdpTruncated => "udp.truncated", "The UDP header is cut off.";
     UdpLength => "udp.length", "UDP length below 8.";
+    SctpTruncated => "sctp.truncated", "The SCTP header is cut off.";
     IcmpTruncated => "icmp.truncated", "The ICMP header is cut off.";
 }
 

@@ -18,6 +18,8 @@ impl IpProto {
     pub const UDP: IpProto = IpProto(17);
     /// ICMP for IPv6.
     pub const ICMPV6: IpProto = IpProto(58);
+    /// Stream Control Transmission Protocol.
+    pub const SCTP: IpProto = IpProto(132);
 }
 
 impl fmt::Display for IpProto {

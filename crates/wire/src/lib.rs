@@ -11,6 +11,7 @@ mod host;
 mod key;
 mod link;
 mod network;
+mod steering;
 mod time;
 mod transport;
 

@@ -46,6 +46,13 @@ impl LinkType {
 
 const VLAN_TPIDS: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
 const LLC_SNAP: [u8; 6] = [0xaa, 0xaa, 0x03, 0x00, 0x00, 0x00];
+const MPLS: [u16; 2] = [0x8847, 0x8848];
+const PPPOE_SESSION: u16 = 0x8864;
+/// Protocols of PPP (RFC 1332, RFC 5072).
+const PPP_IPV4: u16 = 0x0021;
+const PPP_IPV6: u16 = 0x0057;
+/// MPLS labels that are skipped before a frame counts as malformed.
+pub const MAX_MPLS_LABELS: usize = 4;
 pub(crate) const IPV4: u16 = 0x0800;
 pub(crate) const IPV6: u16 = 0x86dd;
 
@@ -96,9 +103,39 @@ fn strip_vlans(mut kind: u16, mut rest: &[u8]) -> Result<(u16, Vlans, &[u8]), Ma
         }
         (kind, rest) = split_type(rest, 2).ok_or(Malformed::VlanTruncated)?;
     }
+    match kind {
+        PPPOE_SESSION => (kind, rest) = strip_pppoe(rest)?,
+        kind if MPLS.contains(&kind) => return strip_mpls(rest).map(|(kind, rest)| (kind, vlans, rest)),
+        _ => {}
+    }
     // IEEE 802.3 length instead of a type: IP may follow behind LLC/SNAP (RFC 1042).
     if kind < 0x0600 && rest.starts_with(&LLC_SNAP) {
         (kind, rest) = split_type(rest, 6).ok_or(Malformed::EthernetTruncated)?;
     }
     Ok((kind, vlans, rest))
+}
+
+/// A PPPoE session's header (RFC 2516) and the PPP protocol: the EtherType that says the same. Other protocols of PPP
+/// (link control ...) are no IP: the session's own EtherType stands for them.
+fn strip_pppoe(bytes: &[u8]) -> Result<(u16, &[u8]), Malformed> {
+    let (kind, rest) = split_type(bytes, 6).ok_or(Malformed::PppoeTruncated)?;
+    Ok(match kind {
+        PPP_IPV4 => (IPV4, rest),
+        PPP_IPV6 => (IPV6, rest),
+        _ => (PPPOE_SESSION, rest),
+    })
+}
+
+/// MPLS labels (RFC 3032) up to the bottom of the stack. What follows does not say what it is; IP is known by its
+/// first nibble, anything else (a pseudowire) is left alone.
+fn strip_mpls(mut rest: &[u8]) -> Result<(u16, &[u8]), Malformed> {
+    for _ in 0..MAX_MPLS_LABELS {
+        let (label, after) = rest.split_first_chunk::<4>().ok_or(Malformed::MplsTruncated)?;
+        rest = after;
+        if label[2] & 1 != 0 {
+            let kind = by_nibble(rest).unwrap_or(0);
+            return Ok((if kind == 0 { MPLS[0] } else { kind }, rest));
+        }
+    }
+    Err(Malformed::TooManyLabels)
 }

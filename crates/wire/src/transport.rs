@@ -1,4 +1,4 @@
-//! TCP (RFC 9293), UDP (RFC 768) and ICMP (RFC 792, RFC 4443) headers.
+//! TCP (RFC 9293), UDP (RFC 768), SCTP (RFC 9260) and ICMP (RFC 792, RFC 4443) headers.
 
 use crate::decode::Malformed;
 use crate::key::IpProto;
@@ -61,6 +61,13 @@ pub enum Transport {
         /// Destination port.
         dst_port: u16,
     },
+    /// An SCTP packet (RFC 9260) with its ports in host byte order.
+    Sctp {
+        /// Source port.
+        src_port: u16,
+        /// Destination port.
+        dst_port: u16,
+    },
     /// An ICMP or ICMPv6 message.
     Icmp {
         /// The message's type.
@@ -78,7 +85,9 @@ impl Transport {
     pub fn ports(&self) -> (u16, u16) {
         match *self {
             Transport::Tcp(h) => (h.src_port, h.dst_port),
-            Transport::Udp { src_port, dst_port } => (src_port, dst_port),
+            Transport::Udp { src_port, dst_port } | Transport::Sctp { src_port, dst_port } => {
+                (src_port, dst_port)
+            }
             Transport::Icmp { .. } | Transport::Other => (0, 0),
         }
     }
@@ -125,6 +134,12 @@ pub(crate) fn parse(
             let payload = &body[8..claimed.min(body.len())];
             let short = if fragment { 0 } else { claimed.saturating_sub(body.len()) };
             Ok((Transport::Udp { src_port: be16(0), dst_port: be16(2) }, payload, short))
+        }
+        IpProto::SCTP => {
+            if body.len() < 12 {
+                return Err(Malformed::SctpTruncated);
+            }
+            Ok((Transport::Sctp { src_port: be16(0), dst_port: be16(2) }, &body[12..], 0))
         }
         IpProto::ICMP | IpProto::ICMPV6 => {
             if body.len() < 4 {

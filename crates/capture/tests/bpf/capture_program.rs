@@ -1,7 +1,9 @@
 //! bpf/capture.bpf.c. No socket is bound here, so every frame is dropped as such; what matters is the
 //! head that the program put before it, and which worker it would have gone to.
 
-use crate::kernel::{XDP_DROP, counts, load_capture, now, run, skel::capture::CaptureSkel};
+use crate::kernel::{
+    SETTINGS, Settings, XDP_DROP, capture_counts, load, load_capture, now, run, skel::capture::CaptureSkel,
+};
 use crate::packets::{A, A6, B, B6, arp, extended, fragment, tagged, tcp, udp, udp6};
 
 /// Name and test.
@@ -12,6 +14,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("capture::keeps_the_fragments_of_a_datagram_together", keeps_fragments_together),
     ("capture::spreads_flows_evenly", spreads_flows_evenly),
     ("capture::survives_any_cut", survives_any_cut),
+    ("capture::cuts_what_packet_memory_cannot_take", cuts_long_frames),
 ];
 
 const HEAD: usize = 16;
@@ -29,8 +32,9 @@ fn puts_a_head() {
     assert_eq!(&out[HEAD..], &frame);
     let arrival = u64::from_ne_bytes(out[..8].try_into().unwrap());
     assert!(before < arrival && arrival < now());
-    // received, bytes, steered, no headroom, no socket
-    assert_eq!(counts(&program.maps.capture_counts), [1, frame.len() as u64, 0, 0, 1]);
+    assert_eq!(u32::from_ne_bytes(out[12..16].try_into().unwrap()), frame.len() as u32);
+    // received, bytes, steered, passed, isolated, bypassed, shed, no headroom, no socket, NIC time
+    assert_eq!(capture_counts(&program), [1, frame.len() as u64, 0, 0, 0, 0, 0, 0, 1, 0]);
 }
 
 fn hashes_both_directions_alike() {
@@ -85,4 +89,16 @@ fn survives_any_cut() {
         let (verdict, out) = run(&program.progs.rw_capture, &frame[..len]);
         assert_eq!((verdict, out.len()), (XDP_DROP, len + HEAD));
     }
+}
+
+fn cuts_long_frames() {
+    let program = load(Settings { max_frame: 100, ..SETTINGS });
+    let mut frame = udp(A, B, (1, 2));
+    for (len, kept) in [(99, 99), (100, 100), (101, 100), (1500, 100)] {
+        frame.resize(len, 7);
+        let (_, out) = run(&program.progs.rw_capture, &frame);
+        assert_eq!(&out[HEAD..], &frame[..kept], "{len}");
+        assert_eq!(u32::from_ne_bytes(out[12..16].try_into().unwrap()), len as u32);
+    }
+    assert_eq!(capture_counts(&program)[1], 99 + 100 + 101 + 1500);
 }

@@ -23,6 +23,7 @@ pub mod skel {
 
 pub const XDP_DROP: u32 = 1;
 pub const XDP_PASS: u32 = 2;
+pub const XDP_REDIRECT: u32 = 4;
 
 fn object() -> &'static mut MaybeUninit<OpenObject> {
     Box::leak(Box::new(MaybeUninit::uninit()))
@@ -122,10 +123,37 @@ pub fn run(program: &ProgramMut<'_>, frame: &[u8]) -> (u32, Vec<u8>) {
     (done.return_value, done.data.map(|d| d.to_vec()).unwrap_or_default())
 }
 
+/// What a capture or inline program is loaded with.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    pub workers: u32,
+    pub tunnels: bool,
+    pub max_frame: u32,
+    pub fail_closed: bool,
+}
+
+pub const SETTINGS: Settings = Settings { workers: 4, tunnels: false, max_frame: 3800, fail_closed: false };
+
 pub fn load_capture(workers: u32) -> skel::capture::CaptureSkel<'static> {
+    load(Settings { workers, ..SETTINGS })
+}
+
+/// Both programs that use kernel time. Those with the NIC's are loaded for a device.
+pub fn load(settings: Settings) -> skel::capture::CaptureSkel<'static> {
     let mut open = skel::capture::CaptureSkelBuilder::default().open(object()).unwrap();
-    open.maps.rodata_data.as_mut().unwrap().workers = workers;
+    let rodata = open.maps.rodata_data.as_mut().unwrap();
+    rodata.workers = settings.workers;
+    rodata.tunnels = u8::from(settings.tunnels);
+    rodata.max_frame = settings.max_frame;
+    rodata.fail_closed = u8::from(settings.fail_closed);
+    open.progs.rw_capture_nic.set_autoload(false);
+    open.progs.rw_inline_nic.set_autoload(false);
     open.load().unwrap()
+}
+
+/// Counters of the queue that test packets come by, in the order of `struct capture_counts`.
+pub fn capture_counts(program: &skel::capture::CaptureSkel<'_>) -> [u64; 10] {
+    counts(&program.maps.capture_counts)
 }
 
 pub fn sleep_until(monotonic_ns: u64) {

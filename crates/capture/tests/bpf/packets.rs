@@ -68,6 +68,78 @@ pub fn extended(frame: &[u8], headers: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The frame behind MPLS labels.
+pub fn labelled(frame: &[u8], labels: usize) -> Vec<u8> {
+    let mut out = frame[..12].to_vec();
+    out.extend([0x88, 0x47]);
+    for n in 1..=labels {
+        out.extend([0, 1, u8::from(n == labels), 64]);
+    }
+    out.extend(&frame[14..]);
+    out
+}
+
+/// The frame in a PPPoE session; `protocol` is PPP's.
+pub fn pppoe(frame: &[u8], protocol: u16) -> Vec<u8> {
+    let mut out = frame[..12].to_vec();
+    out.extend([0x88, 0x64, 0x11, 0, 0, 7]);
+    out.extend(((frame.len() - 14 + 2) as u16).to_be_bytes());
+    out.extend(protocol.to_be_bytes());
+    out.extend(&frame[14..]);
+    out
+}
+
+/// Between 192.0.2.1 and 192.0.2.2, IPv4 with this protocol and body.
+pub fn ipv4(proto: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = vec![1; 12];
+    out.extend([8, 0, 0x45, 0]);
+    out.extend((20 + body.len() as u16).to_be_bytes());
+    out.extend([0, 0, 0, 0, 64, proto, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]);
+    out.extend(body);
+    out
+}
+
+/// A UDP datagram to this port with this payload, between the same.
+pub fn datagram(port: u16, payload: &[u8]) -> Vec<u8> {
+    let mut body = vec![0xc0, 0];
+    body.extend(port.to_be_bytes());
+    body.extend((8 + payload.len() as u16).to_be_bytes());
+    body.extend([0, 0]);
+    body.extend(payload);
+    ipv4(17, &body)
+}
+
+/// The frame inside of every tunnel that is opened, by name.
+pub fn tunnelled(frame: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let ip = &frame[14..];
+    let six = ip[0] >> 4 == 6;
+    let ethertype: [u8; 2] = if six { [0x86, 0xdd] } else { [8, 0] };
+    let with = |head: &[u8], inner: &[u8]| [head, inner].concat();
+    let (e0, e1) = (ethertype[0], ethertype[1]);
+    vec![
+        ("IP in IP", ipv4(if six { 41 } else { 4 }, ip)),
+        ("GRE", ipv4(47, &with(&[0, 0, e0, e1], ip))),
+        (
+            "GRE with checksum, key, sequence",
+            ipv4(47, &with(&[0xb0, 0, e0, e1, 9, 9, 9, 9, 8, 8, 8, 8, 7, 7, 7, 7], ip)),
+        ),
+        ("GRE with Ethernet", ipv4(47, &with(&[0, 0, 0x65, 0x58], frame))),
+        ("VXLAN", datagram(4789, &with(&[8, 0, 0, 0, 0, 0, 1, 0], frame))),
+        ("GENEVE", datagram(6081, &with(&[0, 0, 0x65, 0x58, 0, 0, 1, 0], frame))),
+        (
+            "GENEVE with options",
+            datagram(6081, &with(&[2, 0, 0x65, 0x58, 0, 0, 1, 0, 1, 2, 3, 1, 5, 6, 7, 8], frame)),
+        ),
+        ("GENEVE with IP", datagram(6081, &with(&[0, 0, e0, e1, 0, 0, 1, 0], ip))),
+        ("GTP-U", datagram(2152, &with(&[0x30, 255, 0, 9, 0, 0, 0, 1], ip))),
+        ("GTP-U with sequence", datagram(2152, &with(&[0x32, 255, 0, 9, 0, 0, 0, 1, 0, 7, 0, 0], ip))),
+        (
+            "GTP-U with extension",
+            datagram(2152, &with(&[0x34, 255, 0, 9, 0, 0, 0, 1, 0, 0, 0, 0x85, 1, 0, 9, 0], ip)),
+        ),
+    ]
+}
+
 /// The frame as an IPv4 fragment: `field` is flags and offset.
 pub fn fragment(frame: &[u8], field: u16) -> Vec<u8> {
     let mut out = frame.to_vec();
@@ -96,7 +168,19 @@ pub fn shapes() -> Vec<(&'static str, Vec<u8>)> {
         ("ipv6 fragment", extended(&six, &[44])),
         ("too many extensions", extended(&six, &[60; 12])),
         ("llc", vec![0; 60]),
+        ("mpls", labelled(&four, 1)),
+        ("four labels", labelled(&six, 4)),
+        ("five labels", labelled(&four, 5)),
+        ("labels in qinq", tagged(&labelled(&four, 2), &[0x88a8, 0x8100])),
+        ("pppoe", pppoe(&four, 0x0021)),
+        ("pppoe 6 in vlan", tagged(&pppoe(&six, 0x0057), &[0x8100])),
+        ("pppoe control", pppoe(&four, 0xc021)),
+        ("authentication header", extended(&six, &[51])),
     ];
+    shapes.extend(tunnelled(&four));
+    shapes.extend(tunnelled(&six));
+    let vxlan = tunnelled(&four).remove(4).1;
+    shapes.push(("a tunnel in a tunnel", tunnelled(&vxlan).remove(1).1));
     for (_, frame) in &mut shapes {
         frame.resize(frame.len().max(128), 0);
     }

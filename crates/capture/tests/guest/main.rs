@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use capture::{
-    BindMode, CapturePort, Device, Guard, IsolationMap, PinFolder, PortOptions, Receiver, XdpMode,
+    BindMode, BypassTable, CapturePort, Device, Guard, IsolationMap, PinFolder, PortOptions, Receiver,
+    Shared, Sleeper, Steering, XdpMode,
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -55,23 +56,42 @@ fn main() {
 
 /// Takes what a worker has: every frame must be its own, and none may come twice but those of the warm-up.
 fn take(worker: u32, receiver: &mut Receiver, seen: &mut BTreeMap<u32, Vec<u8>>) {
-    receiver.receive(|batch| {
-        for frame in batch.frames() {
-            let Some(sequence) = sender::sequence(frame.bytes) else { continue };
-            assert_eq!(frame.hash % WORKERS, worker, "steered to the wrong worker");
-            assert!(frame.arrival_ns > 0);
-            let before = seen.insert(sequence, frame.bytes.to_vec());
-            assert!(before.is_none() || sequence == WARM_UP, "{sequence} came twice");
-        }
+    receiver.receive(|frame| {
+        let Some(sequence) = sender::sequence(frame.bytes) else { return };
+        assert_eq!(frame.hash % WORKERS, worker, "steered to the wrong worker");
+        assert!(frame.arrival_ns > 0);
+        assert_eq!(frame.wire_len as usize, frame.bytes.len());
+        let before = seen.insert(sequence, frame.bytes.to_vec());
+        assert!(before.is_none() || sequence == WARM_UP, "{sequence} came twice");
     });
+}
+
+fn open(device: &Device, bind: BindMode, bypass: &BypassTable) -> (CapturePort, Vec<Receiver>) {
+    let options = PortOptions {
+        workers: WORKERS,
+        rx_ring: 512,
+        mode: XdpMode::Native,
+        bind,
+        steering: Steering::Flow,
+        tunnels: false,
+        fail_closed: false,
+    };
+    let shared = Shared { bypass, isolation: None };
+    CapturePort::open(std::slice::from_ref(device), options, shared).unwrap()
 }
 
 fn delivers(bind: BindMode, zero_copy: bool) {
     let device = Device::open("eth0").unwrap();
-    let options = PortOptions { workers: WORKERS, rx_ring: 512, mode: XdpMode::Native, bind };
-    let (port, mut receivers) = CapturePort::open(&device, options).unwrap();
-    eprintln!("{}: {} queues, {:?}", device.driver, device.rx_queues, port.queues());
-    assert!(port.queues().iter().all(|q| q.zero_copy == zero_copy), "{:?}", port.queues());
+    let bypass = BypassTable::new(16).unwrap();
+    let (port, mut receivers) = open(&device, bind, &bypass);
+    eprintln!("{}: {} queues, {:?}", device.driver, device.rx_queues, port.memory());
+    assert_eq!(port.memory().zero_copy, zero_copy, "{:?}", port.memory());
+    let sleeper = Sleeper::new().unwrap();
+    receivers.iter().for_each(|receiver| sleeper.add(receiver).unwrap());
+    let wait = |receivers: &mut [Receiver], how_long| {
+        receivers.iter_mut().for_each(|receiver| assert!(receiver.settle()));
+        sleeper.sleep(how_long).unwrap();
+    };
     let mut sender = Sender::open("eth1");
     let mut seen = BTreeMap::new();
     let end = Instant::now() + PATIENCE;
@@ -79,23 +99,23 @@ fn delivers(bind: BindMode, zero_copy: bool) {
     while seen.is_empty() {
         assert!(Instant::now() < end, "nothing arrives");
         sender.send(WARM_UP);
+        wait(&mut receivers, Duration::from_millis(20));
         for (worker, receiver) in (0..).zip(&mut receivers) {
-            receiver.wait(Duration::from_millis(20)).unwrap();
             take(worker, receiver, &mut seen);
         }
     }
     for sequence in 0..FRAMES {
         sender.send(sequence);
         if sequence % 32 == 31 {
+            wait(&mut receivers, Duration::from_millis(1));
             for (worker, receiver) in (0..).zip(&mut receivers) {
-                receiver.wait(Duration::from_millis(1)).unwrap();
                 take(worker, receiver, &mut seen);
             }
         }
     }
     while seen.len() <= FRAMES as usize && Instant::now() < end {
+        wait(&mut receivers, Duration::from_millis(10));
         for (worker, receiver) in (0..).zip(&mut receivers) {
-            receiver.wait(Duration::from_millis(10)).unwrap();
             take(worker, receiver, &mut seen);
         }
     }
@@ -104,10 +124,11 @@ fn delivers(bind: BindMode, zero_copy: bool) {
     for (sequence, bytes) in &seen {
         assert_eq!(*bytes, sender::frame(*sequence), "frame {sequence} was changed on its way");
     }
-    let counters = port.counters().unwrap();
-    assert_eq!(counters.received, counters.steered + counters.no_headroom + counters.no_socket);
-    assert_eq!((counters.no_headroom, counters.no_socket), (0, 0));
-    port.detach().unwrap();
+    for queue in port.counters().unwrap().remove(0) {
+        assert_eq!(queue.received, queue.steered);
+        assert_eq!((queue.no_headroom, queue.no_socket), (0, 0));
+    }
+    port.release().unwrap();
 }
 
 fn all_programs_load_and_isolate() {

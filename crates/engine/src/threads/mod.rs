@@ -1,14 +1,21 @@
-//! The threads of a live sensor: workers, warden, recorder, and what travels between them.
+//! The threads of a live sensor: workers, warden, recorder, keeper of bypassed flows, watch over the ports, and
+//! what travels between them.
 
+mod busy_poll;
+mod keeper;
 mod recorder;
 mod warden;
+mod watch;
 mod worker;
 
 use output::{Event, Stamp};
 
+pub(crate) use busy_poll::Watchdog;
+pub(crate) use keeper::keep;
 pub(crate) use recorder::record;
 pub(crate) use warden::WardenThread;
-pub(crate) use worker::{WorkerThread, allowed_cpus};
+pub(crate) use watch::{PortWatch, Watched};
+pub(crate) use worker::{Port, WorkerThread, allowed_cpus};
 
 /// What travels to the recorder.
 pub(crate) type Record = (Stamp, Event);

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use capture::Receiver as Rings;
-use crossbeam_channel::{Sender, TrySendError};
+use capture::{Receiver as Rings, Sleeper};
+use crossbeam_channel::{Receiver, Sender, TrySendError};
 use output::{AlertEvent, Event, Source, Stamp};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use wire::{LinkType, Nanos};
 
+use super::busy_poll::Watchdog;
+use super::watch::PortChange;
 use super::{EVENT_QUEUE, Record, WARDEN_SHARE};
 use crate::clock::{self, WallClock};
 use crate::counters::WorkerCounters;
@@ -21,14 +23,34 @@ use crate::worker::{Input, Worker};
 const SPINS_BEFORE_SLEEP: u32 = 200;
 /// A sleeping worker looks around this often, for timeouts and for the order to stop.
 const SLEEP: Duration = Duration::from_millis(100);
+/// How long a worker sleeps while the kernel still has frames of it to send.
+const NAP: Duration = Duration::from_millis(1);
 /// How often flows are looked through for timeouts.
 const EXPIRE_EVERY_NS: u64 = 100_000_000;
+/// How often bypassed flows are looked through for their last packet.
+const LOOK_AFTER_EVERY_NS: u64 = 1_000_000_000;
+
+/// One port as a worker sees it.
+#[derive(Debug)]
+pub(crate) struct Port {
+    /// Which of the sensor's ports.
+    pub(crate) number: usize,
+    pub(crate) rings: Rings,
+    /// Name of each device.
+    pub(crate) sources: Vec<Source>,
+    /// Whether `hash % workers` says who should have got a frame.
+    pub(crate) steered: bool,
+}
 
 /// One worker's thread.
 pub(crate) struct WorkerThread {
     pub(crate) worker: Worker,
-    /// A receiver per capture port, with the port's name.
-    pub(crate) ports: Vec<(Rings, Source)>,
+    pub(crate) ports: Vec<Port>,
+    /// Ports that go and come back.
+    pub(crate) changes: Receiver<PortChange>,
+    pub(crate) sleeper: Sleeper,
+    /// What events are from that no packet causes.
+    pub(crate) source: Source,
     /// Which of how many it is.
     pub(crate) index: u32,
     pub(crate) workers: u32,
@@ -39,6 +61,7 @@ pub(crate) struct WorkerThread {
     /// The ports are detached: empty the rings and go.
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) wakeup: Wakeup,
+    pub(crate) watchdog: Watchdog,
 }
 
 impl WorkerThread {
@@ -47,44 +70,26 @@ impl WorkerThread {
         if let Some(cpu) = self.cpu {
             pin(cpu);
         }
-        let (index, workers) = (self.index, self.workers);
+        for port in std::mem::take(&mut self.ports) {
+            self.take_in(port);
+        }
         let mut clock = WallClock::default();
         let mut idle = 0;
         let mut position = 0;
-        let mut expired = Nanos(0);
+        let (mut expired, mut looked_after) = (Nanos(0), Nanos(0));
         loop {
             let stopping = self.stop.load(Ordering::Acquire);
             let now = clock::monotonic();
             clock.refresh(now);
-            let mut received = 0;
-            for (rings, source) in &mut self.ports {
-                let (worker, counters) = (&mut self.worker, &self.counters);
-                let (to_warden, to_recorder) = (&self.warden, &self.recorder);
-                received += rings.receive(|batch| {
-                    for frame in batch.frames() {
-                        let arrival = Nanos(frame.arrival_ns);
-                        let input = Input {
-                            bytes: frame.bytes,
-                            link: LinkType::Ethernet,
-                            time: clock.of(arrival),
-                            arrival: Some(arrival),
-                            wire_len: frame.bytes.len() as u32,
-                            ordinal: None,
-                            position,
-                            source,
-                        };
-                        position += cost(frame.bytes.len());
-                        if frame.hash % workers != index {
-                            counters.wrong_worker.add(1);
-                        }
-                        worker.process(&input, &mut |stamp, event| {
-                            emit(stamp, event, to_warden, to_recorder, counters);
-                        });
-                    }
-                });
-            }
+            let received = self.round(&mut clock, &mut position, now);
+            self.watchdog.round(now.0, received > 0);
             if now.0 - expired.0 > EXPIRE_EVERY_NS {
                 expired = now;
+                self.follow_changes(&mut clock, &mut position);
+                if now.0 - looked_after.0 > LOOK_AFTER_EVERY_NS {
+                    looked_after = now;
+                    self.worker.look_after_bypassed(|monotonic| clock.wall_of(monotonic));
+                }
                 self.end_flows(clock.of(now), position, false);
             }
             if received > 0 {
@@ -94,15 +99,112 @@ impl WorkerThread {
                 return;
             } else {
                 idle += 1;
-                if idle > SPINS_BEFORE_SLEEP && self.wakeup == Wakeup::Adaptive {
-                    self.sleep();
-                }
+                self.rest(idle, now);
             }
         }
     }
 
+    /// A batch from every queue of every port; how many frames these were.
+    fn round(&mut self, clock: &mut WallClock, position: &mut u64, now: Nanos) -> usize {
+        let (index, workers) = (self.index, self.workers);
+        let (worker, counters) = (&mut self.worker, &self.counters);
+        let (to_warden, to_recorder) = (&self.warden, &self.recorder);
+        let mut received = 0;
+        let mut deepest = 0;
+        for port in &mut self.ports {
+            let (depth, size) = port.rings.depth();
+            worker.overloaded(depth.saturating_mul(4) >= size.saturating_mul(3));
+            deepest = deepest.max(depth);
+            let (sources, steered) = (&port.sources, port.steered);
+            received += port.rings.receive(|frame| {
+                let arrival = Nanos(frame.arrival_ns);
+                let Some(source) = sources.get(frame.device) else { return };
+                let input = Input {
+                    bytes: frame.bytes,
+                    link: LinkType::Ethernet,
+                    time: clock.of(arrival),
+                    arrival: Some(arrival),
+                    wire_len: frame.wire_len,
+                    ordinal: None,
+                    position: *position,
+                    source,
+                };
+                *position += cost(frame.bytes.len());
+                if steered && frame.hash % workers != index {
+                    counters.wrong_worker.add(1);
+                }
+                worker.process(&input, &mut |stamp, event| {
+                    emit(stamp, event, to_warden, to_recorder, counters);
+                });
+            });
+        }
+        if received > 0 {
+            counters.ring_depth.record(u64::from(deepest));
+            let spent = clock::monotonic().0.saturating_sub(now.0);
+            counters.packet_ns.record(spent / received as u64);
+        }
+        received
+    }
+
+    /// What to do after `idle` empty rounds.
+    fn rest(&mut self, idle: u32, now: Nanos) {
+        match self.wakeup {
+            Wakeup::Spin => {}
+            Wakeup::Adaptive if idle > SPINS_BEFORE_SLEEP => self.sleep(),
+            Wakeup::Adaptive => {}
+            Wakeup::BusyPoll => self.busy_poll(now),
+        }
+    }
+
+    /// Lets the kernel poll the NIC from here. If that fails, the worker sleeps and wakes like any other from then
+    /// on.
+    fn busy_poll(&mut self, now: Nanos) {
+        let failed = self.ports.iter().find_map(|port| port.rings.busy_poll().err());
+        if self.watchdog.wants_test(now.0) {
+            self.sleep();
+        }
+        let why = match failed {
+            Some(err) => err.to_string(),
+            None if self.watchdog.has_failed() => "it brings nothing".to_owned(),
+            None => return,
+        };
+        tracing::warn!("worker {}: no busy polling: {why}; it sleeps when idle from now on", self.index);
+        self.counters.busy_poll_failed.add(1);
+        self.wakeup = Wakeup::Adaptive;
+        for port in &self.ports {
+            let _ = port.rings.set_busy_poll(false);
+        }
+    }
+
+    /// Lets ports go whose devices are away, and takes those in that came back.
+    fn follow_changes(&mut self, clock: &mut WallClock, position: &mut u64) {
+        while let Ok(change) = self.changes.try_recv() {
+            match change {
+                PortChange::Gone(number) => {
+                    // What the rings still hold is worked on first: the port's program is off.
+                    while self.round(clock, position, clock::monotonic()) > 0 {}
+                    self.ports.retain(|port| port.number != number);
+                }
+                PortChange::Came(port) => self.take_in(port),
+            }
+        }
+    }
+
+    /// One more port to serve.
+    fn take_in(&mut self, port: Port) {
+        if let Err(err) = self.sleeper.add(&port.rings) {
+            tracing::error!("worker {}: epoll: {err}", self.index);
+        }
+        if self.wakeup == Wakeup::BusyPoll
+            && let Err(err) = port.rings.set_busy_poll(true)
+        {
+            tracing::warn!("worker {}: busy polling: {err}", self.index);
+        }
+        self.ports.push(port);
+    }
+
     fn end_flows(&mut self, time: Nanos, position: u64, all: bool) {
-        let Some((_, source)) = self.ports.first() else { return };
+        let source = &self.source;
         let at = Input {
             bytes: &[],
             link: LinkType::Ethernet,
@@ -122,15 +224,13 @@ impl WorkerThread {
         }
     }
 
-    /// Sleeps on the rings. With several ports only the first wakes the worker at once, so the sleep is
-    /// split between them.
     fn sleep(&mut self) {
-        let share = SLEEP / u32::try_from(self.ports.len().max(1)).unwrap_or(1);
-        let share = if self.ports.len() > 1 { share.min(Duration::from_micros(200)) } else { share };
-        for (rings, source) in &mut self.ports {
-            if let Err(err) = rings.wait(share) {
-                tracing::error!("{source:?}: poll: {err}");
-            }
+        let mut settled = true;
+        for port in &mut self.ports {
+            settled &= port.rings.settle();
+        }
+        if let Err(err) = self.sleeper.sleep(if settled { SLEEP } else { NAP }) {
+            tracing::error!("worker {}: epoll: {err}", self.index);
         }
     }
 }

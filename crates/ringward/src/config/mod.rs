@@ -1,12 +1,15 @@
 //! ringward.toml: reading and checking, with errors that name file, line and key.
 
+mod ports;
 mod tables;
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use ipnet::IpNet;
 
-pub use tables::{Bind, Config, Mode, Role, Seen, Wakeup, Xdp};
+pub use ports::{Bind, OnFailure, Role, Steer, Wakeup, Xdp};
+pub use tables::{Config, Mode, Seen};
 
 /// A configuration that cannot be used: one line that names file, line, key and what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,10 +95,37 @@ impl Config {
         if !(1..=65_536).contains(&self.evidence.lookback_mib) {
             return Err(at.error("evidence.lookback_mib", "must be 1 to 65536"));
         }
-        for (i, port) in self.port.iter().enumerate() {
-            if self.port[..i].iter().any(|p| p.name == port.name) {
-                let what = format!("\"{}\" is used twice; an interface can have one role", port.name);
-                return Err(at.error("port.name", &what));
+        if !(1..=1 << 24).contains(&self.bypass.max_flows) {
+            return Err(at.error("bypass.max_flows", "must be 1 to 16777216"));
+        }
+        if !self.control.prometheus.is_empty() && self.control.prometheus.parse::<SocketAddr>().is_err() {
+            let what =
+                format!("\"{}\" is no address with a port like 127.0.0.1:9477", self.control.prometheus);
+            return Err(at.error("control.prometheus", &what));
+        }
+        self.check_ports(at)
+    }
+
+    fn check_ports(&self, at: &Locator<'_>) -> Result<(), ConfigError> {
+        let mut used: Vec<&str> = Vec::new();
+        for port in &self.port {
+            if (port.role == Role::Inline) == port.peer.is_empty() {
+                let what = if port.peer.is_empty() {
+                    format!("inline port \"{}\" needs the interface at the other end of its wire", port.name)
+                } else {
+                    format!("\"{}\" is no inline port; only those have a peer", port.name)
+                };
+                return Err(at.error("port.peer", &what));
+            }
+            for (key, name) in [("port.name", &port.name), ("port.peer", &port.peer)] {
+                if name.is_empty() {
+                    continue;
+                }
+                if used.contains(&name.as_str()) {
+                    let what = format!("\"{name}\" is used twice; an interface can have one role");
+                    return Err(at.error(key, &what));
+                }
+                used.push(name);
             }
         }
         Ok(())
@@ -163,6 +193,14 @@ mod tests {
         let twice =
             error("[[port]]\nname = \"a\"\nrole = \"capture\"\n[[port]]\nname = \"a\"\nrole = \"guard\"\n");
         assert!(twice.contains("is used twice"), "{twice}");
+        let own = error("[[port]]\nname = \"a\"\nrole = \"inline\"\npeer = \"a\"\n");
+        assert!(own.starts_with("ringward.toml:4: port.peer: \"a\" is used twice"), "{own}");
+        let alone = error("[[port]]\nname = \"a\"\nrole = \"inline\"\n");
+        assert!(alone.contains("port.peer: inline port \"a\" needs"), "{alone}");
+        let guard = error("[[port]]\nname = \"a\"\nrole = \"guard\"\npeer = \"b\"\n");
+        assert!(guard.starts_with("ringward.toml:4: port.peer: \"a\" is no inline port"), "{guard}");
+        let nowhere = error("[control]\nprometheus = \"9477\"\n");
+        assert!(nowhere.starts_with("ringward.toml:2: control.prometheus: \"9477\" is no"), "{nowhere}");
         assert!(
             error("[[port]]\nname = \"a\"\nrole = \"spy\"\n").starts_with("ringward.toml:3: unknown variant")
         );

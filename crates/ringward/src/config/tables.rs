@@ -5,14 +5,18 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ports::{Bypass, Port, Workers};
+
 /// The configuration file. Every table and key is optional unless said otherwise.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Network ports, one `[[port]]` table each. `run` needs at least one capture or guard port.
+    /// Network ports, one `[[port]]` table each. `run` needs at least one.
     pub port: Vec<Port>,
     /// Worker threads.
     pub workers: Workers,
+    /// Flows whose packets the kernel counts in place of the workers.
+    pub bypass: Bypass,
     /// Flow table of each worker.
     pub flow: FlowConfig,
     /// Threat intelligence.
@@ -27,94 +31,6 @@ pub struct Config {
     pub evidence: EvidenceConfig,
     /// How `ringward isolate` and `ringward stats` reach the sensor.
     pub control: Control,
-}
-
-/// One network port.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Port {
-    /// Interface name, in the network namespace in which the sensor runs. Required.
-    pub name: String,
-    /// "capture": a TAP or SPAN port, read and never passed on. "guard": isolated hosts are dropped, the
-    /// rest goes on to the kernel. Required.
-    pub role: Role,
-    /// How the kernel runs the XDP program: "native" in the driver, "generic" in the slow path, "auto": native,
-    /// else generic.
-    #[serde(default)]
-    pub xdp: Xdp,
-    /// Capture ports: how frames reach packet memory. "zero-copy": written by the NIC; "copy": by the kernel;
-    /// "auto": zero-copy, else copy.
-    #[serde(default)]
-    pub bind: Bind,
-}
-
-/// How frames reach packet memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Bind {
-    /// Zero-copy, else copy.
-    #[default]
-    Auto,
-    /// Written by the NIC.
-    ZeroCopy,
-    /// Copied by the kernel.
-    Copy,
-}
-
-/// What a port is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Read and never passed on.
-    Capture,
-    /// Isolated hosts are dropped.
-    Guard,
-}
-
-/// How the kernel runs the XDP program.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Xdp {
-    /// In the driver.
-    #[default]
-    Native,
-    /// In the kernel's slow path.
-    Generic,
-    /// Native, else generic.
-    Auto,
-}
-
-/// Worker threads.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Workers {
-    /// Number of workers; each has a ring of its own on every queue of every capture port.
-    #[schemars(range(min = 1, max = 256))]
-    pub count: u32,
-    /// CPUs to pin the workers to, in turn. Empty: those that the process may use (its affinity mask).
-    pub cpus: Vec<usize>,
-    /// Frames that a worker's ring holds per queue, a power of two.
-    pub rx_ring: u32,
-    /// What a worker does when no frame is there: "adaptive": looks again for a while, then sleeps; "spin":
-    /// looks again for ever, on a core of its own.
-    pub wakeup: Wakeup,
-}
-
-/// What a worker does when no frame is there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Wakeup {
-    /// Looks again for a while, then sleeps.
-    #[default]
-    Adaptive,
-    /// Looks again for ever.
-    Spin,
-}
-
-impl Default for Workers {
-    fn default() -> Self {
-        Workers { count: 1, cpus: Vec::new(), rx_ring: 2048, wakeup: Wakeup::Adaptive }
-    }
 }
 
 /// Flow table of each worker.
@@ -298,10 +214,12 @@ impl Default for EvidenceConfig {
 pub struct Control {
     /// Path of the UNIX socket.
     pub socket: PathBuf,
+    /// Address and port on which Prometheus finds `/metrics`, as in "127.0.0.1:9477". Empty: nowhere.
+    pub prometheus: String,
 }
 
 impl Default for Control {
     fn default() -> Self {
-        Control { socket: "/run/ringward/ringward.sock".into() }
+        Control { socket: "/run/ringward/ringward.sock".into(), prometheus: String::new() }
     }
 }

@@ -1,0 +1,85 @@
+//! Names and meanings of the counters that are not a worker's own.
+
+/// Name and meaning of the counters of all ports together, in the order in which they are read.
+pub const PORT_COUNTERS: [(&str, &str); 23] = [
+    ("capture.received", "Frames that entered the XDP programs of the capture and inline ports."),
+    ("capture.received_bytes", "Bytes of these frames."),
+    ("capture.processed", "Frames that workers took in."),
+    ("capture.bypassed", "Frames of flows that need no more inspection, counted in the kernel."),
+    (
+        "capture.passed",
+        "Frames that the kernel sent on to the other end of an inline wire, past the workers.",
+    ),
+    ("capture.isolated", "Frames of isolated hosts, dropped on inline ports."),
+    ("capture.dropped", "Frames that were lost to inspection; the sum of capture.dropped.*."),
+    ("capture.dropped.rx_ring_full", "A worker's receive ring was full: it is too slow."),
+    (
+        "capture.dropped.fill_ring_empty_or_oversized",
+        "The kernel had no free frame, or the frame was larger than a chunk of packet memory.",
+    ),
+    ("capture.dropped.no_headroom", "The driver left no room for the frame head."),
+    ("capture.dropped.no_socket", "No worker's socket on the frame's queue."),
+    ("capture.dropped.shed", "Frames of flows given up under overload; their records still count them."),
+    (
+        "capture.in_flight",
+        "Frames in rings at this instant: received = processed + bypassed + passed + isolated + dropped + in flight.",
+    ),
+    ("capture.truncated", "Frames of processed that packet memory had no room for whole."),
+    ("capture.fill_ring_empty", "Times the kernel found a fill ring empty."),
+    ("capture.pool_empty", "Times a fill ring was half empty and there was no free chunk for it."),
+    ("inline.forwarded", "Frames that workers sent on to the other end of an inline wire."),
+    ("inline.tx_ring_full", "Frames not sent on because the other end was too slow."),
+    ("inline.tx_invalid", "Frames that the kernel refused to send."),
+    ("bypass.active", "Flows bypassed now."),
+    ("guard.received", "Frames that entered the guard program, all guard ports together."),
+    ("guard.passed", "Frames of these handed to the kernel."),
+    ("guard.dropped", "Frames of these from or to isolated hosts."),
+];
+
+/// Name and meaning of the counters of each device of a capture or inline port (`port.NAME.*`), each of its queues
+/// (`port.NAME.queueN.*`) and each worker (`worker.N.*`).
+pub const EACH_COUNTERS: [(&str, &str); 23] = [
+    ("port.NAME.received", "Frames that entered the XDP program of the device."),
+    ("port.NAME.received_bytes", "Bytes of these frames."),
+    ("port.NAME.steered", "Frames of these redirected to a worker."),
+    ("port.NAME.bypassed", "Frames of these of bypassed flows."),
+    ("port.NAME.nic_time", "Frames of these stamped by the NIC."),
+    (
+        "port.NAME.nic_dropped",
+        "Frames that NIC and driver count as dropped; some (veth) count those of full receive rings, too.",
+    ),
+    ("port.NAME.passed", "Inline: frames of these sent on by the kernel."),
+    ("port.NAME.isolated", "Inline: frames of these dropped because of an isolated host."),
+    ("port.NAME.queueN.received", "Frames that entered the program by this queue."),
+    ("port.NAME.queueN.steered", "Frames of these redirected to a worker."),
+    ("port.NAME.queueN.no_socket", "Frames of these for which no worker had a socket."),
+    ("port.NAME.queueN.rx_ring_full", "Frames of these lost because a receive ring was full."),
+    (
+        "port.NAME.queueN.rx_dropped",
+        "Frames of these lost for want of a free chunk, or because they were too large.",
+    ),
+    ("port.NAME.queueN.fill_ring_empty", "Times the kernel found the queue's fill ring empty."),
+    ("worker.N.packets", "Frames that the worker took in."),
+    ("worker.N.bytes", "Bytes of these frames."),
+    ("worker.N.flows_active", "Flows live in its table."),
+    ("worker.N.rx_ring_full", "Frames lost because its receive rings were full."),
+    ("worker.N.rx_dropped", "Frames lost for want of a free chunk, or because they were too large."),
+    ("worker.N.fill_ring_empty", "Times the kernel found a fill ring of its queues empty."),
+    ("worker.N.pool_empty", "Times it found no free chunk for a half-empty fill ring."),
+    ("worker.N.ring_depth.*", "Frames waiting in its fullest receive ring at each batch: p50, p99, maximum."),
+    ("worker.N.packet.*_ns", "Nanoseconds a packet takes it, averaged over each batch: p50, p99, maximum."),
+];
+
+/// Name and meaning of the counters of verdicts and output.
+pub const VERDICT_COUNTERS: [(&str, &str); 7] = [
+    ("isolation.active", "Hosts isolated now."),
+    ("isolation.not_enforced", "Verdicts that could not be enforced; the log says why."),
+    (
+        "isolation.latency.*",
+        "From a packet's arrival to its map entry: count, p50, p90, p99, p99.9, maximum.",
+    ),
+    ("output.write_errors", "Writes that failed."),
+    ("output.evidence_packets_refused", "Evidence packets not written because of evidence.max_total_mib."),
+    ("output.reports_refused", "Incidents without report files because of output.max_reports."),
+    ("output.verdict_events_lost", "Alerts and isolation steps that the recorder had no room for."),
+];
