@@ -18,6 +18,7 @@ fn worker() -> Worker {
     let options = WorkerOptions {
         max_flows: 262_144,
         timeouts: Timeouts::default(),
+        tunnels: false,
         lookback: 64 << 20,
         evidence_limit: 1 << 20,
         clock: None,
@@ -53,6 +54,7 @@ fn benches(criterion: &mut Criterion) {
                     time: Nanos(1_000_000 + next as u64),
                     arrival: None,
                     wire_len: bytes.len() as u32,
+                    steered: None,
                     ordinal: None,
                     position,
                     source: &source,

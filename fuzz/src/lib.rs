@@ -42,13 +42,17 @@ pub fn decode(data: &[u8]) {
     let Some((&pick, frame)) = data.split_first() else { return };
     let links =
         [LinkType::Ethernet, LinkType::RawIp, LinkType::LinuxCooked, LinkType::Null, LinkType::LinuxCooked2];
-    if let Ok(Decoded::Ip(packet)) = wire::decode(links[usize::from(pick) % links.len()], frame) {
+    let link = links[usize::from(pick) % links.len()];
+    for packet in [wire::decode(link, frame), wire::decode_innermost(link, frame)] {
+        let Ok(Decoded::Ip(packet)) = packet else { continue };
         assert!(packet.payload.len() <= frame.len());
         let (there, swapped) = packet.flow_key();
         let (back, other) =
             wire::FlowKey::new(packet.destination(), packet.source(), packet.proto, packet.vlans);
         assert_eq!(there, back);
         assert!(swapped != other || packet.source() == packet.destination());
+        let back = wire::Packet { src: packet.dst, dst: packet.src, fragment: true, ..packet };
+        assert!(!packet.fragment || back.steering_hash() == packet.steering_hash());
     }
 }
 

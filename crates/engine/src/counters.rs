@@ -49,7 +49,7 @@ macro_rules! counters {
 counters! {
     packets => "decoder.pkts", "Frames that a worker took in.";
     bytes => "decoder.bytes", "Bytes of these frames on the wire.";
-    wrong_worker => "capture.wrong_worker", "Frames that reached another worker than their flow's; always 0.";
+    wrong_worker => "capture.wrong_worker", "Flows that reached another worker than their own, or two workers; always 0.";
     ipv4 => "decoder.ipv4", "IPv4 packets.";
     ipv6 => "decoder.ipv6", "IPv6 packets.";
     tcp => "decoder.tcp", "TCP segments.";

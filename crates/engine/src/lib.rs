@@ -11,6 +11,7 @@ mod counters;
 mod histogram;
 mod lookback;
 mod options;
+mod owners;
 mod ports;
 mod register;
 mod replay;

@@ -87,7 +87,6 @@ impl PortPlan {
             number: self.number,
             rings,
             sources: self.names.iter().map(|name| Source::Interface(Arc::from(name.as_str()))).collect(),
-            steered: self.options.steering == Steering::Flow,
         }
     }
 }

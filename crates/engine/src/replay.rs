@@ -14,12 +14,12 @@ use detect::IndicatorDetector;
 use output::{Event, OutputError, Recorder, Source, Stamp, StatsEvent};
 use thiserror::Error;
 use verdict::{Judge, Policy};
-use wire::{Decoded, LinkType, Nanos, decode};
+use wire::{Decoded, LinkType, Nanos};
 
 use crate::counters::{WorkerCounters, sum};
 use crate::lookback::cost;
 use crate::warden::{Enforcement, Warden};
-use crate::worker::{Input, Worker, WorkerOptions};
+use crate::worker::{Input, Worker, WorkerOptions, decode_as};
 
 /// Frames in a batch, over all workers.
 const BATCH_FRAMES: u64 = 1024;
@@ -129,6 +129,7 @@ pub fn replay(
         };
         let reader = Reader {
             lanes,
+            tunnels: options.worker.tunnels,
             batches: Vec::new(),
             in_flight: 0,
             frames: 0,
@@ -151,16 +152,7 @@ fn work(mut worker: Worker, batches: &Receiver<Batch>, outcomes: &Sender<Outcome
         let Some(source) = &batch.source else { continue };
         let mut outcome: Outcome = Vec::new();
         let mut index = 0;
-        let mut input = Input {
-            bytes: &[],
-            link: LinkType::Ethernet,
-            time: batch.last.0,
-            arrival: None,
-            wire_len: 0,
-            ordinal: None,
-            position: batch.position,
-            source,
-        };
+        let mut input = Input::nothing(batch.last.0, batch.position, source);
         for slot in &batch.slots {
             input = Input {
                 bytes: &batch.bytes[slot.start..slot.start + slot.len],
@@ -168,6 +160,7 @@ fn work(mut worker: Worker, batches: &Receiver<Batch>, outcomes: &Sender<Outcome
                 time: slot.time,
                 arrival: None,
                 wire_len: slot.wire_len,
+                steered: None,
                 ordinal: Some(slot.ordinal),
                 position: slot.position,
                 source,
@@ -206,6 +199,7 @@ fn flow_id(event: &Event) -> u64 {
 /// Reads, deals out, and collects.
 struct Reader {
     lanes: Vec<Lane>,
+    tunnels: bool,
     batches: Vec<Batch>,
     in_flight: usize,
     frames: u64,
@@ -252,7 +246,8 @@ impl Reader {
             unsupported.unsupported_link.add(1);
             return;
         };
-        let lane = if self.lanes.len() == 1 { 0 } else { lane(link, record.bytes, self.lanes.len()) };
+        let lane =
+            if self.lanes.len() == 1 { 0 } else { lane(self.tunnels, link, record.bytes, self.lanes.len()) };
         self.batches.resize_with(self.lanes.len(), Batch::default);
         let batch = &mut self.batches[lane];
         batch.slots.push(Slot {
@@ -311,8 +306,8 @@ impl Reader {
 }
 
 /// Which worker gets a frame: all of a flow's go to the same one.
-fn lane(link: LinkType, frame: &[u8], lanes: usize) -> usize {
-    match decode(link, frame) {
+fn lane(tunnels: bool, link: LinkType, frame: &[u8], lanes: usize) -> usize {
+    match decode_as(tunnels, link, frame) {
         Ok(Decoded::Ip(packet)) => (packet.flow_key().0.stable_hash() >> 17) as usize % lanes,
         _ => 0,
     }

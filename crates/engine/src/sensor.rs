@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use capture::{
-    BypassTable, CaptureError, CapturePort, Device, GRACE, Guard, IsolationMap, PinFolder, Sleeper,
+    BypassTable, CaptureError, CapturePort, Device, GRACE, Guard, IsolationMap, PinFolder, Sleeper, Steering,
 };
 use crossbeam_channel::{Sender, bounded, unbounded};
 use detect::IndicatorDetector;
@@ -20,6 +20,7 @@ use crate::clock;
 use crate::control::Listener;
 use crate::counters::WorkerCounters;
 use crate::options::{SensorError, SensorOptions};
+use crate::owners::Owners;
 use crate::ports::{Maps, PortPlan};
 use crate::stats::{Gauges, Stats};
 use crate::threads::{
@@ -27,7 +28,7 @@ use crate::threads::{
     record,
 };
 use crate::warden::{Enforcement, Warden};
-use crate::worker::Worker;
+use crate::worker::{Place, Worker};
 
 /// Alerts that may wait for the warden.
 const ALERT_QUEUE: usize = 4096;
@@ -302,6 +303,7 @@ impl Threads<'_> {
         let to_recorder = records.clone();
         let keeper = spawn("keeper", move || keep(&bypass, &orders, &to_recorder))?;
         let cpus = if options.cpus.is_empty() { allowed_cpus() } else { options.cpus.clone() };
+        let owners = Arc::<Owners>::default();
         let (mut workers, mut tell_workers) = (Vec::new(), Vec::new());
         for (index, (ports, counters)) in (0..).zip(ports.lanes.into_iter().zip(self.counters)) {
             let i = index as usize;
@@ -309,14 +311,15 @@ impl Threads<'_> {
             let (tell, changes) = unbounded();
             tell_workers.push(tell);
             let worker = Worker::new(&options.worker, self.detector.clone(), counters.clone());
+            let of = (options.steering == Steering::Flow).then_some(options.workers);
+            let place = Place { index, of, owners: owners.clone() };
             let cpu = cpus.get(i % cpus.len().max(1)).copied();
             if let Some(cpu) = cpu {
                 tracing::info!("worker {i}: CPU {cpu}");
             }
             let thread = WorkerThread {
                 index,
-                workers: options.workers,
-                worker: worker.with_bypass(bypasser.clone()),
+                worker: worker.with_bypass(bypasser.clone()).steered_to(place),
                 ports,
                 changes,
                 sleeper: Sleeper::new().map_err(thread_error)?,

@@ -1,6 +1,7 @@
 //! A worker: one packet from the ring to its events, run to completion on one core.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use capture::BypassReason;
 use detect::IndicatorDetector;
@@ -9,13 +10,19 @@ use output::{
     AlertEvent, Event, EvidenceEvent, EvidencePacket, FlowEvent, Source, Stamp, TransactionEvent,
     evidence_name,
 };
-use wire::{Decoded, Direction, IpProto, LinkType, Nanos, Packet, Transport, decode};
+use wire::{
+    Decoded, Direction, IpProto, LinkType, Malformed, Nanos, Packet, Transport, decode, decode_innermost,
+};
 
 use crate::bypass::{Bypasser, can_be_bypassed};
 use crate::counters::WorkerCounters;
 use crate::lookback::Lookback;
+use crate::owners::Owners;
 use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session};
 use crate::shed::HeavyFlows;
+
+/// How long the heaviest flows are looked for after a ring was nearly full.
+const SHEDDING: Duration = Duration::from_millis(100);
 
 /// What a worker needs to know.
 #[derive(Clone, Debug)]
@@ -24,6 +31,8 @@ pub struct WorkerOptions {
     pub max_flows: u32,
     /// How long silent flows live.
     pub timeouts: Timeouts,
+    /// Whether a packet in a tunnel belongs to the inner flow.
+    pub tunnels: bool,
     /// Bytes of recent packets kept for evidence.
     pub lookback: usize,
     /// Evidence bytes per flow.
@@ -45,12 +54,31 @@ pub struct Input<'a> {
     pub arrival: Option<Nanos>,
     /// Length on the wire.
     pub wire_len: u32,
+    /// The hash by which it was steered here (live capture).
+    pub steered: Option<u32>,
     /// Ordinal in the capture file.
     pub ordinal: Option<u64>,
     /// What all frames before it cost in the lookback ring: their bytes and a fixed amount each.
     pub position: u64,
     /// Where it was read.
     pub source: &'a Source,
+}
+
+impl<'a> Input<'a> {
+    /// No frame: the time has come for something else.
+    pub(crate) fn nothing(time: Nanos, position: u64, source: &'a Source) -> Self {
+        Input {
+            bytes: &[],
+            link: LinkType::Ethernet,
+            time,
+            arrival: None,
+            wire_len: 0,
+            steered: None,
+            ordinal: None,
+            position,
+            source,
+        }
+    }
 }
 
 /// A worker's state: its flows, its detectors, its recent packets.
@@ -60,7 +88,8 @@ pub struct Worker {
     rooms: Rooms,
     /// Flows that the kernel counts: slot in the table, number, slot in the bypass table.
     bypassed: Vec<(u32, u64, u32)>,
-    overloaded: bool,
+    /// Zero: it is not.
+    overloaded_until: Nanos,
     heavy: HeavyFlows,
 }
 
@@ -72,9 +101,27 @@ struct Rooms {
     findings: Findings,
     counters: Arc<WorkerCounters>,
     evidence_limit: u64,
+    tunnels: bool,
     clock: Option<fn() -> Nanos>,
     /// None in replay.
     bypasser: Option<Bypasser>,
+    place: Option<Place>,
+}
+
+/// Which worker this is.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) index: u32,
+    /// If the steering hash decides: of how many.
+    pub(crate) of: Option<u32>,
+    pub(crate) owners: Arc<Owners>,
+}
+
+impl Place {
+    /// Whether a flow with this steering hash belongs here.
+    fn is_right(&self, hash: u32) -> bool {
+        self.of.is_none_or(|workers| hash % workers == self.index) && self.owners.claim(hash, self.index)
+    }
 }
 
 impl Worker {
@@ -89,13 +136,21 @@ impl Worker {
                 findings: Findings::default(),
                 counters,
                 evidence_limit: options.evidence_limit,
+                tunnels: options.tunnels,
                 clock: options.clock,
                 bypasser: None,
+                place: None,
             },
             bypassed: Vec::new(),
-            overloaded: false,
+            overloaded_until: Nanos(0),
             heavy: HeavyFlows::default(),
         }
+    }
+
+    /// Says which of how many workers this is.
+    pub(crate) fn steered_to(mut self, place: Place) -> Self {
+        self.rooms.place = Some(place);
+        self
     }
 
     /// Lets flows be handed over to the kernel.
@@ -105,10 +160,17 @@ impl Worker {
         self
     }
 
-    /// Whether more comes than can be worked on: then the heaviest flows are given up.
-    pub(crate) fn overloaded(&mut self, overloaded: bool) {
-        self.overloaded = overloaded && self.rooms.bypasser.as_ref().is_some_and(|b| b.shed);
-        if !self.overloaded {
+    /// More comes at `now` than can be worked on: for a while the heaviest flows are given up.
+    pub(crate) fn overloaded(&mut self, now: Nanos) {
+        if self.rooms.bypasser.as_ref().is_some_and(|b| b.shed) {
+            self.overloaded_until = now.after(SHEDDING);
+        }
+    }
+
+    /// Ends shedding when its time is over.
+    pub(crate) fn relax(&mut self, now: Nanos) {
+        if self.overloaded_until.0 > 0 && now > self.overloaded_until {
+            self.overloaded_until = Nanos(0);
             self.heavy.reset();
         }
     }
@@ -129,7 +191,7 @@ impl Worker {
         let counters = &self.rooms.counters;
         counters.packets.add(1);
         counters.bytes.add(u64::from(input.wire_len));
-        match decode(input.link, input.bytes) {
+        match decode_as(self.rooms.tunnels, input.link, input.bytes) {
             Ok(Decoded::Ip(packet)) => self.packet(&packet, input, emit),
             Ok(Decoded::NonIp(_)) => counters.non_ip.add(1),
             Err(reason) => {
@@ -178,6 +240,11 @@ impl Worker {
         };
         if tracked.is_new {
             rooms.counters.opened(flow.tuple.proto);
+            if let (Some(hash), Some(place)) = (input.steered, &rooms.place)
+                && !(place.is_right(hash) && (hash == 0 || hash == packet.steering_hash()))
+            {
+                rooms.counters.wrong_worker.add(1);
+            }
             inspection.flow_start();
         }
         let session = &mut flow.app;
@@ -199,7 +266,7 @@ impl Worker {
         if rooms.nothing_more_to_learn(&flow.app) {
             self.bypass(tracked.slot, id, BypassReason::Inspected);
         }
-        if self.overloaded
+        if self.overloaded_until.0 > 0
             && let Some(heavy) = self.heavy.note((tracked.slot, id))
         {
             for (slot, id) in heavy.into_iter().flatten() {
@@ -236,6 +303,12 @@ impl Worker {
             }
         }
     }
+}
+
+/// Decodes a frame, or the innermost packet in it.
+#[inline]
+pub(crate) fn decode_as(innermost: bool, link: LinkType, frame: &[u8]) -> Result<Decoded<'_>, Malformed> {
+    if innermost { decode_innermost(link, frame) } else { decode(link, frame) }
 }
 
 /// The flow that events are about.

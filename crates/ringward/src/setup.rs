@@ -73,6 +73,7 @@ pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> WorkerOptions {
             icmp: of(t.icmp_new, t.icmp_established, 0),
             other: of(t.other_new, t.other_established, 0),
         },
+        tunnels: config.workers.tunnels,
         lookback: (u64::from(config.evidence.lookback_mib) * MIB) as usize,
         evidence_limit: u64::from(config.evidence.max_mib_per_flow) * MIB,
         clock,

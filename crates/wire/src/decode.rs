@@ -8,6 +8,7 @@ use crate::link::{self, LinkType};
 use crate::network;
 use crate::steering;
 use crate::transport::{self, Transport};
+use crate::tunnel::{self, Inner};
 
 /// Up to two VLAN identifiers, outermost first (IEEE 802.1Q, 802.1ad).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,6 +136,7 @@ malformed! {
     UdpTruncated => "udp.truncated", "The UDP header is cut off.";
     UdpLength => "udp.length", "UDP length below 8.";
     SctpTruncated => "sctp.truncated", "The SCTP header is cut off.";
+    TunnelTruncated => "tunnel.truncated", "The header of a tunnel is cut off.";
     IcmpTruncated => "icmp.truncated", "The ICMP header is cut off.";
 }
 
@@ -152,6 +154,38 @@ impl core::error::Error for Malformed {}
 /// The first header that is cut off or contradicts itself, by name.
 pub fn decode(link: LinkType, frame: &[u8]) -> Result<Decoded<'_>, Malformed> {
     let (ethertype, vlans, rest) = link::strip(link, frame)?;
+    decode_network(ethertype, vlans, rest)
+}
+
+/// Decodes the innermost packet of one frame: tunnels are opened, up to [`MAX_TUNNELS`](crate::MAX_TUNNELS) deep. The
+/// VLAN tags are the outer frame's. What carries no IP is the tunnel's own packet.
+///
+/// # Errors
+/// As [`decode`], of any of the packets.
+pub fn decode_innermost(link: LinkType, frame: &[u8]) -> Result<Decoded<'_>, Malformed> {
+    let mut decoded = decode(link, frame)?;
+    for _ in 0..tunnel::MAX_TUNNELS {
+        let Decoded::Ip(packet) = decoded else { break };
+        if packet.fragment {
+            break;
+        }
+        let (kind, rest) = match tunnel::inner(packet.proto, &packet.transport, packet.payload)? {
+            Some(Inner::Ethernet(frame)) => {
+                let (kind, _, rest) = link::strip(LinkType::Ethernet, frame)?;
+                (kind, rest)
+            }
+            Some(Inner::Packet(kind, rest)) => (kind, rest),
+            None => break,
+        };
+        match decode_network(kind, packet.vlans, rest)? {
+            Decoded::NonIp(_) => break,
+            inner => decoded = inner,
+        }
+    }
+    Ok(decoded)
+}
+
+fn decode_network(ethertype: u16, vlans: Vlans, rest: &[u8]) -> Result<Decoded<'_>, Malformed> {
     let network = match ethertype {
         link::IPV4 => network::ipv4(rest)?,
         link::IPV6 => network::ipv6(rest)?,

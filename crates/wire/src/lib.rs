@@ -14,14 +14,16 @@ mod network;
 mod steering;
 mod time;
 mod transport;
+mod tunnel;
 
 #[cfg(test)]
 mod decode_tests;
 
-pub use decode::{Decoded, Malformed, Packet, Vlans, decode};
+pub use decode::{Decoded, Malformed, Packet, Vlans, decode, decode_innermost};
 pub use host::HostKey;
 pub use key::{Direction, Endpoint, FlowKey, IpProto};
-pub use link::LinkType;
+pub use link::{LinkType, MAX_MPLS_LABELS};
 pub use network::MAX_EXTENSION_HEADERS;
 pub use time::Nanos;
 pub use transport::{TcpFlags, TcpHeader, Transport};
+pub use tunnel::MAX_TUNNELS;

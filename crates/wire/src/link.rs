@@ -80,7 +80,8 @@ pub(crate) fn strip(link: LinkType, frame: &[u8]) -> Result<(u16, Vlans, &[u8]),
     }
 }
 
-fn by_nibble(bytes: &[u8]) -> Result<u16, Malformed> {
+/// IPv4 or IPv6 by the first nibble, 0 if it is neither.
+pub(crate) fn by_nibble(bytes: &[u8]) -> Result<u16, Malformed> {
     match bytes.first().map(|b| b >> 4) {
         Some(4) => Ok(IPV4),
         Some(6) => Ok(IPV6),

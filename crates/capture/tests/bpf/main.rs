@@ -6,9 +6,11 @@
 mod capture_program;
 mod every_shape;
 mod guard_program;
+mod inline_program;
 mod isolate_program;
 mod kernel;
 mod packets;
+mod steering;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -17,8 +19,15 @@ fn main() {
     if skip {
         eprintln!("SKIPPED: tests of the BPF programs need root");
     }
-    let tests =
-        [capture_program::TESTS, guard_program::TESTS, isolate_program::TESTS, every_shape::TESTS].concat();
+    let tests = [
+        capture_program::TESTS,
+        inline_program::TESTS,
+        steering::TESTS,
+        guard_program::TESTS,
+        isolate_program::TESTS,
+        every_shape::TESTS,
+    ]
+    .concat();
     let trial = |(name, test): (&str, fn())| {
         let run = move || {
             test();

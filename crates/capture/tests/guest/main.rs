@@ -86,6 +86,7 @@ fn delivers(bind: BindMode, zero_copy: bool) {
     let (port, mut receivers) = open(&device, bind, &bypass);
     eprintln!("{}: {} queues, {:?}", device.driver, device.rx_queues, port.memory());
     assert_eq!(port.memory().zero_copy, zero_copy, "{:?}", port.memory());
+    assert_eq!(device.rx_queues, 2);
     let sleeper = Sleeper::new().unwrap();
     receivers.iter().for_each(|receiver| sleeper.add(receiver).unwrap());
     let wait = |receivers: &mut [Receiver], how_long| {
@@ -124,10 +125,12 @@ fn delivers(bind: BindMode, zero_copy: bool) {
     for (sequence, bytes) in &seen {
         assert_eq!(*bytes, sender::frame(*sequence), "frame {sequence} was changed on its way");
     }
-    for queue in port.counters().unwrap().remove(0) {
+    let queues = port.counters().unwrap().remove(0);
+    for queue in &queues {
         assert_eq!(queue.received, queue.steered);
         assert_eq!((queue.no_headroom, queue.no_socket), (0, 0));
     }
+    assert!(queues.iter().all(|queue| queue.received > 0), "a queue brought nothing: {queues:?}");
     port.release().unwrap();
 }
 

@@ -38,8 +38,6 @@ pub(crate) struct Port {
     pub(crate) rings: Rings,
     /// Name of each device.
     pub(crate) sources: Vec<Source>,
-    /// Whether `hash % workers` says who should have got a frame.
-    pub(crate) steered: bool,
 }
 
 /// One worker's thread.
@@ -51,9 +49,8 @@ pub(crate) struct WorkerThread {
     pub(crate) sleeper: Sleeper,
     /// What events are from that no packet causes.
     pub(crate) source: Source,
-    /// Which of how many it is.
+    /// Which worker it is, for the log.
     pub(crate) index: u32,
-    pub(crate) workers: u32,
     pub(crate) cpu: Option<usize>,
     pub(crate) counters: Arc<WorkerCounters>,
     pub(crate) warden: Sender<(Stamp, Box<AlertEvent>)>,
@@ -106,16 +103,18 @@ impl WorkerThread {
 
     /// A batch from every queue of every port; how many frames these were.
     fn round(&mut self, clock: &mut WallClock, position: &mut u64, now: Nanos) -> usize {
-        let (index, workers) = (self.index, self.workers);
         let (worker, counters) = (&mut self.worker, &self.counters);
         let (to_warden, to_recorder) = (&self.warden, &self.recorder);
         let mut received = 0;
         let mut deepest = 0;
+        worker.relax(now);
         for port in &mut self.ports {
             let (depth, size) = port.rings.depth();
-            worker.overloaded(depth.saturating_mul(4) >= size.saturating_mul(3));
+            if depth >= size - size / 4 {
+                worker.overloaded(now);
+            }
             deepest = deepest.max(depth);
-            let (sources, steered) = (&port.sources, port.steered);
+            let sources = &port.sources;
             received += port.rings.receive(|frame| {
                 let arrival = Nanos(frame.arrival_ns);
                 let Some(source) = sources.get(frame.device) else { return };
@@ -125,14 +124,12 @@ impl WorkerThread {
                     time: clock.of(arrival),
                     arrival: Some(arrival),
                     wire_len: frame.wire_len,
+                    steered: Some(frame.hash),
                     ordinal: None,
                     position: *position,
                     source,
                 };
                 *position += cost(frame.bytes.len());
-                if steered && frame.hash % workers != index {
-                    counters.wrong_worker.add(1);
-                }
                 worker.process(&input, &mut |stamp, event| {
                     emit(stamp, event, to_warden, to_recorder, counters);
                 });
@@ -204,17 +201,7 @@ impl WorkerThread {
     }
 
     fn end_flows(&mut self, time: Nanos, position: u64, all: bool) {
-        let source = &self.source;
-        let at = Input {
-            bytes: &[],
-            link: LinkType::Ethernet,
-            time,
-            arrival: None,
-            wire_len: 0,
-            ordinal: None,
-            position,
-            source,
-        };
+        let at = Input::nothing(time, position, &self.source);
         let (counters, to_warden, to_recorder) = (&self.counters, &self.warden, &self.recorder);
         let mut emit = |stamp, event| emit(stamp, event, to_warden, to_recorder, counters);
         if all {

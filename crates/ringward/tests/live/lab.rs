@@ -221,6 +221,11 @@ impl Lab {
         std::fs::write(self.desk.path("ringward.toml"), tables.to_string()).unwrap();
     }
 
+    /// Path of the configuration.
+    pub fn config(&self) -> String {
+        self.desk.path("ringward.toml").to_string_lossy().into_owned()
+    }
+
     fn socket(&self) -> String {
         self.desk.path("sensor.sock").to_string_lossy().into_owned()
     }
@@ -365,7 +370,8 @@ impl Drop for Lab {
             let _ = sensor.kill();
             let _ = sensor.wait();
         }
-        for host in HOSTS.iter().chain(&["sw"]) {
+        // Those of tests with a wire, too.
+        for host in HOSTS.iter().chain(&["sw", "l", "r"]) {
             let _ = Command::new("ip").args(["netns", "del", &self.ns(host)]).output();
         }
         let _ = std::fs::remove_file(self.pins.join("isolation"));

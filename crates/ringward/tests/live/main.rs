@@ -6,6 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bypass;
+mod comeback;
 mod demo;
 mod doctor;
 mod isolation;
@@ -13,6 +15,7 @@ mod lab;
 mod lifecycle;
 mod refusals;
 mod steering;
+mod wire;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -23,9 +26,18 @@ fn main() {
     } else {
         lab::sweep();
     }
-    let tests =
-        [isolation::TESTS, lifecycle::TESTS, refusals::TESTS, steering::TESTS, doctor::TESTS, demo::TESTS]
-            .concat();
+    let tests = [
+        isolation::TESTS,
+        lifecycle::TESTS,
+        refusals::TESTS,
+        steering::TESTS,
+        bypass::TESTS,
+        wire::TESTS,
+        comeback::TESTS,
+        doctor::TESTS,
+        demo::TESTS,
+    ]
+    .concat();
     let trial = |(name, test): (&str, fn())| {
         let run = move || {
             test();
