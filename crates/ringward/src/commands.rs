@@ -12,7 +12,7 @@ use engine::{ControlError, ReplayOptions, Reply, Request, Sensor, Stopped};
 use output::Recorder;
 
 use crate::config::Config;
-use crate::{Failure, IsolateAction, Reach, ReplayArgs, ReportArgs, setup};
+use crate::{Failure, IsolateAction, Reach, ReplayArgs, ReportArgs, exporter, setup};
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -40,6 +40,12 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
         signal_hook::flag::register(signal, stop.clone()).map_err(Failure::running)?;
     }
     let sensor = Sensor::start(options, &detector, recorder).map_err(Failure::running)?;
+    if let Ok(at) = config.control.prometheus.parse()
+        && let Err(err) = exporter::start(at, config.control.socket.clone())
+    {
+        let _ = sensor.stop();
+        return Err(Failure::running(format!("control.prometheus: cannot listen on {at}: {err}")));
+    }
     eprintln!("ringward: running; output in {}", config.output.dir.display());
     let mut broken = false;
     while !stop.load(Ordering::Relaxed) && !broken {

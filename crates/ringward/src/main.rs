@@ -4,6 +4,7 @@
 mod commands;
 mod config;
 mod doctor;
+mod exporter;
 mod prometheus;
 mod reference;
 mod setup;

@@ -12,6 +12,8 @@ pub const TESTS: &[(&str, fn())] = &[
     ("steering::four_workers_on_one_queue", || flows_stay_whole(1, 4)),
     ("steering::three_workers_on_two_queues", || flows_stay_whole(2, 3)),
     ("steering::one_worker_on_four_queues", || flows_stay_whole(4, 1)),
+    ("steering::rss_is_trusted_and_watched", rss),
+    ("steering::metrics_are_served_to_prometheus", metrics),
     ("steering::every_frame_is_accounted_for_at_any_instant", accounted_for_at_any_instant),
 ];
 
@@ -108,4 +110,53 @@ fn accounted_for_at_any_instant() {
     assert!(read(&lab).0 >= 10 * 3 * 2 * FLOWS);
     lab.stop();
     assert!(lab.log().contains("+ in flight 0"), "{}", lab.log());
+}
+
+/// A veth picks the queue without regard to the other direction: just the NIC on which "rss" must not be used, and a
+/// test that the counter of wrong workers can count.
+fn rss() {
+    let mut lab = Lab::new(2);
+    lab.configure("[workers]\ncount = 2\nsteer = \"rss\"\n");
+    lab.start();
+    assert!(lab.log().contains("2 queues, each to one of 2 workers"), "{}", lab.log());
+    chatter(&lab, 3);
+    let stats = lab.stats();
+    assert!(stats["capture.wrong_worker"].as_u64().unwrap() > 0, "{stats}");
+    for n in 0..2 {
+        // A worker gets what comes by its queue, and all of it.
+        assert_eq!(
+            stats[format!("worker.{n}.packets")],
+            stats[format!("port.span.queue{n}.steered")],
+            "{stats}"
+        );
+    }
+    lab.stop();
+    assert!(lab.log().contains("+ dropped 0 + in flight 0"), "{}", lab.log());
+}
+
+fn metrics() {
+    use std::io::{Read, Write};
+    let mut lab = Lab::new(1);
+    lab.configure("[control]\nprometheus = \"127.0.0.1:9477\"\n");
+    crate::lab::must(&format!("ip -n {} link set lo up", lab.ns("sw")));
+    lab.start();
+    chatter(&lab, 1);
+    let ask = |request: &'static [u8]| {
+        lab.on("sw", move || {
+            let mut stream = std::net::TcpStream::connect("127.0.0.1:9477").unwrap();
+            stream.write_all(request).unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        })
+    };
+    assert!(ask(b"\x16\x03\x01nonsense").starts_with("HTTP/1.1 400 "));
+    assert!(ask(b"GET / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404 "));
+    let answer = ask(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    for line in ["ringward_capture_received ", "ringward_queue_steered{port=\"span\",queue=\"0\"} "] {
+        assert!(answer.contains(&format!("\n{line}")), "{line}: {answer}");
+    }
+    lab.stop();
 }
