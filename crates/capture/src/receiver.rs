@@ -6,15 +6,14 @@
 //! all rings together can hold, so a worker that does not empty its own cannot starve the others.
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use rustix::net::sockopt;
 use rustix::net::xdp::{XdpDesc, XdpDescOptions};
 
 use crate::bind::{MAX_FRAME, Place};
 use crate::layout::{FRAME_HEAD, split_head};
+use crate::ring_stats::{ReceiverCounts, RingStats, add};
 use crate::xsk::{Consumer, Producer, QueueRings, Socket, Umem, Xsk};
 
 /// Frames handled at once: enough to pay for a ring operation, few enough to stay in the cache.
@@ -83,46 +82,6 @@ impl Lane {
     pub(crate) fn new(place: Place, xsk: Xsk, queue: Arc<Queue>) -> io::Result<Self> {
         let rx = xsk.rx.ok_or_else(|| io::Error::other("no receive ring"))?;
         Ok(Lane { place, socket: xsk.socket, rx, tx: xsk.tx, queue, forward: None })
-    }
-}
-
-/// What a receiver counts itself. One writer, any readers.
-#[derive(Debug, Default)]
-pub struct ReceiverCounts {
-    /// Frames longer than packet memory takes; their beginning was delivered.
-    pub truncated: AtomicU64,
-    /// Times that a fill ring was half empty and the pool had nothing for it.
-    pub pool_empty: AtomicU64,
-    /// Frames put on a transmit ring.
-    pub forwarded: AtomicU64,
-    /// Frames not forwarded because the transmit ring was full.
-    pub tx_ring_full: AtomicU64,
-}
-
-fn add(counter: &AtomicU64, n: u64) {
-    counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
-}
-
-/// What the kernel counted on sockets (getsockopt XDP_STATISTICS).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RingCounters {
-    /// Frames lost because the worker's receive ring was full.
-    pub rx_ring_full: u64,
-    /// Frames lost for other reasons: the fill ring was empty, or the frame is larger than a chunk.
-    pub rx_dropped: u64,
-    /// Times the fill ring was found empty.
-    pub fill_ring_empty: u64,
-    /// Descriptors on a transmit ring that the kernel refused.
-    pub tx_invalid: u64,
-}
-
-impl RingCounters {
-    /// Adds another socket's.
-    pub fn add(&mut self, other: &Self) {
-        self.rx_ring_full += other.rx_ring_full;
-        self.rx_dropped += other.rx_dropped;
-        self.fill_ring_empty += other.fill_ring_empty;
-        self.tx_invalid += other.tx_invalid;
     }
 }
 
@@ -392,38 +351,4 @@ impl Receiver {
 /// Keeps a free chunk, in the pool if the stash is full.
 fn keep(stash: &mut Vec<u64>, umem: &Umem, chunk: u64) {
     if stash.len() < STASH { stash.push(chunk) } else { umem.put(chunk) }
-}
-
-/// See [`Receiver::ring_stats`].
-#[derive(Debug)]
-pub struct RingStats {
-    /// Device of the port, queue, socket.
-    sockets: Vec<(usize, u32, OwnedFd)>,
-    counts: Arc<ReceiverCounts>,
-}
-
-impl RingStats {
-    /// The kernel's counters of each socket: device of the port, queue, counters.
-    ///
-    /// # Errors
-    /// What getsockopt(2) said.
-    pub fn read(&self) -> io::Result<Vec<(usize, u32, RingCounters)>> {
-        let read = |(device, queue, socket): &(usize, u32, OwnedFd)| {
-            let stats = sockopt::xdp_statistics(socket)?;
-            let counters = RingCounters {
-                rx_ring_full: stats.rx_ring_full.unwrap_or(0),
-                rx_dropped: stats.rx_dropped,
-                fill_ring_empty: stats.rx_fill_ring_empty_descs.unwrap_or(0),
-                tx_invalid: stats.tx_invalid_descs,
-            };
-            Ok((*device, *queue, counters))
-        };
-        self.sockets.iter().map(read).collect()
-    }
-
-    /// What the receiver counted.
-    #[must_use]
-    pub fn counts(&self) -> &ReceiverCounts {
-        &self.counts
-    }
 }

@@ -9,12 +9,14 @@ mod clock;
 mod control;
 mod counters;
 mod histogram;
+mod input;
 mod lookback;
 mod options;
 mod owners;
 mod ports;
 mod register;
 mod replay;
+mod rooms;
 mod sensor;
 mod session;
 mod shed;
@@ -26,6 +28,7 @@ mod worker;
 pub use clock::monotonic;
 pub use control::{ControlError, Reply, Request, request};
 pub use counters::{Counter, WORKER_COUNTERS, WorkerCounters};
+pub use input::Input;
 pub use options::{
     BypassOptions, CapturePortOptions, GuardPort, InlinePair, SensorError, SensorOptions, Wakeup,
 };
@@ -33,7 +36,7 @@ pub use replay::{ReplayError, ReplayOptions, ReplaySummary, replay};
 pub use sensor::{Sensor, Stopped};
 pub use stats::{EACH_COUNTERS, PORT_COUNTERS, Stats, VERDICT_COUNTERS};
 pub use warden::Listed;
-pub use worker::{Input, Worker, WorkerOptions};
+pub use worker::{Worker, WorkerOptions};
 
 /// Whether this process runs as root. A capability would do for most of it, but not for mounting a
 /// bpffs and moving between mount namespaces.

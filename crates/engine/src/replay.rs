@@ -17,9 +17,10 @@ use verdict::{Judge, Policy};
 use wire::{Decoded, LinkType, Nanos};
 
 use crate::counters::{WorkerCounters, sum};
+use crate::input::Input;
 use crate::lookback::cost;
 use crate::warden::{Enforcement, Warden};
-use crate::worker::{Input, Worker, WorkerOptions, decode_as};
+use crate::worker::{Worker, WorkerOptions, decode_as};
 
 /// Frames in a batch, over all workers.
 const BATCH_FRAMES: u64 = 1024;

@@ -19,6 +19,7 @@ use crate::bypass::Bypasser;
 use crate::clock;
 use crate::control::Listener;
 use crate::counters::WorkerCounters;
+use crate::input::Place;
 use crate::options::{SensorError, SensorOptions};
 use crate::owners::Owners;
 use crate::ports::{Maps, PortPlan};
@@ -28,7 +29,7 @@ use crate::threads::{
     record,
 };
 use crate::warden::{Enforcement, Warden};
-use crate::worker::{Place, Worker};
+use crate::worker::Worker;
 
 /// Alerts that may wait for the warden.
 const ALERT_QUEUE: usize = 4096;

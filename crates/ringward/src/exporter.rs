@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub fn start(at: SocketAddr, socket: PathBuf) -> io::Result<()> {
     Ok(())
 }
 
-fn serve(mut stream: TcpStream, socket: &PathBuf) -> io::Result<()> {
+fn serve(mut stream: TcpStream, socket: &Path) -> io::Result<()> {
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     let (status, kind, body) = match target(&mut stream)? {

@@ -15,9 +15,10 @@ use super::watch::PortChange;
 use super::{EVENT_QUEUE, Record, WARDEN_SHARE};
 use crate::clock::{self, WallClock};
 use crate::counters::WorkerCounters;
+use crate::input::Input;
 use crate::lookback::cost;
 use crate::options::Wakeup;
-use crate::worker::{Input, Worker};
+use crate::worker::Worker;
 
 /// Empty rounds before a worker sleeps: some 20 microseconds of looking.
 const SPINS_BEFORE_SLEEP: u32 = 200;

@@ -1,0 +1,209 @@
+//! Everything of a worker but its flow table: detectors, recent packets, counters, and what leaves for the log.
+
+use std::sync::Arc;
+
+use detect::IndicatorDetector;
+use flow::{Ended, FlowTuple};
+use output::{
+    AlertEvent, Event, EvidenceEvent, EvidencePacket, FlowEvent, Stamp, TransactionEvent, evidence_name,
+};
+use wire::{Direction, IpProto, Nanos, Packet};
+
+use crate::bypass::Bypasser;
+use crate::counters::WorkerCounters;
+use crate::input::{Input, Place};
+use crate::lookback::Lookback;
+use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session};
+
+/// Everything but the table, so that flows that end while the table is busy can be worked on.
+#[derive(Debug)]
+pub(crate) struct Rooms {
+    pub(crate) detector: IndicatorDetector,
+    pub(crate) lookback: Lookback,
+    pub(crate) findings: Findings,
+    pub(crate) counters: Arc<WorkerCounters>,
+    pub(crate) evidence_limit: u64,
+    pub(crate) tunnels: bool,
+    pub(crate) clock: Option<fn() -> Nanos>,
+    /// None in replay.
+    pub(crate) bypasser: Option<Bypasser>,
+    pub(crate) place: Option<Place>,
+}
+
+/// The flow that events are about.
+pub(crate) struct Subject {
+    pub(crate) tuple: FlowTuple,
+    pub(crate) packets: [u64; 2],
+    pub(crate) bytes: [u64; 2],
+}
+
+impl Rooms {
+    pub(crate) fn count(&self, packet: &Packet<'_>) {
+        let c = &self.counters;
+        if packet.src.is_ipv4() { &c.ipv4 } else { &c.ipv6 }.add(1);
+        match packet.proto {
+            IpProto::TCP => c.tcp.add(1),
+            IpProto::UDP => c.udp.add(1),
+            IpProto::ICMP => c.icmpv4.add(1),
+            IpProto::ICMPV6 => c.icmpv6.add(1),
+            _ => {}
+        }
+        if !packet.vlans.ids().is_empty() {
+            c.vlan.add(1);
+        }
+        if packet.fragment {
+            c.fragments.add(1);
+        }
+        if packet.missing > 0 {
+            c.cut_short.add(1);
+        }
+    }
+
+    /// Whether this flow's packets need not come here any more.
+    pub(crate) fn nothing_more_to_learn(&self, session: &Session) -> bool {
+        session.bypass == Bypass::No
+            && session.layer.finished()
+            && session.evidence == Evidence::None
+            && self.bypasser.as_ref().is_some_and(|b| b.inspected)
+    }
+
+    /// Keeps the frame for evidence while its flow may still be alerted on.
+    pub(crate) fn keep(&mut self, session: &mut Session, input: &Input<'_>) {
+        if session.evidence == Evidence::None && !session.layer.finished() {
+            self.lookback.keep(&mut session.chain, input.position, input.time, input.wire_len, input.bytes);
+        }
+    }
+
+    /// Emits what the packet at hand brought: alerts first, because somebody waits for them.
+    pub(crate) fn report(
+        &mut self,
+        flow: &Subject,
+        session: &mut Session,
+        direction: Direction,
+        input: &Input<'_>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) {
+        let Findings { alerts, logged, gaps, .. } = &mut self.findings;
+        self.counters.gaps.add(std::mem::take(gaps));
+        let alerted = !alerts.is_empty();
+        for (mut alert, transaction) in alerts.drain(..) {
+            self.counters.alerts.add(1);
+            alert.raised = self.clock.map(|now| now());
+            let event = AlertEvent {
+                flow: flow.tuple,
+                packets: flow.packets,
+                bytes: flow.bytes,
+                app: session.layer.protocol(),
+                transaction,
+                alert,
+                evidence: Some(evidence_name(&flow.tuple)),
+            };
+            emit(stamp(input, input.time), Event::Alert(Box::new(event)));
+        }
+        self.counters.transactions.add(logged.len() as u64);
+        for (tx_id, transaction) in logged.drain(..) {
+            let event = TransactionEvent { flow: flow.tuple, direction, tx_id, transaction };
+            emit(stamp(input, input.time), Event::Transaction(Box::new(event)));
+        }
+        if alerted || session.evidence != Evidence::None {
+            self.evidence(&flow.tuple, session, input, emit);
+        }
+    }
+
+    /// The packets of an alerted flow: first those from before the alert, then each as it comes.
+    fn evidence(
+        &mut self,
+        tuple: &FlowTuple,
+        session: &mut Session,
+        input: &Input<'_>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) {
+        let (so_far, mut packets) = match session.evidence {
+            Evidence::None => (0, self.lookback.collect(session.chain, input.position)),
+            Evidence::Open(so_far) => (so_far, Vec::new()),
+            Evidence::Complete => return,
+        };
+        // Nothing is kept of flows that are not inspected, and of any once they are alerted on.
+        if packets.is_empty() && !input.bytes.is_empty() {
+            packets.push(EvidencePacket {
+                time: input.time,
+                wire_len: input.wire_len,
+                frame: input.bytes.to_vec(),
+            });
+        }
+        let total = so_far + packets.iter().map(|p| p.frame.len() as u64).sum::<u64>();
+        let complete = total >= self.evidence_limit;
+        session.evidence = if complete { Evidence::Complete } else { Evidence::Open(total) };
+        emit_evidence(tuple, input, packets, complete, emit);
+    }
+
+    /// Writes a flow's record and what its parsers still held.
+    pub(crate) fn finish(
+        &mut self,
+        ended: Ended<Session>,
+        at: &Input<'_>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) {
+        let Ended { record, mut tcp, app: mut session } = ended;
+        let mut inspection = Inspection {
+            tuple: &record.tuple,
+            moment: Moment { time: record.end, arrival: None, direction: Direction::ToServer },
+            detector: &self.detector,
+            findings: &mut self.findings,
+        };
+        inspection.close(&mut session, &mut tcp);
+        // What comes to light at the end belongs to the flow's last packet, not to the one at hand.
+        let last = Input { bytes: &[], time: record.end, arrival: None, wire_len: 0, ordinal: None, ..*at };
+        let subject = Subject { tuple: record.tuple, packets: record.packets, bytes: record.bytes };
+        let was_open = matches!(session.evidence, Evidence::Open(_));
+        if was_open {
+            session.evidence = Evidence::Complete;
+        }
+        self.report(&subject, &mut session, Direction::ToServer, &last, emit);
+        if was_open || matches!(session.evidence, Evidence::Open(_)) {
+            emit_evidence(&record.tuple, &last, Vec::new(), true, emit);
+        }
+        self.counters.parser_limits.add(u64::from(session.layer.limits_hit()));
+        let event = FlowEvent {
+            app: session.layer.protocol(),
+            alerted: session.evidence != Evidence::None,
+            transactions: session.transactions(),
+            record,
+        };
+        let (stamp, event) = (stamp(&last, last.time), Box::new(event));
+        // What the kernel counted is added by the keeper, who has to wait for it.
+        let unkept = match (session.bypass, &self.bypasser) {
+            (Bypass::At(slot), Some(bypasser)) => bypasser.end(slot, stamp, event).err(),
+            _ => Some((stamp, event)),
+        };
+        if let Some((stamp, event)) = unkept {
+            emit(stamp, Event::Flow(event));
+        }
+    }
+}
+
+fn stamp(input: &Input<'_>, time: Nanos) -> Stamp {
+    Stamp { time, source: input.source.clone(), packet: input.ordinal }
+}
+
+fn emit_evidence(
+    tuple: &FlowTuple,
+    input: &Input<'_>,
+    packets: Vec<EvidencePacket>,
+    complete: bool,
+    emit: &mut impl FnMut(Stamp, Event),
+) {
+    let event =
+        EvidenceEvent { file: evidence_name(tuple), flow: *tuple, link: input.link, packets, complete };
+    emit(stamp(input, input.time), Event::Evidence(Box::new(event)));
+}
+
+impl WorkerCounters {
+    pub(crate) fn opened(&self, proto: IpProto) {
+        match proto {
+            IpProto::TCP => self.flows_tcp.add(1),
+            IpProto::UDP => self.flows_udp.add(1),
+            _ => {}
+        }
+    }
+}
