@@ -12,7 +12,7 @@ fn main() {
     // Debian keeps asm/types.h under the multiarch folder, where clang -target bpf does not look.
     let include = OsString::from(format!("-I/usr/include/{arch}-linux-gnu"));
     let bpf = Path::new(env!("CARGO_MANIFEST_DIR")).join("bpf");
-    for name in ["generate", "bare"] {
+    for name in ["generate", "bare", "empty"] {
         SkeletonBuilder::new()
             .source(bpf.join(format!("{name}.bpf.c")))
             .clang_args([include.clone()])

@@ -20,6 +20,8 @@
 const volatile __u32 workers = 1;
 /* Bytes of the longest frame that packet memory takes; longer ones are cut. */
 const volatile __u32 max_frame = 1776;
+/* Whether frames may lie in several buffers: then their length is not end less beginning. */
+const volatile __u8 multi_buffer = 0;
 /* Whether flows inside of tunnels are steered by the inner flow. */
 const volatile __u8 tunnels = 0;
 /* Inline: whether frames are dropped when no worker takes them, instead of sent on. */
@@ -93,13 +95,17 @@ static __always_inline __u64 arrival(struct xdp_md *ctx, struct capture_counts *
 	return now - age;
 }
 
+static __always_inline __u64 frame_len(struct xdp_md *ctx)
+{
+	return multi_buffer ? bpf_xdp_get_buff_len(ctx) : ctx->data_end - ctx->data;
+}
+
 /*
  * Cuts the frame to what packet memory takes and puts its head before it: when it came and what it hashed
  * to. False without headroom.
  */
-static __always_inline int put_head(struct xdp_md *ctx, __u64 arrival_ns, __u32 hash)
+static __always_inline int put_head(struct xdp_md *ctx, __u64 len, __u64 arrival_ns, __u32 hash)
 {
-	__u64 len = bpf_xdp_get_buff_len(ctx);
 	struct frame_head *head;
 
 	if (len > max_frame && bpf_xdp_adjust_tail(ctx, (int)max_frame - (int)len))
@@ -115,7 +121,7 @@ static __always_inline int put_head(struct xdp_md *ctx, __u64 arrival_ns, __u32 
 	return 1;
 }
 
-static __always_inline struct capture_counts *count_frame(struct xdp_md *ctx)
+static __always_inline struct capture_counts *count_frame(struct xdp_md *ctx, __u64 len)
 {
 	__u32 queue = ctx->rx_queue_index;
 	struct capture_counts *counts;
@@ -125,13 +131,14 @@ static __always_inline struct capture_counts *count_frame(struct xdp_md *ctx)
 	counts = bpf_map_lookup_elem(&capture_counts, &queue);
 	if (counts) {
 		counts->received++;
-		counts->received_bytes += bpf_xdp_get_buff_len(ctx);
+		counts->received_bytes += len;
 	}
 	return counts;
 }
 
 /*
- * The packet's flow: the innermost that is looked for, and the outermost. 0 if there is an IP packet at all.
+ * The packet's flow: the innermost that is looked for, and the outermost if tunnels are opened. 0 if there is an IP
+ * packet at all. Both must be zeroes.
  * A function of its own, and not static, because the verifier looks at such once and not for every path that
  * follows.
  */
@@ -145,16 +152,15 @@ __attribute__((noinline)) int rw_parse_flow(struct xdp_md *ctx, struct packet *p
 
 	if (!p || !outer) /* cannot be: the verifier wants to see it */
 		return -1;
-	__builtin_memset(p, 0, sizeof(*p));
 	at = network_header(data, end, &proto, p);
 	if (!at)
 		return -1;
 	at = parse_ip(data, at, end, proto, p, &is_ip);
 	if (!is_ip)
 		return -1;
-	*outer = *p;
 	if (!tunnels)
 		return 0;
+	*outer = *p;
 	for (int i = 0; i < MAX_TUNNELS; i++) {
 		struct packet inner = *p;
 
@@ -171,8 +177,14 @@ __attribute__((noinline)) int rw_parse_flow(struct xdp_md *ctx, struct packet *p
 	return 0;
 }
 
+/* The hash scaled to the number of workers: cheaper than the remainder, and as even. */
+static __always_inline __u32 worker_of(__u32 hash)
+{
+	return (__u64)hash * workers >> 32;
+}
+
 /* Whether the frame's flow is bypassed; if so it is put on the flow's account. */
-static __always_inline int bypassed(struct xdp_md *ctx, const struct packet *p,
+static __always_inline int bypassed(const struct packet *p, __u64 len,
 				    struct capture_counts *counts)
 {
 	struct bypass_entry *entry;
@@ -194,8 +206,9 @@ static __always_inline int bypassed(struct xdp_md *ctx, const struct packet *p,
 	if (!slot)
 		return 0;
 	__sync_fetch_and_add(&slot->packets[from & 1], 1);
-	__sync_fetch_and_add(&slot->bytes[from & 1], bpf_xdp_get_buff_len(ctx));
-	slot->last_ns = bpf_ktime_get_ns();
+	__sync_fetch_and_add(&slot->bytes[from & 1], len);
+	/* To a timer tick, which is enough for timeouts. */
+	slot->last_ns = bpf_ktime_get_coarse_ns();
 	if (entry->reason == BYPASS_SHED)
 		counts->shed++;
 	else
@@ -205,7 +218,8 @@ static __always_inline int bypassed(struct xdp_md *ctx, const struct packet *p,
 
 static __always_inline int capture(struct xdp_md *ctx, int nic_time)
 {
-	struct capture_counts *counts = count_frame(ctx);
+	__u64 len = frame_len(ctx);
+	struct capture_counts *counts = count_frame(ctx, len);
 	struct packet p = {}, outer = {};
 	__u32 hash = 0;
 	long action;
@@ -213,15 +227,15 @@ static __always_inline int capture(struct xdp_md *ctx, int nic_time)
 	if (!counts) /* cannot be: the verifier wants to see it */
 		return XDP_ABORTED;
 	if (!rw_parse_flow(ctx, &p, &outer)) {
-		if (bypassed(ctx, &p, counts))
+		if (bypassed(&p, len, counts))
 			return XDP_DROP;
 		hash = symmetric_hash(&p);
 	}
-	if (!put_head(ctx, arrival(ctx, counts, nic_time), hash)) {
+	if (!put_head(ctx, len, arrival(ctx, counts, nic_time), hash)) {
 		counts->no_headroom++;
 		return XDP_DROP;
 	}
-	action = bpf_redirect_map(&xsks, ctx->rx_queue_index * workers + hash % workers, XDP_DROP);
+	action = bpf_redirect_map(&xsks, ctx->rx_queue_index * workers + worker_of(hash), XDP_DROP);
 	if (action == XDP_REDIRECT)
 		counts->steered++;
 	else
@@ -237,26 +251,25 @@ static __always_inline int send_on(struct capture_counts *counts)
 
 static __always_inline int inline_port(struct xdp_md *ctx, int nic_time)
 {
-	struct capture_counts *counts = count_frame(ctx);
+	__u64 len = frame_len(ctx);
+	struct capture_counts *counts = count_frame(ctx, len);
 	struct packet p = {}, outer = {};
 	__u32 hash = 0, index;
-	__u64 len;
 
 	if (!counts) /* cannot be: the verifier wants to see it */
 		return XDP_ABORTED;
-	len = bpf_xdp_get_buff_len(ctx);
 	if (!rw_parse_flow(ctx, &p, &outer)) {
-		if (isolated(&outer.src, len) || isolated(&outer.dst, len) ||
-		    (tunnels && (isolated(&p.src, len) || isolated(&p.dst, len)))) {
+		if (isolated(&p.src, len) || isolated(&p.dst, len) ||
+		    (tunnels && (isolated(&outer.src, len) || isolated(&outer.dst, len)))) {
 			counts->isolated++;
 			return XDP_DROP;
 		}
-		if (bypassed(ctx, &p, counts))
+		if (bypassed(&p, len, counts))
 			return bpf_redirect_map(&other_end, 0, XDP_DROP);
 		hash = symmetric_hash(&p);
 	}
 	/* Looked up before the head is put: without a worker the frame must go on as it is. */
-	index = ctx->rx_queue_index * workers + hash % workers;
+	index = ctx->rx_queue_index * workers + worker_of(hash);
 	if (!bpf_map_lookup_elem(&xsks, &index)) {
 		if (!fail_closed)
 			return send_on(counts);
@@ -266,7 +279,7 @@ static __always_inline int inline_port(struct xdp_md *ctx, int nic_time)
 	/* What packet memory cannot take whole is not inspected: cut, it could not be sent on. */
 	if (len > max_frame)
 		return send_on(counts);
-	if (!put_head(ctx, arrival(ctx, counts, nic_time), hash)) {
+	if (!put_head(ctx, len, arrival(ctx, counts, nic_time), hash)) {
 		counts->no_headroom++;
 		return XDP_DROP;
 	}

@@ -10,6 +10,9 @@
 
 /* Hosts that can be isolated at once unless the configuration says otherwise. */
 #define ISOLATION_CAPACITY 100000
+/* Words of 64 bits of the filter before the isolation map: 2^21 bits, of which 100,000 hosts set one in twenty. */
+#define FILTER_WORDS 32768
+#define FILTER_BITS 21
 /* Sockets (queues x workers) of one capture port at most. */
 #define XSKS_CAPACITY 1024
 /* Queues of a port that are counted one by one; what comes by a later one counts with the last. */
@@ -30,14 +33,14 @@ struct host_key {
 	__u8 addr[16] __attribute__((aligned(8)));
 };
 
-/* One isolated host. The XDP program itself ends the isolation at expires_ns. */
+/* One isolated host. The XDP program itself ends the isolation at expires_ns, or a timer tick later. */
 struct isolation_entry {
 	__u64 expires_ns;
 	__u64 since_ns;
 	__u64 dropped_packets;
 	__u64 dropped_bytes;
 	__u64 first_drop_ns; /* 0: nothing dropped yet */
-	__u64 last_drop_ns;
+	__u64 last_drop_ns; /* to a timer tick: may lie before first_drop_ns by as much */
 };
 
 /*
@@ -109,9 +112,8 @@ struct bypass_slot {
 	__u64 reserved[3];
 };
 
-/* Per-CPU counters of all guard ports together. received = passed + dropped. */
+/* Per-CPU counters of all guard ports together. */
 struct guard_counts {
-	__u64 received;
 	__u64 passed;
 	__u64 dropped;
 };

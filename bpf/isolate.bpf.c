@@ -16,7 +16,13 @@ int rw_isolate(struct isolation_request *request)
 	struct isolation_entry *entry;
 	struct host_key host = request->host;
 	__u64 now = bpf_ktime_get_ns();
+	__u32 bit = filter_bit(&host);
+	__u32 index = bit >> 6;
+	__u64 *word = bpf_map_lookup_elem(&isolation_filter, &index);
 
+	/* First: an entry whose bit is not set is not obeyed. */
+	if (word)
+		__sync_fetch_and_or(word, 1ULL << (bit & 63));
 	request->extended = 0;
 	entry = bpf_map_lookup_elem(&isolation, &host);
 	if (entry && now < entry->expires_ns) {

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use etherparse::PacketBuilder;
-use ringward_benches::small_udp;
+use ringward_benches::generated;
 use wire::{LinkType, decode};
 
 fn benches(criterion: &mut Criterion) {
@@ -16,7 +16,7 @@ fn benches(criterion: &mut Criterion) {
     builder.write(&mut tcp6, &[0; 400]).expect("it fits");
     let mut group = criterion.benchmark_group("decode");
     group.throughput(Throughput::Elements(1));
-    for (name, frame) in [("udp4_64B", small_udp()), ("vlan_tcp6_478B", tcp6)] {
+    for (name, frame) in [("udp4_64B", generated(64)), ("vlan_tcp6_478B", tcp6)] {
         group.bench_function(name, |b| b.iter(|| decode(LinkType::Ethernet, black_box(&frame))));
     }
     group.finish();

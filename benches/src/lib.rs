@@ -1,14 +1,27 @@
 //! What the benches share: frames to work on, a clock, a core to run on.
 
+use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::time::Duration;
 
 use etherparse::PacketBuilder;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-/// A UDP frame of 64 bytes (60 without the checksum that hardware adds).
+/// The generator's first host; bpf/generate.bpf.c counts from here.
+pub const GENERATOR: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 0);
+/// Source ports of each of its hosts.
+pub const FLOW_PORTS: Range<u16> = 20_000..20_016;
+/// Where its frames go.
+pub const SINK: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+/// And to which port.
+pub const SINK_PORT: u16 = 9999;
+
+/// A UDP frame of the generator, of so many bytes on the wire: 4 more than it has here, because hardware adds the
+/// checksum.
 #[must_use]
-pub fn small_udp() -> Vec<u8> {
-    udp([10, 1, 0, 0], 20_000, [192, 0, 2, 1], 9999, &[0; 18])
+pub fn generated(wire_bytes: usize) -> Vec<u8> {
+    let payload = vec![0; wire_bytes.saturating_sub(14 + 20 + 8 + 4)];
+    udp(GENERATOR.octets(), FLOW_PORTS.start, SINK.octets(), SINK_PORT, &payload)
 }
 
 /// A UDP frame.

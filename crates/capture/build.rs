@@ -14,8 +14,9 @@ fn main() {
     let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets CARGO_CFG_TARGET_ARCH");
     // Debian keeps asm/types.h under the multiarch folder, where clang -target bpf does not look.
     let multiarch = format!("/usr/include/{arch}-linux-gnu");
-    let args: [OsString; 5] =
-        ["-I".into(), bpf.clone().into(), "-I".into(), multiarch.into(), "-Wall".into()];
+    // Version 3 of the instruction set has atomic operations beyond addition (Linux 5.12).
+    let args: [OsString; 6] =
+        ["-I".into(), bpf.clone().into(), "-I".into(), multiarch.into(), "-Wall".into(), "-mcpu=v3".into()];
     for name in PROGRAMS {
         SkeletonBuilder::new()
             .source(bpf.join(format!("{name}.bpf.c")))

@@ -10,7 +10,7 @@ use capture::Device;
 use clap::Parser;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ProgramInput, ProgramMut, Xdp, XdpFlags};
-use ringward_benches::{dns_query, pin, report, small_udp, udp};
+use ringward_benches::{dns_query, generated, pin, report, udp};
 
 mod skel {
     #![allow(missing_docs, missing_debug_implementations, dead_code, unreachable_pub)]
@@ -35,6 +35,9 @@ struct Args {
     /// Flows to send from.
     #[arg(long, default_value_t = 1024)]
     flows: u32,
+    /// Bytes of a frame on the wire, checksum included.
+    #[arg(long, default_value_t = 64)]
+    size: usize,
     /// Instead: one DNS query each from so many hosts (10.2.0.0/15), for this name.
     #[arg(long, requires = "name")]
     beacons: Option<u32>,
@@ -99,8 +102,9 @@ fn main() -> anyhow::Result<()> {
         }
         _ => {
             let mut sent = 0;
+            let frame = generated(args.size);
             while start.elapsed() < Duration::from_secs(args.seconds) {
-                send(program, device.index, &small_udp(), BURST)?;
+                send(program, device.index, &frame, BURST)?;
                 sent += u64::from(BURST);
             }
             sent

@@ -41,7 +41,8 @@ impl Guard {
         let load = |source| CaptureError::Load { object: "guard", source };
         let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
         let mut open = skel::GuardSkelBuilder::default().open(object).map_err(load)?;
-        open.maps.isolation.reuse_fd(isolation.fd()).map_err(load)?;
+        open.maps.isolation.reuse_fd(isolation.fds().hosts).map_err(load)?;
+        open.maps.isolation_filter.reuse_fd(isolation.fds().filter).map_err(load)?;
         Ok(Guard { skel: open.load().map_err(load)?, ports: Vec::new() })
     }
 

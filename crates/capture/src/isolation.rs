@@ -1,7 +1,7 @@
 //! The isolation map, seen from user space: the pinned map that every guard port obeys.
 
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
@@ -9,6 +9,7 @@ use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle, OpenObject, ProgramInpu
 use wire::HostKey;
 
 use crate::error::CaptureError;
+use crate::filter::Filter;
 use crate::layout::{IsolationEntry, IsolationRequest};
 use crate::pin::{PinFolder, in_host_mounts};
 
@@ -20,7 +21,10 @@ mod skel {
 
 /// Name of the pin in the pin folder.
 const ISOLATION_PIN: &str = "isolation";
+const FILTER_PIN: &str = "isolation_filter";
 const NAME: &str = "isolation";
+/// Entries that one call of [`IsolationMap::mend`] looks at.
+const MEND_AT_ONCE: usize = 256;
 
 /// What a write to the isolation map came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +60,9 @@ impl std::fmt::Display for WriteError {
 /// The map outlives this handle: it is pinned, and the guard programs hold it too.
 pub struct IsolationMap {
     map: MapHandle,
+    filter: Filter,
+    /// Where [`IsolationMap::mend`] goes on.
+    cursor: Option<Vec<u8>>,
     writer: skel::IsolateSkel<'static>,
 }
 
@@ -91,12 +98,36 @@ impl IsolationMap {
             }
             None => open.maps.isolation.set_max_entries(capacity).map_err(load)?,
         }
+        let filter_pin = folder.pin(FILTER_PIN);
+        let pinned = in_host_mounts(|| filter_pin.exists().then(|| MapHandle::from_pinned_path(&filter_pin)));
+        if let Some(map) = pinned.transpose().map_err(map_error)? {
+            open.maps.isolation_filter.reuse_fd(map.as_fd()).map_err(load)?;
+        }
         let writer = open.load().map_err(load)?;
         let mut map = MapHandle::try_from(&writer.maps.isolation).map_err(map_error)?;
+        let filter = MapHandle::try_from(&writer.maps.isolation_filter).map_err(map_error)?;
+        let mut filter = Filter::new(filter)?;
+        // Entries may be older than the filter.
+        for (host, _) in entries(&map)? {
+            filter.set(host);
+        }
+        if !in_host_mounts(|| filter_pin.exists()) {
+            in_host_mounts(|| filter.map_mut().pin(&filter_pin)).map_err(map_error)?;
+        }
         if !in_host_mounts(|| pin.exists()) {
             in_host_mounts(|| map.pin(&pin)).map_err(map_error)?;
         }
-        Ok(IsolationMap { map, writer })
+        Ok(IsolationMap { map, filter, cursor: None, writer })
+    }
+
+    /// Looks at some more entries, and sets the bits of those in the filter that somebody wrote past us. Bounded, so
+    /// that it can be called often.
+    pub fn mend(&mut self) {
+        for _ in 0..MEND_AT_ONCE {
+            self.cursor = next_key(&self.map, self.cursor.as_deref());
+            let Some(Ok(octets)) = self.cursor.as_deref().map(<[u8; 16]>::try_from) else { return };
+            self.filter.set(HostKey::from_octets(octets));
+        }
     }
 
     /// Takes the pin away, and the folder if it is empty then, unless a host is isolated at `now_ns`
@@ -116,14 +147,15 @@ impl IsolationMap {
             return Ok(false);
         }
         folder.unpin(ISOLATION_PIN)?;
+        folder.unpin(FILTER_PIN)?;
         folder.remove_if_empty();
         Ok(true)
     }
 
-    /// The map's descriptor, for guard programs to share.
+    /// The descriptors, for programs to share.
     #[must_use]
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.map.as_fd()
+    pub fn fds(&self) -> IsolationFds<'_> {
+        IsolationFds { hosts: self.map.as_fd(), filter: self.filter.fd() }
     }
 
     /// Hosts that fit.
@@ -170,6 +202,15 @@ impl IsolationMap {
     pub fn entries(&self) -> Result<Vec<(HostKey, IsolationEntry)>, CaptureError> {
         entries(&self.map)
     }
+}
+
+/// The map of isolated hosts and the filter before it.
+#[derive(Clone, Copy, Debug)]
+pub struct IsolationFds<'a> {
+    /// The map.
+    pub hosts: BorrowedFd<'a>,
+    /// The filter.
+    pub filter: BorrowedFd<'a>,
 }
 
 /// The pinned map of a sensor that may be down: enough to list and release hosts.
@@ -228,6 +269,21 @@ fn remove(map: &MapHandle, host: HostKey) -> Result<Option<IsolationEntry>, Capt
         Err(err) if err.kind() == ErrorKind::NotFound => Ok(None),
         Err(err) => Err(map_error(err)),
     }
+}
+
+/// The key after `key`, or the first.
+fn next_key(map: &MapHandle, key: Option<&[u8]>) -> Option<Vec<u8>> {
+    let mut next = vec![0; map.key_size() as usize];
+    let key = key.map_or(std::ptr::null(), <[u8]>::as_ptr);
+    // SAFETY: both buffers have the map's key size; the kernel reads the one and writes the other.
+    let done = unsafe {
+        libbpf_rs::libbpf_sys::bpf_map_get_next_key(
+            map.as_fd().as_raw_fd(),
+            key.cast(),
+            next.as_mut_ptr().cast(),
+        )
+    };
+    (done == 0).then_some(next)
 }
 
 fn entries(map: &MapHandle) -> Result<Vec<(HostKey, IsolationEntry)>, CaptureError> {

@@ -14,6 +14,10 @@ pub(crate) const QUEUES_CAPACITY: usize = 256;
 /// Flows that can be bypassed at once by default.
 pub const BYPASS_CAPACITY: u32 = 65_536;
 
+/// Words of the filter before the isolation map, and bits of the number of one of its bits.
+pub(crate) const FILTER_WORDS: usize = 32_768;
+pub(crate) const FILTER_BITS: u32 = 21;
+
 /// Hosts that can be isolated at once by default.
 pub const ISOLATION_CAPACITY: u32 = 100_000;
 
@@ -142,11 +146,10 @@ counters! {
 }
 
 counters! {
-    /// `struct guard_counts` summed over CPUs and guard ports. received = passed + dropped.
+    /// `struct guard_counts` summed over CPUs and guard ports.
     GuardCounters:
-    received = 0, "Frames that entered the XDP program.";
-    passed = 1, "Frames handed to the kernel.";
-    dropped = 2, "Frames of isolated hosts.";
+    passed = 0, "Frames handed to the kernel.";
+    dropped = 1, "Frames of isolated hosts.";
 }
 
 #[cfg(test)]
@@ -164,6 +167,9 @@ mod tests {
     fn limits_are_those_of_the_header() {
         assert_eq!(define("ISOLATION_CAPACITY"), u64::from(ISOLATION_CAPACITY));
         assert_eq!(define("XSKS_CAPACITY"), XSKS_CAPACITY as u64);
+        assert_eq!(define("FILTER_WORDS"), FILTER_WORDS as u64);
+        assert_eq!(define("FILTER_BITS"), u64::from(FILTER_BITS));
+        assert_eq!(FILTER_WORDS * 64, 1 << FILTER_BITS);
         assert_eq!(define("QUEUES_CAPACITY"), QUEUES_CAPACITY as u64);
         assert_eq!(define("BYPASS_CAPACITY"), u64::from(BYPASS_CAPACITY));
     }

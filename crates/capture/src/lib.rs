@@ -9,6 +9,7 @@ mod bind;
 mod bypass;
 mod counts;
 mod error;
+mod filter;
 mod guard;
 mod isolation;
 mod layout;
@@ -27,7 +28,7 @@ pub use bind::{BindMode, MAX_WHOLE_MTU, Memory, Steering};
 pub use bypass::{BypassCounts, BypassReason, BypassTable, GRACE};
 pub use error::CaptureError;
 pub use guard::Guard;
-pub use isolation::{IsolationMap, PinnedIsolation, WriteError, Written};
+pub use isolation::{IsolationFds, IsolationMap, PinnedIsolation, WriteError, Written};
 pub use layout::{
     BYPASS_CAPACITY, CaptureCounters, GuardCounters, ISOLATION_CAPACITY, IsolationEntry, XSKS_CAPACITY,
 };

@@ -1,7 +1,7 @@
 //! Ports whose frames reach workers: capture (one device) and inline (two devices, a wire between them).
 
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd};
 
 use libbpf_rs::libbpf_sys::{BPF_F_XDP_DEV_BOUND_ONLY, BPF_F_XDP_HAS_FRAGS};
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
@@ -12,6 +12,7 @@ use crate::bind::{BindMode, Chunking, Memory, Plan, Steering};
 use crate::bypass::BypassTable;
 use crate::counts::per_cpu;
 use crate::error::CaptureError;
+use crate::isolation::IsolationFds;
 use crate::layout::{CaptureCounters, QUEUES_CAPACITY, XSKS_CAPACITY};
 use crate::netdev::{Device, Promiscuous};
 use crate::receiver::Receiver;
@@ -46,8 +47,8 @@ pub struct PortOptions {
 pub struct Shared<'a> {
     /// Bypassed flows.
     pub bypass: &'a BypassTable,
-    /// The map of isolated hosts ([`IsolationMap::fd`](crate::IsolationMap::fd)), for inline ports.
-    pub isolation: Option<BorrowedFd<'a>>,
+    /// Isolated hosts ([`IsolationMap::fds`](crate::IsolationMap::fds)), for inline ports.
+    pub isolation: Option<IsolationFds<'a>>,
 }
 
 /// One device of a port.
@@ -307,13 +308,17 @@ impl Loading<'_> {
         if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
             rodata.workers = self.per_queue;
             rodata.max_frame = self.chunking.max_frame();
+            rodata.multi_buffer = u8::from(self.chunking.multi_buffer);
             rodata.tunnels = u8::from(self.options.tunnels);
             rodata.fail_closed = u8::from(self.options.fail_closed);
         }
         open.maps.bypass.reuse_fd(self.shared.bypass.flows()).map_err(load)?;
         open.maps.bypass_slots.reuse_fd(self.shared.bypass.slots()).map_err(load)?;
         match self.shared.isolation {
-            Some(map) => open.maps.isolation.reuse_fd(map).map_err(load)?,
+            Some(fds) => {
+                open.maps.isolation.reuse_fd(fds.hosts).map_err(load)?;
+                open.maps.isolation_filter.reuse_fd(fds.filter).map_err(load)?;
+            }
             // Capture ports do not ask who is isolated; the object needs some map all the same.
             None => open.maps.isolation.set_max_entries(1).map_err(load)?,
         }

@@ -33,7 +33,7 @@ pub struct Frame<'a> {
     pub wire_len: u32,
     /// When it entered the NIC or the XDP program (CLOCK_MONOTONIC nanoseconds).
     pub arrival_ns: u64,
-    /// The symmetric flow hash by which it was steered: worker = hash % workers.
+    /// The symmetric flow hash by which it was steered ([`wire::worker_of`]).
     pub hash: u32,
     /// The device of the port that it came in by: 0, or 1 for the second of an inline pair.
     pub device: usize,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use output::Source;
-use wire::{LinkType, Nanos};
+use wire::{LinkType, Nanos, worker_of};
 
 use crate::owners::Owners;
 
@@ -59,6 +59,7 @@ pub(crate) struct Place {
 impl Place {
     /// Whether a flow with this steering hash belongs here.
     pub(crate) fn is_right(&self, hash: u32) -> bool {
-        self.of.is_none_or(|workers| hash % workers == self.index) && self.owners.claim(hash, self.index)
+        self.of.is_none_or(|workers| worker_of(hash, workers) == self.index)
+            && self.owners.claim(hash, self.index)
     }
 }

@@ -1,10 +1,12 @@
 //! The ports of a sensor: what is to be opened, opening it, and what it came to.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use capture::{
-    BypassTable, CaptureError, CapturePort, Device, Pages, PortOptions, Receiver, RingStats, Shared, Steering,
+    BypassTable, CaptureError, CapturePort, Device, IsolationFds, Pages, PortOptions, Receiver, RingStats,
+    Shared, Steering,
 };
 use output::Source;
 
@@ -34,7 +36,19 @@ pub(crate) struct Opened {
 #[derive(Debug)]
 pub(crate) struct Maps {
     pub(crate) bypass: Arc<BypassTable>,
-    pub(crate) isolation: OwnedFd,
+    /// Hosts, and the filter before them.
+    pub(crate) isolation: (OwnedFd, OwnedFd),
+}
+
+impl Maps {
+    pub(crate) fn new(bypass: Arc<BypassTable>, isolation: IsolationFds<'_>) -> io::Result<Self> {
+        let owned = (isolation.hosts.try_clone_to_owned()?, isolation.filter.try_clone_to_owned()?);
+        Ok(Maps { bypass, isolation: owned })
+    }
+
+    fn isolation(&self) -> IsolationFds<'_> {
+        IsolationFds { hosts: self.isolation.0.as_fd(), filter: self.isolation.1.as_fd() }
+    }
 }
 
 impl PortPlan {
@@ -67,9 +81,9 @@ impl PortPlan {
     pub(crate) fn open(&self, maps: &Maps) -> Result<Opened, CaptureError> {
         let devices = self.devices()?;
         let pair = devices.len() > 1;
-        let shared = Shared { bypass: &maps.bypass, isolation: pair.then(|| maps.isolation.as_fd()) };
+        let shared = Shared { bypass: &maps.bypass, isolation: pair.then(|| maps.isolation()) };
         let (port, receivers) = CapturePort::open(&devices, self.options, shared)?;
-        let rings = receivers.iter().map(Receiver::ring_stats).collect::<std::io::Result<Vec<_>>>();
+        let rings = receivers.iter().map(Receiver::ring_stats).collect::<io::Result<Vec<_>>>();
         let rings = match rings {
             Ok(rings) => rings,
             Err(source) => {

@@ -115,9 +115,8 @@ impl Sensor {
                 return Err(err.into());
             }
         }
-        let isolation = map.fd().try_clone_to_owned().map_err(thread_error)?;
         let bypass = Arc::new(BypassTable::new(options.bypass.capacity)?);
-        let maps = Arc::new(Maps { bypass: bypass.clone(), isolation });
+        let maps = Arc::new(Maps::new(bypass.clone(), map.fds()).map_err(thread_error)?);
         let counters: Vec<Arc<WorkerCounters>> = (0..options.workers).map(|_| Arc::default()).collect();
         let guarded = !options.guard.is_empty();
         let guard = Arc::new(guard);

@@ -162,7 +162,7 @@ impl Gauges {
             rings.tx_ring_full,
             rings.sockets.tx_invalid,
             u64::from(self.bypass.taken()),
-            guard.received,
+            guard.passed + guard.dropped,
             guard.passed,
             guard.dropped,
         ];

@@ -179,6 +179,9 @@ impl Warden {
     /// Looks at everything: first drops, lifetimes that are over, hosts that somebody else released. Bounded
     /// like the close look.
     pub fn watch(&mut self) -> Vec<(Nanos, IsolationEvent)> {
+        if let Enforcement::Kernel { map, .. } = &mut self.enforcement {
+            map.mend();
+        }
         let mut steps = self.first_drops(LOOKS);
         let (wall, now) = (clock::wall(), clock::monotonic());
         for (end, host) in self.register.due(now.0, LOOKS) {

@@ -24,6 +24,7 @@ pub use host::HostKey;
 pub use key::{Direction, Endpoint, FlowKey, IpProto};
 pub use link::{LinkType, MAX_MPLS_LABELS};
 pub use network::MAX_EXTENSION_HEADERS;
+pub use steering::worker_of;
 pub use time::Nanos;
 pub use transport::{TcpFlags, TcpHeader, Transport};
 pub use tunnel::MAX_TUNNELS;

@@ -75,7 +75,7 @@ fn spreads_flows_evenly() {
     for host in 0..16 {
         for port in 0..64 {
             let frame = tcp([10, 0, 1, host], [192, 168, 0, 1], (30_000 + port, 443));
-            workers[(hash(&program, &frame) % 4) as usize] += 1;
+            workers[wire::worker_of(hash(&program, &frame), 4) as usize] += 1;
         }
     }
     // 256 each on average; five standard deviations (13.9) either way.

@@ -41,8 +41,8 @@ fn every_prefix_is_survived_and_counted() {
             frames += 1;
         }
     }
-    let [received, passed, dropped] = guarded.counts();
-    assert_eq!((received, passed + dropped), (frames, frames));
+    let [passed, dropped] = guarded.counts();
+    assert_eq!(passed + dropped, frames);
     for program in [&plain, &tunnels] {
         let [received, _, steered, passed, isolated, bypassed, shed, no_headroom, no_socket, _] =
             capture_counts(program);

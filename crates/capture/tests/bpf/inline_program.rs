@@ -26,6 +26,10 @@ fn isolate(program: &CaptureSkel<'_>, host: [u8; 16]) {
     let mut entry = [0_u8; 48];
     entry[..8].copy_from_slice(&(now() + 600 * SECOND).to_ne_bytes());
     program.maps.isolation.update(&host, &entry, MapFlags::ANY).unwrap();
+    // Every bit: what the filter lets through is another test's business.
+    for word in 0..program.maps.isolation_filter.max_entries() {
+        program.maps.isolation_filter.update(&word.to_ne_bytes(), &[0xff; 8], MapFlags::ANY).unwrap();
+    }
 }
 
 fn drops_isolated() {

@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use capture::IsolationFds;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{MapCore, MapFlags, MapHandle, OpenObject, ProgramInput, ProgramMut};
 
@@ -72,9 +73,9 @@ impl Guarded {
         open.maps.isolation.set_max_entries(capacity).unwrap();
         let writer = open.load().unwrap();
         let map = MapHandle::try_from(&writer.maps.isolation).unwrap();
-        let mut open = skel::guard::GuardSkelBuilder::default().open(object()).unwrap();
-        open.maps.isolation.reuse_fd(map.as_fd()).unwrap();
-        Guarded { guard: open.load().unwrap(), writer, map }
+        let filter = MapHandle::try_from(&writer.maps.isolation_filter).unwrap();
+        let guard = load_guard(IsolationFds { hosts: map.as_fd(), filter: filter.as_fd() });
+        Guarded { guard, writer, map }
     }
 
     pub fn isolate(&self, host: [u8; 16], expires_ns: u64) -> Outcome {
@@ -103,10 +104,17 @@ impl Guarded {
         run(&self.guard.progs.rw_guard, frame).0
     }
 
-    /// Counters of the guard: received, passed, dropped.
-    pub fn counts(&self) -> [u64; 3] {
+    /// Counters of the guard: passed, dropped.
+    pub fn counts(&self) -> [u64; 2] {
         counts(&self.guard.maps.guard_counts)
     }
+}
+
+pub fn load_guard(isolation: IsolationFds<'_>) -> skel::guard::GuardSkel<'static> {
+    let mut open = skel::guard::GuardSkelBuilder::default().open(object()).unwrap();
+    open.maps.isolation.reuse_fd(isolation.hosts).unwrap();
+    open.maps.isolation_filter.reuse_fd(isolation.filter).unwrap();
+    open.load().unwrap()
 }
 
 /// The sum over CPUs of a structure of counters.

@@ -58,7 +58,7 @@ fn main() {
 fn take(worker: u32, receiver: &mut Receiver, seen: &mut BTreeMap<u32, Vec<u8>>) {
     receiver.receive(|frame| {
         let Some(sequence) = sender::sequence(frame.bytes) else { return };
-        assert_eq!(frame.hash % WORKERS, worker, "steered to the wrong worker");
+        assert_eq!(wire::worker_of(frame.hash, WORKERS), worker, "steered to the wrong worker");
         assert!(frame.arrival_ns > 0);
         assert_eq!(frame.wire_len as usize, frame.bytes.len());
         let before = seen.insert(sequence, frame.bytes.to_vec());
