@@ -136,13 +136,27 @@ static __always_inline struct capture_counts *count_frame(struct xdp_md *ctx, __
 	return counts;
 }
 
+/* The packet's flow where tunnels are not opened; 0 if there is an IP packet at all. p must be zeroes. */
+static __always_inline int parse_flow(struct xdp_md *ctx, struct packet *p)
+{
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	__be16 proto;
+	int is_ip;
+	void *at = network_header(data, end, &proto, p);
+
+	if (!at)
+		return -1;
+	parse_ip(data, at, end, proto, p, &is_ip);
+	return is_ip ? 0 : -1;
+}
+
 /*
- * The packet's flow: the innermost that is looked for, and the outermost if tunnels are opened. 0 if there is an IP
- * packet at all. Both must be zeroes.
- * A function of its own, and not static, because the verifier looks at such once and not for every path that
- * follows.
+ * The packet's innermost flow, and the outermost packet. 0 if there is an IP packet at all. Both must be zeroes. A
+ * function of its own, and not static, because the verifier looks at such once and not for every path that follows.
  */
-__attribute__((noinline)) int rw_parse_flow(struct xdp_md *ctx, struct packet *p, struct packet *outer)
+__attribute__((noinline)) int rw_parse_innermost(struct xdp_md *ctx, struct packet *p,
+						 struct packet *outer)
 {
 	void *data = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
@@ -158,8 +172,6 @@ __attribute__((noinline)) int rw_parse_flow(struct xdp_md *ctx, struct packet *p
 	at = parse_ip(data, at, end, proto, p, &is_ip);
 	if (!is_ip)
 		return -1;
-	if (!tunnels)
-		return 0;
 	*outer = *p;
 	for (int i = 0; i < MAX_TUNNELS; i++) {
 		struct packet inner = *p;
@@ -175,6 +187,15 @@ __attribute__((noinline)) int rw_parse_flow(struct xdp_md *ctx, struct packet *p
 		*p = inner;
 	}
 	return 0;
+}
+
+/* The packet's flow, and the outermost packet if tunnels are opened. */
+static __always_inline int find_flow(struct xdp_md *ctx, struct packet *p, struct packet *outer)
+{
+	if (!tunnels)
+		return parse_flow(ctx, p);
+	__builtin_memset(outer, 0, sizeof(*outer));
+	return rw_parse_innermost(ctx, p, outer);
 }
 
 /* The hash scaled to the number of workers: cheaper than the remainder, and as even. */
@@ -220,13 +241,13 @@ static __always_inline int capture(struct xdp_md *ctx, int nic_time)
 {
 	__u64 len = frame_len(ctx);
 	struct capture_counts *counts = count_frame(ctx, len);
-	struct packet p = {}, outer = {};
+	struct packet p = {}, outer;
 	__u32 hash = 0;
 	long action;
 
 	if (!counts) /* cannot be: the verifier wants to see it */
 		return XDP_ABORTED;
-	if (!rw_parse_flow(ctx, &p, &outer)) {
+	if (!find_flow(ctx, &p, &outer)) {
 		if (bypassed(&p, len, counts))
 			return XDP_DROP;
 		hash = symmetric_hash(&p);
@@ -253,12 +274,12 @@ static __always_inline int inline_port(struct xdp_md *ctx, int nic_time)
 {
 	__u64 len = frame_len(ctx);
 	struct capture_counts *counts = count_frame(ctx, len);
-	struct packet p = {}, outer = {};
+	struct packet p = {}, outer;
 	__u32 hash = 0, index;
 
 	if (!counts) /* cannot be: the verifier wants to see it */
 		return XDP_ABORTED;
-	if (!rw_parse_flow(ctx, &p, &outer)) {
+	if (!find_flow(ctx, &p, &outer)) {
 		if (isolated(&p.src, len) || isolated(&p.dst, len) ||
 		    (tunnels && (isolated(&outer.src, len) || isolated(&outer.dst, len)))) {
 			counts->isolated++;
