@@ -14,6 +14,11 @@ RELEASE = ROOT / "target" / "release"
 ROUNDS = 5  # bare loop and sensor take turns
 LOAD_SECONDS = 2
 BEACONS = 2000
+IDLE_SECONDS = 5
+
+
+def ip(*args):
+    subprocess.run(["ip", *args], check=True)
 
 
 class Table:
@@ -96,17 +101,18 @@ def worker(table):
 class Rig:
     """Two ends of a veth in a namespace of their own: "gen" sends, "dut" is under test."""
 
-    def __init__(self):
+    def __init__(self, queues=1):
         self.ns = f"rwbench{os.getpid()}"
+        self.queues = queues
         self.dir = tempfile.TemporaryDirectory(prefix="ringward-bench-")
         self.pins = f"/sys/fs/bpf/{self.ns}"
 
     def __enter__(self):
-        ip = lambda *args: subprocess.run(["ip", *args], check=True)
         ip("netns", "add", self.ns)
         try:
+            queues = ["numrxqueues", str(self.queues), "numtxqueues", str(self.queues)]
             for pair in (("gen", "dut"), ("g0", "guard0")):
-                ip("-n", self.ns, "link", "add", pair[0], "type", "veth", "peer", "name", pair[1])
+                ip("-n", self.ns, "link", "add", pair[0], *queues, "type", "veth", "peer", "name", pair[1], *queues)
                 for end in pair:
                     ip("-n", self.ns, "link", "set", end, "up")
         except BaseException:
@@ -123,40 +129,68 @@ class Rig:
         return ["ip", "netns", "exec", self.ns, *map(str, command)]
 
     def generate(self, *args):
-        command = self.inside(RELEASE / "rw-generate", "--device", "gen", "--cpu", "0", *args)
-        return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        """Sends by one queue, or with a generator on each core, whose frames come by queues of their own."""
+        command = self.inside(RELEASE / "rw-generate", "--device", "gen", *args)
+        running = [subprocess.Popen([*command, "--cpu", str(cpu)], stdout=subprocess.PIPE)
+                   for cpu in range(self.queues)]
+        sent = [json.loads(process.communicate()[0]) for process in running]
+        return {"packets": sum(s["packets"] for s in sent), "seconds": max(s["seconds"] for s in sent)}
 
-    def bare(self):
+    def cpus(self):
+        """Where workers run: beside the generator's core, or on both."""
+        return [1] if self.queues == 1 else [0, 1]
+
+    def bare(self, size, *args):
         """Packets per second of a loop that only receives."""
-        command = self.inside(RELEASE / "rw-bare", "--device", "dut", "--cpus", "1")
+        cpus = ",".join(map(str, self.cpus()))
+        command = self.inside(RELEASE / "rw-bare", "--device", "dut", "--cpus", cpus, *args)
         loop = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         loop.stderr.readline()
-        sent = self.generate("--seconds", LOAD_SECONDS)
+        sent = self.generate("--seconds", LOAD_SECONDS, "--size", size)
         time.sleep(0.2)
         out, _ = loop.communicate(b"\n", timeout=30)
         return json.loads(out)["packets"] / sent["seconds"]
 
-    def sensor(self):
-        return Sensor(self)
+    def program(self, *args):
+        """Nanoseconds a packet of an XDP program under load, by the kernel's account."""
+        command = self.inside(RELEASE / "rw-program", "--device", "dut", "--pins", self.pins, "--cpu", 1, *args)
+        running = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if running.stderr.readline() != b"running\n":
+            raise SystemExit(running.stderr.read().decode())
+        self.generate("--seconds", 1)
+        counted = json.loads(running.communicate(b"\n", timeout=30)[0])
+        return counted["ns"] / counted["runs"]
+
+    def sensor(self, ports=None):
+        return Sensor(self, ports)
 
 
-class Sensor:
-    """The sensor on "dut", one worker, one indicator."""
-
-    def __init__(self, rig):
-        self.rig, self.folder = rig, pathlib.Path(rig.dir.name)
-        (self.folder / "iocs.csv").write_text("bad.example\n")
-        (self.folder / "ringward.toml").write_text(f"""
+PORTS = """
 [[port]]
 name = "dut"
 role = "capture"
 [[port]]
 name = "guard0"
 role = "guard"
+"""
+
+
+class Sensor:
+    """The sensor on these ports, a worker on each of the rig's cores, one indicator."""
+
+    def __init__(self, rig, ports=None):
+        self.rig, self.folder = rig, pathlib.Path(rig.dir.name)
+        cpus = rig.cpus()
+        (self.folder / "iocs.csv").write_text("bad.example\n")
+        (self.folder / "ringward.toml").write_text(f"""
+{ports or PORTS}
 [workers]
-cpus = [1]
+count = {len(cpus)}
+cpus = {cpus}
 [intel]
 files = ["iocs.csv"]
+[bypass]
+shed = false
 [isolation]
 pin_dir = "{rig.pins}"
 [output]
@@ -185,10 +219,15 @@ socket = "{self.folder}/sock"
         command = [RELEASE / "ringward", "stats", "--json", "--socket", self.folder / "sock"]
         return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
+    def cpu_seconds(self):
+        """User and system time so far; `ip netns exec` became the sensor."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 def check(stats):
-    total = stats["capture.processed"] + stats["capture.dropped"] + stats["capture.in_flight"]
-    if stats["capture.received"] != total:
+    parts = ("processed", "bypassed", "passed", "isolated", "dropped", "in_flight")
+    if stats["capture.received"] != sum(stats[f"capture.{part}"] for part in parts):
         raise SystemExit(f"frames are not accounted for: {stats}")
 
 
@@ -200,33 +239,54 @@ def latency(table, stats, params):
         table.add(name, stats[f"isolation.latency.{key}_ns"] / 1000, "us", params, aim)
 
 
-def live(table):
+def needs_root_and_two_cores():
     if os.geteuid() != 0:
-        raise SystemExit("scripts/bench live needs root")
+        raise SystemExit("this bench needs root")
     if (os.cpu_count() or 1) < 2:
-        raise SystemExit("scripts/bench live needs two cores")
+        raise SystemExit("this bench needs two cores")
     build = ["cargo", "build", "--release", "--locked", "--quiet", "-p", "ringward", "-p", "ringward-benches"]
     subprocess.run(build, check=True, cwd=ROOT)
-    calibrate(table)
-    bare, sensor, lost = [], [], []
-    with Rig() as rig:
+
+
+def throughput(table, size, workers):
+    bare, steered, sensor, lost, wrong = [], [], [], [], 0
+    with Rig(queues=workers) as rig:
         for _ in range(ROUNDS):
-            bare.append(rig.bare())
+            bare.append(rig.bare(size))
+            steered.append(rig.bare(size, "--steered"))
             with rig.sensor() as running:
-                sent = rig.generate("--seconds", LOAD_SECONDS)
+                sent = rig.generate("--seconds", LOAD_SECONDS, "--size", size)
                 time.sleep(0.2)
                 stats = running.stats()
                 check(stats)
                 sensor.append(stats["capture.processed"] / sent["seconds"])
                 lost.append(stats["capture.dropped"] / stats["capture.received"])
-        params = f"60 B, 1024 flows, median of {ROUNDS}"
-        table.add("calibration: bare receive loop", statistics.median(bare), "packets/s", params)
-        table.add("sensor, one worker", statistics.median(sensor), "packets/s", params)
-        table.add("dropped (and counted)", 100 * statistics.median(lost), "%", params)
-        ratio = statistics.median(s / b for s, b in zip(sensor, bare))
-        table.add("ratio to bare loop", ratio, "", params, ">= 0.9")
+                wrong += stats["capture.wrong_worker"]
+    if wrong:
+        raise SystemExit(f"{wrong} flows at the wrong worker")
+    params = f"{size} B, {workers} worker{'s' * (workers > 1)}"
+    table.add("bare loop, empty program", statistics.median(bare), "packets/s", params)
+    table.add("bare loop, our program", statistics.median(steered), "packets/s", params)
+    table.add("sensor", statistics.median(sensor), "packets/s", params)
+    table.add("dropped (and counted)", 100 * statistics.median(lost), "%", params)
+    ratio = lambda base: statistics.median(s / b for s, b in zip(sensor, base))
+    table.add("ratio, empty program", ratio(bare), "", params, ">= 0.95")
+    table.add("ratio, our program", ratio(steered), "", params, ">= 0.95")
+
+
+def live(table):
+    needs_root_and_two_cores()
+    calibrate(table)
+    for size in (64, 512):
+        for workers in (1, 2):
+            throughput(table, size, workers)
+    with Rig() as rig:
         beacons = ("--beacons", BEACONS, "--name", "c2.bad.example")
         with rig.sensor() as running:
+            before, start = running.cpu_seconds(), time.monotonic()
+            time.sleep(IDLE_SECONDS)
+            used = (running.cpu_seconds() - before) / (time.monotonic() - start)
+            table.add("idle", 100 * used, "% of a core", f"{IDLE_SECONDS} s without traffic", "< 1")
             rig.generate(*beacons)
             time.sleep(0.2)
             latency(table, running.stats(), f"idle, {BEACONS} hosts")
@@ -243,7 +303,123 @@ def live(table):
             latency(table, stats, f"full load, {BEACONS} hosts")
 
 
-BENCHES = {"decode": decode, "flow": flow, "indicators": indicators, "worker": worker, "live": live}
+def programs(table):
+    """The XDP programs, by bpf_stats."""
+    needs_root_and_two_cores()
+    calibrate(table)
+    with Rig() as rig:
+        median = lambda *args: statistics.median(rig.program(*args) for _ in range(ROUNDS))
+        empty = median("--program", "empty")
+        table.add("empty program", empty, "ns/packet", "drops everything, looks at nothing")
+        for hosts in (0, 1000, 100_000):
+            cost = median("--program", "guard", "--hosts", hosts)
+            table.add("guard, over empty", cost - empty, "ns/packet", f"passes; {hosts} hosts isolated", "< 20")
+        for hosts in (1000, 100_000):
+            cost = median("--program", "guard", "--hosts", hosts, "--hit")
+            table.add("guard, over empty", cost - empty, "ns/packet", f"drops; {hosts} hosts isolated")
+        for name, what in (("steer", "to a worker"), ("bypass", "1024 flows bypassed")):
+            table.add(f"{name}, over empty", median("--program", name) - empty, "ns/packet", what)
+
+
+class Wire:
+    """Two hosts with a wire between them, "left" and "right" of a namespace in the middle. MTU 1500, and no merging
+    of segments: what leaves a host is what a NIC sends."""
+
+    def __init__(self, rig):
+        self.rig = rig
+        self.hosts = {"left": f"{rig.ns}l", "right": f"{rig.ns}r"}
+
+    def __enter__(self):
+        for number, (end, ns) in enumerate(self.hosts.items(), 1):
+            ip("netns", "add", ns)
+            ip("-n", self.rig.ns, "link", "add", end, "type", "veth", "peer", "name", "eth0", "netns", ns)
+            off = ["ethtool", "-K", "eth0", "tx", "off", "tso", "off", "gso", "off", "gro", "on"]
+            subprocess.run(["ip", "netns", "exec", ns, *off], check=True, stdout=subprocess.DEVNULL)
+            ip("-n", self.rig.ns, "link", "set", end, "up")
+            ip("-n", ns, "link", "set", "eth0", "up")
+            ip("-n", ns, "addr", "add", f"10.88.0.{number}/24", "dev", "eth0")
+        return self
+
+    def __exit__(self, *_):
+        for ns in self.hosts.values():
+            subprocess.run(["ip", "netns", "del", ns])
+
+    def bridge(self, on):
+        ns = self.rig.ns
+        if on:
+            ip("-n", ns, "link", "add", "bridge", "type", "bridge")
+            for end in self.hosts:
+                ip("-n", ns, "link", "set", end, "master", "bridge")
+            ip("-n", ns, "link", "set", "bridge", "up")
+        else:
+            ip("-n", ns, "link", "del", "bridge")
+
+    def xdp_off(self):
+        for end in self.hosts:
+            ip("-n", self.rig.ns, "link", "set", "dev", end, "xdp", "off")
+
+    def tcp(self):
+        """Bytes per second from left to right."""
+        run = lambda ns, code: subprocess.Popen(["ip", "netns", "exec", ns, sys.executable, "-c", code],
+                                                stdout=subprocess.PIPE, text=True)
+        server = run(self.hosts["right"], TCP_SERVER)
+        server.stdout.readline()
+        client = run(self.hosts["left"], TCP_CLIENT.format(seconds=LOAD_SECONDS))
+        client.wait(timeout=60)
+        out, _ = server.communicate(timeout=60)
+        return float(out)
+
+
+TCP_SERVER = """
+import socket, time
+s = socket.create_server(("10.88.0.2", 5001))
+print("ready", flush=True)
+c, _ = s.accept()
+n, start, buffer = 0, time.monotonic(), bytearray(1 << 18)
+while got := c.recv_into(buffer):
+    n += got
+print(n / (time.monotonic() - start))
+"""
+TCP_CLIENT = """
+import socket, time
+s = socket.create_connection(("10.88.0.2", 5001), timeout=10)
+end, data = time.monotonic() + {seconds}, bytes(1 << 18)
+while time.monotonic() < end:
+    s.sendall(data)
+"""
+
+
+def inline(table):
+    """TCP through an inline pair against the kernel's bridge."""
+    needs_root_and_two_cores()
+    calibrate(table)
+    ports = '[[port]]\nname = "left"\nrole = "inline"\npeer = "right"\n'
+    bridged, through, alone = [], [], []
+    with Rig() as rig, Wire(rig) as wire:
+        for _ in range(ROUNDS):
+            wire.bridge(True)
+            time.sleep(0.5)
+            bridged.append(wire.tcp())
+            wire.bridge(False)
+            with rig.sensor(ports) as running:
+                time.sleep(0.5)
+                through.append(wire.tcp())
+                stats = running.stats()
+                check(stats)
+                if stats["capture.processed"] < 1000:
+                    raise SystemExit(f"the sensor was not in the way: {stats}")
+            alone.append(wire.tcp())
+            wire.xdp_off()
+    params = "one TCP stream, MTU 1500"
+    gigabits = lambda rates: statistics.median(rates) * 8 / 1e9
+    table.add("kernel bridge", gigabits(bridged), "Gbit/s", params)
+    table.add("inline", gigabits(through), "Gbit/s", params)
+    table.add("inline, sensor stopped", gigabits(alone), "Gbit/s", params)
+    table.add("ratio", statistics.median(t / b for t, b in zip(through, bridged)), "", params, ">= 0.8")
+
+
+BENCHES = {"decode": decode, "flow": flow, "indicators": indicators, "worker": worker, "live": live,
+           "programs": programs, "inline": inline}
 
 
 def main():

@@ -25,5 +25,5 @@ pub(crate) fn finish(sum: u64) -> u32 {
 /// Which of `workers` gets packets with this steering hash: the hash scaled to their number.
 #[must_use]
 pub fn worker_of(hash: u32, workers: u32) -> u32 {
-    (u64::from(hash) * u64::from(workers) >> 32) as u32
+    ((u64::from(hash) * u64::from(workers)) >> 32) as u32
 }
