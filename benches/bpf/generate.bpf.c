@@ -13,7 +13,38 @@
 /* Flows to send from, set before load. 0: the frame goes out as it is. */
 const volatile __u32 flows = 1024;
 
+/*
+ * Instead: the first bytes of every frame are random, but that most of them begin as an IP packet does. Written anew
+ * each time, because frames are used again as they were left.
+ */
+const volatile __u8 garbage = 0;
+#define GARBAGE_WORDS 32
+
 __u32 sequence = 0;
+
+static __always_inline void spoil(void *data, void *end)
+{
+	__u32 *word = data;
+	__u8 *byte = data;
+	__u32 dice = bpf_get_prandom_u32();
+
+	for (int i = 0; i < GARBAGE_WORDS; i++) {
+		if ((void *)(word + i + 1) > end)
+			break;
+		word[i] = bpf_get_prandom_u32();
+	}
+	if ((void *)(byte + 24) > end || !(dice & 3))
+		return;
+	byte[12] = dice & 1 ? 0x08 : 0x86;
+	byte[13] = dice & 1 ? 0x00 : 0xdd;
+	byte[14] = dice & 1 ? 0x45 : 0x60;
+	/* TCP or UDP, and not a fragment, half of the time. */
+	if (dice & 4) {
+		byte[20] = dice & 1 ? 0 : 17;
+		byte[21] = 0;
+		byte[23] = dice & 8 ? 6 : 17;
+	}
+}
 
 SEC("xdp")
 int rw_generate(struct xdp_md *ctx)
@@ -26,7 +57,9 @@ int rw_generate(struct xdp_md *ctx)
 
 	if ((void *)(udp + 1) > end)
 		return XDP_ABORTED;
-	if (flows) {
+	if (garbage) {
+		spoil(eth, end);
+	} else if (flows) {
 		flow = sequence++ % flows;
 		ip->saddr = bpf_htonl(0x0a010000 | (flow >> 4));
 		udp->source = bpf_htons(20000 + (flow & 15));

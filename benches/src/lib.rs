@@ -1,5 +1,7 @@
 //! What the benches share: frames to work on, a clock, a core to run on.
 
+pub mod replay;
+
 use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::time::Duration;

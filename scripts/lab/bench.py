@@ -15,6 +15,7 @@ ROUNDS = 5  # bare loop and sensor take turns
 LOAD_SECONDS = 2
 BEACONS = 2000
 IDLE_SECONDS = 5
+GARBAGE_SECONDS = 60
 
 
 def ip(*args):
@@ -418,8 +419,47 @@ def inline(table):
     table.add("ratio", statistics.median(t / b for t, b in zip(through, bridged)), "", params, ">= 0.8")
 
 
+def garbage(table):
+    """Random bytes at full rate: nothing may crash, everything must be counted."""
+    needs_root_and_two_cores()
+    with Rig() as rig, rig.sensor() as running:
+        sent = rig.generate("--seconds", GARBAGE_SECONDS, "--garbage", "--size", 128)
+        time.sleep(0.5)
+        stats = running.stats()
+        check(stats)
+        if stats["capture.in_flight"] or running.process.poll() is not None:
+            raise SystemExit(f"the sensor is not well: {stats}")
+        params = f"128 random bytes, {GARBAGE_SECONDS} s"
+        table.add("sent", sent["packets"], "packets", params)
+        table.add("received", stats["capture.received"], "packets", params)
+        table.add("processed", stats["capture.processed"], "packets", params)
+        table.add("dropped (and counted)", stats["capture.dropped"], "packets", params)
+        table.add("malformed, by a named reason", stats["decoder.invalid"], "packets", params)
+        table.add("flows opened", stats["flow.total"], "flows", params)
+
+
+def replay(table):
+    """A capture through AF_XDP: what was sent arrives."""
+    needs_root_and_two_cores()
+    pcap = os.environ.get("RINGWARD_PCAP")
+    if not pcap:
+        raise SystemExit("RINGWARD_PCAP names no capture file")
+    with Rig() as rig:
+        for rate in (20_000, None):
+            with rig.sensor() as running:
+                limit = ("--rate", rate) if rate else ()
+                sent = rig.generate("--seconds", LOAD_SECONDS, "--pcap", pcap, *limit)
+                time.sleep(0.5)
+                stats = running.stats()
+                check(stats)
+                params = f"{rate or 'as many as go'} packets/s"
+                table.add("sent", sent["packets"], "packets", params)
+                table.add("received", stats["capture.received"], "packets", params)
+                table.add("rate", sent["packets"] / sent["seconds"], "packets/s", params)
+
+
 BENCHES = {"decode": decode, "flow": flow, "indicators": indicators, "worker": worker, "live": live,
-           "programs": programs, "inline": inline}
+           "programs": programs, "inline": inline, "garbage": garbage, "replay": replay}
 
 
 def main():
@@ -427,7 +467,9 @@ def main():
     parser.add_argument("name", choices=[*BENCHES, "all"])
     parser.add_argument("--json", action="store_true", help="a JSON object per figure")
     args = parser.parse_args()
-    for name in BENCHES if args.name == "all" else [args.name]:
+    # A replay needs a capture that is not ours to bring.
+    everything = [name for name in BENCHES if name != "replay"]
+    for name in everything if args.name == "all" else [args.name]:
         BENCHES[name](Table(name, args.json))
 
 

@@ -1,7 +1,9 @@
-//! Sends frames out of a device from inside the kernel, as fast as one core can or in even steps.
+//! Sends frames out of a device: from inside the kernel, as fast as one core can or in even steps, or those of a
+//! capture file through AF_XDP. Counts what it sent.
 
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,7 +12,7 @@ use capture::Device;
 use clap::Parser;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ProgramInput, ProgramMut, Xdp, XdpFlags};
-use ringward_benches::{dns_query, generated, pin, report, udp};
+use ringward_benches::{dns_query, generated, pin, replay, report, udp};
 
 mod skel {
     #![allow(missing_docs, missing_debug_implementations, dead_code, unreachable_pub)]
@@ -38,6 +40,15 @@ struct Args {
     /// Bytes of a frame on the wire, checksum included.
     #[arg(long, default_value_t = 64)]
     size: usize,
+    /// Random bytes instead of flows.
+    #[arg(long)]
+    garbage: bool,
+    /// Instead: the frames of this capture over and over, through AF_XDP.
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+    /// Frames of the capture a second; default: as many as the kernel takes.
+    #[arg(long, requires = "pcap")]
+    rate: Option<u64>,
     /// Instead: one DNS query each from so many hosts (10.2.0.0/15), for this name.
     #[arg(long, requires = "name")]
     beacons: Option<u32>,
@@ -79,10 +90,18 @@ fn main() -> anyhow::Result<()> {
     }
     capture::log_libbpf();
     let device = Device::open(&args.device)?;
+    if let Some(path) = &args.pcap {
+        let frames = replay::load(path)?;
+        let start = Instant::now();
+        let sent = replay::send(&device, &frames, args.rate, args.seconds)?;
+        report(sent, start.elapsed());
+        return Ok(());
+    }
     let mut object = MaybeUninit::uninit();
     let mut open = skel::GenerateSkelBuilder::default().open(&mut object)?;
     let data = open.maps.rodata_data.as_mut().context("the program has constants")?;
     data.flows = if args.beacons.is_some() { 0 } else { args.flows };
+    data.garbage = u8::from(args.garbage);
     let skel = open.load()?;
     let program = &skel.progs.rw_generate;
     // veth prepares its receive queues, which the run borrows, only when a program is on the device.

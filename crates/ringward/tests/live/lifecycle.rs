@@ -1,15 +1,22 @@
 //! Starting, stopping, dying, coming back.
 
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rustix::process::Signal;
 
 use crate::lab::{Lab, until, v4};
-use crate::support::{ringward, stderr};
+use crate::steering::chatter;
+use crate::support::{of_type, ringward, stderr};
 
 pub const TESTS: &[(&str, fn())] = &[
     ("lifecycle::a_clean_stop_leaves_nothing", a_clean_stop_leaves_nothing),
     ("lifecycle::isolation_survives_kill_9_until_its_time_is_over", survives_kill_9),
     ("lifecycle::a_restart_adopts_what_is_in_force", a_restart_adopts),
     ("lifecycle::a_clean_stop_keeps_isolated_hosts_isolated", a_clean_stop_keeps_isolation),
+    ("lifecycle::a_stop_under_full_load_loses_nothing_silently", stop_under_load),
+    ("lifecycle::busy_polling_delivers", busy_polling),
     ("lifecycle::flush_works_while_the_sensor_is_down", flush_works_while_down),
 ];
 
@@ -93,4 +100,52 @@ fn flush_works_while_down() {
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 hosts released"));
     assert!(lab.reaches("a", v4("b")));
+}
+
+fn stop_under_load() {
+    let mut lab = Lab::new(2);
+    lab.configure("[workers]\ncount = 2\nrx_ring = 64\n[bypass]\nshed = false\n");
+    lab.start();
+    let stop = Arc::new(AtomicBool::new(false));
+    let flooding = ["a", "c"].map(|host| {
+        let socket = lab.on(host, || UdpSocket::bind("0.0.0.0:0").unwrap());
+        let (stop, to) = (stop.clone(), SocketAddr::new(v4("b"), 9999));
+        std::thread::spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                let _ = socket.send_to(&[1; 32], to);
+            }
+        })
+    });
+    until("there is load", || lab.stats()["capture.processed"].as_u64().unwrap() > 20_000);
+    lab.stop();
+    stop.store(true, Ordering::Relaxed);
+    flooding.into_iter().for_each(|thread| thread.join().unwrap());
+    assert!(lab.log().contains("+ in flight 0"), "{}", lab.log());
+    assert_eq!(lab.xdp_ports(), [""; 0]);
+    // Every packet that was not lost for a reason is in a flow's record.
+    let events = lab.events();
+    let counters = of_type(&events, "counters").pop().unwrap()["counters"].clone();
+    let of = |name: &str| counters[name].as_u64().unwrap();
+    let packets = |f: &&serde_json::Value| {
+        f["flow"]["pkts_toserver"].as_u64().unwrap() + f["flow"]["pkts_toclient"].as_u64().unwrap()
+    };
+    let in_flows: u64 = of_type(&events, "flow").iter().map(packets).sum();
+    assert_eq!(in_flows, of("capture.received") - of("capture.dropped") - of("decoder.non_ip"));
+}
+
+fn busy_polling() {
+    let mut lab = Lab::new(1);
+    lab.configure("[workers]\nwakeup = \"busy-poll\"\n");
+    lab.start();
+    chatter(&lab, 3);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    chatter(&lab, 3);
+    let stats = lab.stats();
+    assert!(stats["capture.processed"].as_u64().unwrap() >= 6 * 240, "{stats}");
+    assert_eq!(
+        (&stats["capture.busy_poll_failed"], &stats["capture.dropped"]),
+        (&0.into(), &0.into()),
+        "{stats}"
+    );
+    lab.stop();
 }

@@ -9,6 +9,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("refusals::a_missing_interface", a_missing_interface),
     ("refusals::a_port_without_native_xdp", a_port_without_native_xdp),
     ("refusals::zero_copy_where_there_is_none", zero_copy_where_there_is_none),
+    ("refusals::packet_memory_larger_than_memory", packet_memory_larger_than_memory),
     ("refusals::another_xdp_program_is_left_alone", another_xdp_program_is_left_alone),
     ("refusals::a_second_sensor_on_the_same_socket", a_second_sensor),
     ("refusals::no_privilege", no_privilege),
@@ -142,4 +143,14 @@ fn malformed_indicators_when_strict() {
     let line = refused(&lab, &output, 2);
     assert_eq!(line, "ringward: 1 indicator lines cannot be read (--strict)");
     assert!(stderr(&output).contains("iocs.csv:2: "), "{}", stderr(&output));
+}
+
+fn packet_memory_larger_than_memory() {
+    let lab = Lab::new(1);
+    lab.configure("[workers]\ncount = 256\nrx_ring = 65536\n");
+    let line = refused(&lab, &lab.start_in_vain(), 1);
+    // 256 receive rings and a fill ring of two: 258 x 65536 chunks of 2048 bytes, and some for the workers.
+    assert!(line.starts_with("ringward: interface span: no 33"), "{line}");
+    assert!(line.contains("MiB of packet memory: only ") && line.contains("lower workers.rx_ring"), "{line}");
+    assert_eq!(lab.xdp_ports(), [""; 0]);
 }
