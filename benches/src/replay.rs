@@ -37,7 +37,7 @@ pub fn send(device: &Device, frames: &[Vec<u8>], rate: Option<u64>, seconds: u64
     let end = Duration::from_secs(seconds);
     let mut queued = 0_u64;
     for frame in frames.iter().cycle() {
-        if queued % BURST == 0 {
+        if queued.is_multiple_of(BURST) {
             if start.elapsed() >= end {
                 break;
             }

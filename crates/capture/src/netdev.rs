@@ -16,6 +16,12 @@ const ETHTOOL_GCHANNELS: u32 = 0x3c;
 const ETHTOOL_GFLAGS: u32 = 0x25;
 const ETHTOOL_GGRO: u32 = 0x2b;
 const ETHTOOL_GET_TS_INFO: u32 = 0x41;
+const ETHTOOL_GRSSH: u32 = 0x46;
+/// What a kernel without transformations leaves in their place, and what means "as before" in requests.
+const RXH_XFRM_NO_CHANGE: u8 = 0xff;
+/// Entries and bytes that are read at most; drivers have up to 4096 and 52.
+const MAX_RSS_TABLE: usize = 8192;
+const MAX_RSS_KEY: usize = 256;
 /// Bits of ETHTOOL_GFLAGS.
 const ETH_FLAG_RXVLAN: u32 = 1 << 8;
 const ETH_FLAG_LRO: u32 = 1 << 15;
@@ -123,6 +129,30 @@ impl Device {
         info[0] = ETHTOOL_GET_TS_INFO;
         let (Ok(socket), Ok(request)) = (control_socket(), request(&self.name)) else { return false };
         ethtool(&socket, request, &mut info).is_ok() && info[2].cast_signed() >= 0
+    }
+
+    /// Whether RSS sends both directions of a flow to one queue (ETHTOOL_GRSSH): by a transformation of its input, or
+    /// by a key that repeats every two bytes (Woo and Park, "Scalable TCP Session Monitoring with Symmetric
+    /// Receive-side Scaling", 2012). `None` if the driver does not tell.
+    #[must_use]
+    pub fn rss_is_symmetric(&self) -> Option<bool> {
+        let (socket, request) = (control_socket().ok()?, request(&self.name).ok()?);
+        // struct ethtool_rxfh: command, context, sizes of table and key, hash function and transformation, reserved;
+        // then the table, four bytes an entry, and the key.
+        let mut sizes = [ETHTOOL_GRSSH, 0, 0, 0, 0, 0];
+        ethtool(&socket, request, &mut sizes).ok()?;
+        let (entries, key_bytes) = (sizes[2] as usize, sizes[3] as usize);
+        if key_bytes == 0 || entries > MAX_RSS_TABLE || key_bytes > MAX_RSS_KEY {
+            return None;
+        }
+        let mut whole = Box::new([0_u32; 6 + MAX_RSS_TABLE + MAX_RSS_KEY / 4]);
+        whole[..4].copy_from_slice(&[ETHTOOL_GRSSH, 0, sizes[2], sizes[3]]);
+        ethtool(&socket, request, &mut *whole).ok()?;
+        let transformation = whole[4].to_ne_bytes()[1];
+        let key: Vec<u8> =
+            whole[6 + entries..].iter().flat_map(|w| w.to_ne_bytes()).take(key_bytes).collect();
+        let periodic = key.iter().enumerate().all(|(i, &byte)| byte == key[i % 2]);
+        Some(periodic || (transformation != 0 && transformation != RXH_XFRM_NO_CHANGE))
     }
 
     /// The device's folder in sysfs, if that is of this network namespace.

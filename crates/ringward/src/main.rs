@@ -70,6 +70,15 @@ enum Command {
         /// As JSON.
         #[arg(long)]
         json: bool,
+        /// Apply what is prescribed, then look.
+        #[arg(long, conflicts_with = "undo")]
+        fix: bool,
+        /// Take back what --fix did, then look.
+        #[arg(long)]
+        undo: bool,
+        /// Where --fix writes down how to take it back.
+        #[arg(long, value_name = "FILE", default_value = "/run/ringward/doctor-undo")]
+        state: PathBuf,
     },
     /// Write an incident as one self-contained HTML page.
     Report(ReportArgs),
@@ -204,7 +213,14 @@ fn main() -> ExitCode {
         Command::Replay(args) => commands::replay(args),
         Command::Isolate { reach, action } => commands::isolate(&reach, &action),
         Command::Stats { reach, json, prometheus } => commands::stats(&reach, json, prometheus),
-        Command::Doctor { interfaces, json } => doctor::run(&interfaces, json),
+        Command::Doctor { interfaces, json, fix, undo, state } => {
+            let treatment = match (fix, undo) {
+                (true, _) => doctor::Treatment::Fix,
+                (_, true) => doctor::Treatment::Undo,
+                _ => doctor::Treatment::Look,
+            };
+            doctor::run(&interfaces, json, treatment, &state)
+        }
         Command::Report(args) => commands::report(&args),
         Command::Reference { page } => {
             print!("{}", page.markdown());

@@ -1,10 +1,14 @@
-//! `ringward doctor`: what this machine and its NICs can do, what is mis-set, and the command that mends it.
-//! Looks only; changes nothing.
+//! `ringward doctor`: what this machine and its NICs can do, what is mis-set, and the command that mends it. Looks
+//! only, unless told to apply what it prescribes.
 
 mod machine;
+mod mend;
 mod nic;
 
+pub use mend::Remedy;
+
 use std::fmt;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -44,11 +48,14 @@ pub struct Check {
     /// The command that mends it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
+    /// The same for `--fix`, with the way back; none if only an operator can decide.
+    #[serde(skip)]
+    remedy: Option<Remedy>,
 }
 
 impl Check {
     fn new(name: &'static str, status: Status, message: impl Into<String>) -> Self {
-        Check { name, status, message: message.into(), fix: None }
+        Check { name, status, message: message.into(), fix: None, remedy: None }
     }
 
     fn ok(name: &'static str, message: impl Into<String>) -> Self {
@@ -63,8 +70,14 @@ impl Check {
         Self::new(name, Status::Fail, message)
     }
 
-    fn fix(self, command: String) -> Self {
+    /// What an operator has to do.
+    fn advise(self, command: String) -> Self {
         Check { fix: Some(command), ..self }
+    }
+
+    /// What `--fix` does.
+    fn fix(self, remedy: Remedy) -> Self {
+        Check { fix: Some(remedy.apply.to_string()), remedy: Some(remedy), ..self }
     }
 }
 
@@ -76,12 +89,36 @@ struct Section {
     checks: Vec<Check>,
 }
 
+/// What the doctor is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Treatment {
+    /// Look.
+    Look,
+    /// Apply what is prescribed, then look.
+    Fix,
+    /// Take back what `Fix` did, then look.
+    Undo,
+}
+
 /// `ringward doctor`. Fails if any check did.
-pub fn run(interfaces: &[String], json: bool) -> Result<(), Failure> {
-    let mut sections = vec![Section { name: "machine".into(), checks: machine::checks() }];
-    for name in interfaces {
-        sections.push(Section { name: name.clone(), checks: nic::checks(name) });
+pub fn run(interfaces: &[String], json: bool, treatment: Treatment, state: &Path) -> Result<(), Failure> {
+    let look = || {
+        let mut sections = vec![Section { name: "machine".into(), checks: machine::checks() }];
+        for name in interfaces {
+            sections.push(Section { name: name.clone(), checks: nic::checks(name) });
+        }
+        sections
+    };
+    match treatment {
+        Treatment::Look => {}
+        Treatment::Fix => {
+            let sections = look();
+            let remedies = sections.iter().flat_map(|s| &s.checks).filter_map(|c| c.remedy.as_ref());
+            mend::apply(remedies, state)?;
+        }
+        Treatment::Undo => mend::undo(state)?,
     }
+    let sections = look();
     if json {
         println!("{}", serde_json::to_string_pretty(&sections).map_err(Failure::running)?);
     } else {

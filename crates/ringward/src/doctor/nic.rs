@@ -4,7 +4,7 @@ use std::thread;
 
 use capture::{Attached, Device};
 
-use super::Check;
+use super::{Check, Remedy};
 
 /// Drivers with native XDP, and whether AF_XDP zero-copy is in the mainline driver.
 const DRIVERS: &[(&str, bool)] = &[
@@ -43,6 +43,7 @@ pub(super) fn checks(name: &str) -> Vec<Check> {
     };
     let mut checks = vec![up(&device), driver(&device), queues(&device), mtu(&device)];
     checks.extend(offloads(&device));
+    checks.extend([checksums(&device), rss(&device), clock(&device), interrupts(&device), numa(&device)]);
     checks.push(program(&device));
     checks
 }
@@ -50,7 +51,10 @@ pub(super) fn checks(name: &str) -> Vec<Check> {
 fn up(device: &Device) -> Check {
     match device.is_up() {
         Ok(true) => Check::ok("link", "up"),
-        Ok(false) => Check::fail("link", "down").fix(format!("ip link set dev {} up", device.name)),
+        Ok(false) => Check::fail("link", "down").fix(Remedy::commands(
+            &format!("ip link set dev {} up", device.name),
+            &format!("ip link set dev {} down", device.name),
+        )),
         Err(err) => Check::warn("link", err.to_string()),
     }
 }
@@ -89,7 +93,10 @@ fn queues(device: &Device) -> Check {
     if used == 1 && most > 1 && cpus > 2 {
         let wish = most.min(cpus - 1);
         return Check::warn("queues", format!("1 of {most} in use: one core does all of the kernel's part"))
-            .fix(format!("ethtool -L {} combined {wish}", device.name));
+            .fix(Remedy::commands(
+                &format!("ethtool -L {} combined {wish}", device.name),
+                &format!("ethtool -L {} combined {used}", device.name),
+            ));
     }
     Check::ok("queues", format!("{used} of {most} in use; a worker has a ring on each"))
 }
@@ -102,7 +109,10 @@ fn mtu(device: &Device) -> Check {
              up to {max} they do not",
             device.mtu
         );
-        return Check::warn("mtu", message).fix(format!("ip link set dev {} mtu {max}", device.name));
+        return Check::warn("mtu", message).fix(Remedy::commands(
+            &format!("ip link set dev {} mtu {max}", device.name),
+            &format!("ip link set dev {} mtu {}", device.name, device.mtu),
+        ));
     }
     Check::ok("mtu", device.mtu.to_string())
 }
@@ -115,20 +125,100 @@ fn offloads(device: &Device) -> Vec<Check> {
     };
     let lro = match found.lro {
         true => Check::fail("lro", "on: the NIC merges frames before anybody can count them")
-            .fix(format!("ethtool -K {name} lro off")),
+            .fix(feature(name, "lro")),
         false => Check::ok("lro", "off"),
     };
     let gro = match found.gro {
         true => Check::warn("gro", "on: merges frames where XDP is generic; native XDP sees them before")
-            .fix(format!("ethtool -K {name} gro off")),
+            .fix(feature(name, "gro")),
         false => Check::ok("gro", "off"),
     };
     let vlan = match found.rx_vlan {
         true => Check::warn("rxvlan", "on: the NIC takes VLAN tags off, events will not tell them")
-            .fix(format!("ethtool -K {name} rxvlan off")),
+            .fix(feature(name, "rxvlan")),
         false => Check::ok("rxvlan", "off"),
     };
     vec![lro, gro, vlan]
+}
+
+/// Off, and on again.
+fn feature(name: &str, feature: &str) -> Remedy {
+    Remedy::commands(&format!("ethtool -K {name} {feature} off"), &format!("ethtool -K {name} {feature} on"))
+}
+
+fn checksums(device: &Device) -> Check {
+    match device.driver.as_str() {
+        "veth" | "virtio_net" => Check::ok(
+            "checksum",
+            "senders may leave checksums unfinished on this device; where it is an inline port, they must not: \
+             `ethtool -K DEV tx off` at the other end",
+        ),
+        _ => Check::ok("checksum", "finished before the frame is on the wire"),
+    }
+}
+
+fn rss(device: &Device) -> Check {
+    let name = &device.name;
+    match device.rss_is_symmetric() {
+        Some(true) => Check::ok("rss", "symmetric: steer = \"rss\" can be used"),
+        Some(false) => Check::ok(
+            "rss",
+            format!(
+                "not symmetric, which steer = \"flow\" does not need; for steer = \"rss\": ethtool -X {name} hfunc \
+                 toeplitz symmetric-xor"
+            ),
+        ),
+        None => Check::ok("rss", "the driver does not tell; steer = \"flow\" does not need to know"),
+    }
+}
+
+fn clock(device: &Device) -> Check {
+    if !device.has_clock() {
+        return Check::ok("clock", "the NIC has none: frames get the kernel's time");
+    }
+    Check::ok(
+        "clock",
+        format!(
+            "the NIC has one: its time is used if the driver hands it to XDP, `hwstamp_ctl -i {} -r 1` has turned it \
+             on, and the clock is within a second of TAI or UTC",
+            device.name
+        ),
+    )
+}
+
+fn interrupts(device: &Device) -> Check {
+    let irqs = device.irqs();
+    let Some((_, first)) = irqs.first() else {
+        return Check::ok("interrupts", "the driver has none of its own");
+    };
+    let told: Vec<String> = irqs.iter().map(|(irq, cpus)| format!("{irq} on {cpus}")).collect();
+    let told = told.join(", ");
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    if irqs.len() > 1 && cpus > 1 && irqs.iter().all(|(_, cpus)| cpus == first) && !first.contains([',', '-'])
+    {
+        let message = format!("all on one CPU ({told}): that core does all of the kernel's part");
+        // The last one moves: a driver may have a vector for control besides those of its queues.
+        let (irq, _) = irqs[irqs.len() - 1];
+        let other = if first == "0" { "1" } else { "0" };
+        let check = Check::warn("interrupts", message);
+        return match Remedy::file(&format!("/proc/irq/{irq}/smp_affinity_list"), other) {
+            Some(remedy) => check.fix(remedy),
+            None => check,
+        };
+    }
+    Check::ok("interrupts", told)
+}
+
+fn numa(device: &Device) -> Check {
+    match device.numa_node() {
+        Some(node) => Check::ok(
+            "numa",
+            format!(
+                "node {node}: packet memory is taken from it; workers belong on its CPUs (lscpu tells them)"
+            ),
+        ),
+        None => Check::ok("numa", "one node, or the device does not tell"),
+    }
 }
 
 fn program(device: &Device) -> Check {
@@ -146,7 +236,7 @@ fn program(device: &Device) -> Check {
                 other.mode.name()
             ),
         )
-        .fix(format!("ip link set dev {} xdp off   # if it may go", device.name)),
+        .advise(format!("ip link set dev {} xdp off   # if it may go", device.name)),
         Err(err) => Check::warn("xdp", err.to_string()),
     }
 }

@@ -9,6 +9,7 @@ use crate::support::RINGWARD;
 
 pub const TESTS: &[(&str, fn())] = &[
     ("doctor::what_it_prescribes_helps", what_it_prescribes_helps),
+    ("doctor::fixes_and_takes_it_back", fixes_and_undoes),
     ("doctor::knows_whose_program_is_attached", knows_whose_program_is_attached),
 ];
 
@@ -60,4 +61,33 @@ fn knows_whose_program_is_attached() {
     let found = check(&checks, "xdp");
     assert_eq!((code, &found["status"]), (Some(1), &"fail".into()));
     assert!(found["message"].as_str().unwrap().contains("somebody_elses"), "{found}");
+}
+
+fn fixes_and_undoes() {
+    let lab = Lab::new(1);
+    let sw = lab.ns("sw");
+    must(&format!("ip -n {sw} link set span mtu 9000"));
+    must(&format!("ip -n {sw} link set span down"));
+    must(&format!("ip netns exec {sw} ethtool -K span gro on"));
+    let state = lab.desk.path("undo");
+    let doctor = |how: &str| {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &sw, RINGWARD, "doctor", "span", "--json", how, "--state"]);
+        command.arg(&state).output().unwrap()
+    };
+    let statuses = |output: &std::process::Output| {
+        let sections: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let checks = sections[1]["checks"].as_array().unwrap().clone();
+        ["link", "mtu", "gro"].map(|name| check(&checks, name)["status"].as_str().unwrap().to_owned())
+    };
+    // The machine is everybody's: what is found there is left as it is.
+    let pages = || std::fs::read_to_string("/proc/sys/vm/nr_hugepages").unwrap();
+    let before = pages();
+    let fixed = doctor("--fix");
+    assert_eq!(statuses(&fixed), ["ok", "ok", "ok"], "{fixed:?}");
+    assert!(state.exists());
+    let undone = doctor("--undo");
+    assert_eq!(statuses(&undone), ["fail", "warn", "warn"], "{undone:?}");
+    assert!(!state.exists());
+    assert_eq!(pages(), before);
 }
