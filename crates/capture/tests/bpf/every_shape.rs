@@ -1,15 +1,18 @@
 //! Every prefix of every shape of packet, and what the verifier thinks of the programs.
 
 use std::os::fd::{AsFd, AsRawFd};
+use std::process::Command;
 
 use crate::kernel::{
-    Guarded, SECOND, SETTINGS, Settings, XDP_DROP, XDP_PASS, XDP_REDIRECT, capture_counts, load, now, run,
+    Guarded, SECOND, SETTINGS, Settings, XDP_DROP, XDP_PASS, XDP_REDIRECT, capture_counts, load,
+    load_for_device, now, run,
 };
 use crate::packets::{A, A6, key, shapes};
 
 /// Name and test.
 pub const TESTS: &[(&str, fn())] = &[
     ("every_shape::every_prefix_is_survived_and_counted", every_prefix_is_survived_and_counted),
+    ("every_shape::programs_with_nic_time_load_for_a_device", nic_time_loads),
     ("every_shape::the_verifier_has_little_to_do", the_verifier_has_little_to_do),
 ];
 
@@ -51,6 +54,31 @@ fn every_prefix_is_survived_and_counted() {
     }
 }
 
+/// A veth has no clock, but a driver that could hand one over.
+fn nic_time_loads() {
+    let name = format!("rwt{}", std::process::id());
+    let ip =
+        |args: &str| assert!(Command::new("ip").args(args.split(' ')).status().unwrap().success(), "{args}");
+    ip(&format!("link add {name} type veth peer name {name}p"));
+    let device = capture::Device::open(&name).unwrap();
+    let loaded = std::panic::catch_unwind(|| {
+        let program = load_for_device(device.index.cast_unsigned());
+        verified(program.progs.rw_capture_nic.as_fd()).max(verified(program.progs.rw_inline_nic.as_fd()))
+    });
+    ip(&format!("link del {name}"));
+    assert!(!device.has_clock());
+    let most = loaded.unwrap();
+    eprintln!("with NIC time: the verifier walked {most} instructions");
+    assert!(most < MOST_INSTRUCTIONS);
+}
+
+/// Instructions that the verifier walked.
+fn verified(program: std::os::fd::BorrowedFd<'_>) -> u32 {
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", program.as_raw_fd())).unwrap();
+    let row = info.lines().find_map(|l| l.strip_prefix("verified_insns:"));
+    row.unwrap_or_else(|| panic!("{info}")).trim().parse().unwrap()
+}
+
 /// Instructions that the verifier walks, over all paths. Its limit is a million; other kernels walk more, so a
 /// seventh of that is ours.
 const MOST_INSTRUCTIONS: u32 = 150_000;
@@ -65,9 +93,7 @@ fn the_verifier_has_little_to_do() {
         ("rw_capture with tunnels", tunnels.progs.rw_capture.as_fd()),
         ("rw_inline with tunnels", tunnels.progs.rw_inline.as_fd()),
     ] {
-        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", program.as_raw_fd())).unwrap();
-        let row = info.lines().find_map(|l| l.strip_prefix("verified_insns:"));
-        let verified: u32 = row.unwrap_or_else(|| panic!("{info}")).trim().parse().unwrap();
+        let verified = verified(program);
         eprintln!("{name}: the verifier walked {verified} instructions");
         assert!(verified < MOST_INSTRUCTIONS, "{name}: {verified}");
     }

@@ -159,6 +159,19 @@ pub fn load(settings: Settings) -> skel::capture::CaptureSkel<'static> {
     open.load().unwrap()
 }
 
+/// The programs that ask for the NIC's time, for this device.
+pub fn load_for_device(index: u32) -> skel::capture::CaptureSkel<'static> {
+    const BPF_F_XDP_DEV_BOUND_ONLY: u32 = 1 << 6;
+    let mut open = skel::capture::CaptureSkelBuilder::default().open(object()).unwrap();
+    open.progs.rw_capture.set_autoload(false);
+    open.progs.rw_inline.set_autoload(false);
+    for program in [&mut open.progs.rw_capture_nic, &mut open.progs.rw_inline_nic] {
+        program.set_ifindex(index);
+        program.set_flags(BPF_F_XDP_DEV_BOUND_ONLY);
+    }
+    open.load().unwrap()
+}
+
 /// Counters of the queue that test packets come by, in the order of `struct capture_counts`.
 pub fn capture_counts(program: &skel::capture::CaptureSkel<'_>) -> [u64; 10] {
     counts(&program.maps.capture_counts)
