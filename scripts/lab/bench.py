@@ -250,7 +250,7 @@ def needs_root_and_two_cores():
 
 
 def throughput(table, size, workers):
-    bare, steered, sensor, lost, wrong = [], [], [], [], 0
+    bare, steered, sensor, lost, spent, wrong = [], [], [], [], [], 0
     with Rig(queues=workers) as rig:
         for _ in range(ROUNDS):
             bare.append(rig.bare(size))
@@ -262,6 +262,7 @@ def throughput(table, size, workers):
                 check(stats)
                 sensor.append(stats["capture.processed"] / sent["seconds"])
                 lost.append(stats["capture.dropped"] / stats["capture.received"])
+                spent.append(stats["worker.0.packet.p50_ns"])
                 wrong += stats["capture.wrong_worker"]
     if wrong:
         raise SystemExit(f"{wrong} flows at the wrong worker")
@@ -270,6 +271,7 @@ def throughput(table, size, workers):
     table.add("bare loop, our program", statistics.median(steered), "packets/s", params)
     table.add("sensor", statistics.median(sensor), "packets/s", params)
     table.add("dropped (and counted)", 100 * statistics.median(lost), "%", params)
+    table.add("a worker's time, all in", statistics.median(spent), "ns/packet", params)
     ratio = lambda base: statistics.median(s / b for s, b in zip(sensor, base))
     table.add("ratio, empty program", ratio(bare), "", params, ">= 0.95")
     table.add("ratio, our program", ratio(steered), "", params, ">= 0.95")

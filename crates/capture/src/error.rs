@@ -16,6 +16,14 @@ pub enum CaptureError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// Another running sensor has the device.
+    #[error("interface {name}: another Ringward sensor is running on it ({source})")]
+    Claimed {
+        /// Interface name.
+        name: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// Another XDP program is on the device.
     #[error(
         "interface {name}: another XDP program is attached ({owner}); Ringward does not touch it. \

@@ -7,6 +7,7 @@
 mod attach;
 mod bind;
 mod bypass;
+mod claim;
 mod counts;
 mod error;
 mod filter;
@@ -26,6 +27,7 @@ mod xsk;
 pub use attach::{Attached, XdpMode};
 pub use bind::{BindMode, MAX_WHOLE_MTU, Memory, Steering};
 pub use bypass::{BypassCounts, BypassReason, BypassTable, GRACE};
+pub use claim::Claim;
 pub use error::CaptureError;
 pub use guard::Guard;
 pub use isolation::{IsolationFds, IsolationMap, PinnedIsolation, WriteError, Written};

@@ -8,7 +8,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use capture::{
-    BypassTable, CaptureError, CapturePort, Device, GRACE, Guard, IsolationMap, PinFolder, Sleeper, Steering,
+    BypassTable, CaptureError, CapturePort, Claim, Device, GRACE, Guard, IsolationMap, PinFolder, Sleeper,
+    Steering,
 };
 use crossbeam_channel::{Sender, bounded, unbounded};
 use detect::IndicatorDetector;
@@ -50,6 +51,7 @@ pub struct Sensor {
     watch: JoinHandle<Vec<Arc<CapturePort>>>,
     records: Sender<Record>,
     source: Source,
+    _claims: Vec<Claim>,
     inline: bool,
     stop_watch: Arc<AtomicBool>,
     stop_workers: Arc<AtomicBool>,
@@ -103,6 +105,8 @@ impl Sensor {
             plan.devices()?;
         }
         let guards = guard_devices(&options)?;
+        let names = plans.iter().flat_map(|plan| &plan.names).chain(options.guard.iter().map(|p| &p.name));
+        let claims = names.map(|name| Claim::take(name)).collect::<Result<Vec<_>, _>>()?;
         let mut policy = options.policy.clone();
         for own in capture::own_addresses().unwrap_or_default() {
             policy.protected.add(own.into(), "the sensor's own address");
@@ -137,7 +141,7 @@ impl Sensor {
         let guarded = guarded || !options.inline.is_empty();
         let warden = Warden::new(Judge::new(policy), Enforcement::Kernel { map: Box::new(map), guarded });
         let guard = (!options.guard.is_empty()).then_some(guard);
-        let threads = Threads { options: &options, detector, listener, recorder, counters, maps };
+        let threads = Threads { options: &options, detector, listener, recorder, counters, maps, claims };
         threads.start(opened, guard, pins.clone(), gauges, warden)
     }
 
@@ -259,6 +263,7 @@ struct Threads<'a> {
     recorder: Recorder,
     counters: Vec<Arc<WorkerCounters>>,
     maps: Arc<Maps>,
+    claims: Vec<Claim>,
 }
 
 impl Threads<'_> {
@@ -356,6 +361,7 @@ impl Threads<'_> {
             watch,
             records,
             source,
+            _claims: self.claims,
             inline: !options.inline.is_empty(),
             stop_watch,
             stop_workers,

@@ -210,3 +210,19 @@ proptest! {
         prop_assert_eq!(desk.ended.len() as u64, desk.table.counters().created);
     }
 }
+
+#[test]
+fn a_packet_seen_elsewhere_keeps_a_flow_alive() {
+    let mut desk = Desk::new(10);
+    let timeout = Timeouts::default().udp.new.as_nanos() as u64;
+    let one = desk.see(&udp(1, 2), 0).slot;
+    let id = desk.table.get_mut(one).unwrap().tuple.id;
+    desk.see(&udp(3, 4), 1);
+    assert!(desk.table.seen(one, id, Nanos(timeout)));
+    // Only the other flow has been silent for too long, although it is the younger one.
+    desk.expire(timeout + 2);
+    assert_eq!((desk.ended.len(), desk.ended[0].tuple.client.port), (1, 3));
+    assert!(!desk.table.seen(one, id + 1, Nanos(timeout)));
+    desk.expire(2 * timeout + 1);
+    assert_eq!((desk.ended.len(), desk.ended[1].end), (2, Nanos(timeout)));
+}

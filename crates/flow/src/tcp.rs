@@ -115,6 +115,8 @@ impl TcpConnection {
             }
         } else if !payload.is_empty() {
             half.spoken = true;
+            // A reset is judged by where the stream is.
+            half.next = half.next.map(|_| seq.wrapping_add(payload.len() as u32));
         }
         let half = &mut self.halves[direction.index()];
         half.fin |= header.flags.any(TcpFlags::FIN);

@@ -167,3 +167,31 @@ proptest! {
         prop_assert_eq!(tcp.waiting_bytes(), 0);
     }
 }
+
+/// A connection whose payload nobody wants, after `bytes` of it in full segments.
+fn ignored(bytes: u32) -> TcpConnection {
+    let mut tcp = TcpConnection::default();
+    tcp.segment(&header(99, 0, TcpFlags::SYN), UP, b"", 0, &mut |_| {});
+    tcp.ignore_payload();
+    for at in (0..bytes).step_by(1000) {
+        tcp.segment(&header(100 + at, 0, TcpFlags::ACK), UP, &[0; 1000], 0, &mut |_| {});
+    }
+    tcp
+}
+
+#[test]
+fn a_reset_ends_a_connection_whose_payload_is_ignored() {
+    let mut tcp = ignored(3_000_000);
+    tcp.segment(&header(100, 0, TcpFlags::RST), UP, b"", 0, &mut |_| {});
+    assert_eq!(tcp.state(), FlowState::New, "a blind shot");
+    tcp.segment(&header(3_000_100, 0, TcpFlags::RST), UP, b"", 0, &mut |_| {});
+    assert_eq!(tcp.state(), FlowState::Closed);
+}
+
+#[test]
+fn any_reset_ends_a_connection_that_passes_unseen() {
+    let mut tcp = ignored(1000);
+    tcp.lose_track();
+    tcp.segment(&header(2_000_000_000, 0, TcpFlags::RST), UP, b"", 0, &mut |_| {});
+    assert_eq!(tcp.state(), FlowState::Closed);
+}

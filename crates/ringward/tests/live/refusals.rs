@@ -12,6 +12,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("refusals::packet_memory_larger_than_memory", packet_memory_larger_than_memory),
     ("refusals::another_xdp_program_is_left_alone", another_xdp_program_is_left_alone),
     ("refusals::a_second_sensor_on_the_same_socket", a_second_sensor),
+    ("refusals::a_second_sensor_on_the_same_port", second_on_the_same_port),
     ("refusals::no_privilege", no_privilege),
     ("refusals::malformed_indicators_when_strict", malformed_indicators_when_strict),
 ];
@@ -153,4 +154,37 @@ fn packet_memory_larger_than_memory() {
     assert!(line.starts_with("ringward: interface span: no 33"), "{line}");
     assert!(line.contains("MiB of packet memory: only ") && line.contains("lower workers.rx_ring"), "{line}");
     assert_eq!(lab.xdp_ports(), [""; 0]);
+}
+
+fn second_on_the_same_port() {
+    let mut lab = Lab::new(1);
+    lab.configure("");
+    lab.start();
+    let text = std::fs::read_to_string(lab.config()).unwrap();
+    let second = lab.desk.path("second.toml");
+    let socket = lab.desk.path("second.sock");
+    let text = text.replace("sensor.sock", "second.sock");
+    for only in ["span", "pa"] {
+        // Any port that the first has, whatever its role.
+        let mut tables: toml::Table = text.parse().unwrap();
+        tables["port"].as_array_mut().unwrap().retain(|port| port["name"].as_str() == Some(only));
+        std::fs::write(&second, tables.to_string()).unwrap();
+        let output = Command::new("ip")
+            .args(["netns", "exec", &lab.ns("sw"), RINGWARD, "run", "-c"])
+            .arg(&second)
+            .output()
+            .unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let line = format!("ringward: interface {only}: another Ringward sensor is running on it");
+        assert!(said.contains(&line), "{said}");
+        assert!(!socket.exists());
+    }
+    // The first has not noticed.
+    assert_eq!(lab.xdp_ports(), ["pa", "pb", "pc", "span"]);
+    lab.looks_up("a", v4("b"), "bad.example");
+    until("isolated", || lab.is_isolated(v4("a")));
+    assert!(!lab.reaches("a", v4("b")));
+    assert!(lab.ringward(&["isolate", "flush"]).status.success());
+    lab.stop();
 }
