@@ -9,9 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use capture::{
-    BindMode, BypassTable, CapturePort, Device, PortOptions, Shared, SingleQueue, Sleeper, Steering, XdpMode,
-};
+use capture::{BypassTable, CapturePort, Device, PortOptions, Shared, SingleQueue, Sleeper};
 use clap::Parser;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{MapCore, MapFlags, Xdp, XdpFlags};
@@ -83,15 +81,7 @@ fn wait(stop: &AtomicBool) -> Instant {
 /// The same with a capture port: a worker for each core, which does nothing with its frames.
 fn steered(device: Device, cpus: &[usize]) -> anyhow::Result<()> {
     let bypass = BypassTable::new(1)?;
-    let options = PortOptions {
-        workers: cpus.len() as u32,
-        rx_ring: RING,
-        mode: XdpMode::Native,
-        bind: BindMode::Auto,
-        steering: Steering::Flow,
-        tunnels: false,
-        fail_closed: false,
-    };
+    let options = PortOptions { workers: cpus.len() as u32, rx_ring: RING, ..PortOptions::default() };
     let shared = Shared { bypass: &bypass, isolation: None };
     let (port, receivers) = CapturePort::open(&[device], options, shared)?;
     let stop = Arc::new(AtomicBool::new(false));

@@ -12,8 +12,8 @@ use std::thread;
 
 use anyhow::Context;
 use capture::{
-    BindMode, BypassReason, BypassTable, CapturePort, Device, Guard, IsolationMap, PinFolder, PortOptions,
-    Shared, Steering, XdpMode,
+    BypassReason, BypassTable, CapturePort, Device, Guard, IsolationMap, PinFolder, PortOptions, Shared,
+    XdpMode,
 };
 use clap::{Parser, ValueEnum};
 use libbpf_rs::query::ProgInfoIter;
@@ -105,15 +105,7 @@ fn main() -> anyhow::Result<()> {
             if matches!(args.program, Which::Bypass) {
                 bypass_all(&bypass, args.flows)?;
             }
-            let options = PortOptions {
-                workers: 1,
-                rx_ring: 2048,
-                mode: XdpMode::Native,
-                bind: BindMode::Auto,
-                steering: Steering::Flow,
-                tunnels: false,
-                fail_closed: false,
-            };
+            let options = PortOptions::default();
             let shared = Shared { bypass: &bypass, isolation: None };
             let (port, mut receivers) = CapturePort::open(&[device], options, shared)?;
             let stop = Arc::new(AtomicBool::new(false));

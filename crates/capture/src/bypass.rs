@@ -4,17 +4,16 @@
 //! is first taken out of the map; when no program can still be at it ([`GRACE`]) its slot has the last word.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_queue::ArrayQueue;
 use libbpf_rs::libbpf_sys::{BPF_F_MMAPABLE, bpf_map_create_opts};
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
-use rustix::mm::{MapFlags as MmapFlags, ProtFlags, mmap, munmap};
 use wire::FlowKey;
 
 use crate::error::CaptureError;
+use crate::words::MappedWords;
 
 /// XDP programs run for microseconds at a time, with preemption off: after this none is left that has seen a map
 /// entry which was deleted before.
@@ -53,16 +52,10 @@ pub struct BypassCounts {
 #[derive(Debug)]
 pub struct BypassTable {
     flows: MapHandle,
-    slots_map: MapHandle,
-    slots: NonNull<AtomicU64>,
+    slots: MappedWords,
     capacity: u32,
     free: ArrayQueue<u32>,
 }
-
-// SAFETY: the slots are shared memory of atomics; the maps are descriptors.
-unsafe impl Send for BypassTable {}
-// SAFETY: as above.
-unsafe impl Sync for BypassTable {}
 
 impl BypassTable {
     /// Maps for `capacity` flows.
@@ -82,28 +75,14 @@ impl BypassTable {
             MapHandle::create(MapType::Hash, Some("bypass"), key, entry, entries, &opts(0)).map_err(fail)?;
         let slot = (SLOT_WORDS * 8) as u32;
         let mmapable = opts(BPF_F_MMAPABLE);
-        let slots_map = MapHandle::create(MapType::Array, Some("bypass_slots"), 4, slot, entries, &mmapable)
+        let slots = MapHandle::create(MapType::Array, Some("bypass_slots"), 4, slot, entries, &mmapable)
             .map_err(fail)?;
-        let len = entries as usize * SLOT_WORDS * 8;
-        // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing of ours.
-        let slots = unsafe {
-            mmap(
-                std::ptr::null_mut(),
-                len,
-                ProtFlags::READ | ProtFlags::WRITE,
-                MmapFlags::SHARED,
-                slots_map.as_fd(),
-                0,
-            )
-        };
-        let slots = slots.map_err(|err| fail(libbpf_rs::Error::from(std::io::Error::from(err))))?;
-        let slots = NonNull::new(slots.cast())
-            .ok_or_else(|| fail(libbpf_rs::Error::from(std::io::Error::other("mapped at zero"))))?;
+        let slots = MappedWords::new(slots, "bypass_slots")?;
         let free = ArrayQueue::new(entries as usize);
         for slot in 1..entries {
             let _ = free.push(slot);
         }
-        Ok(BypassTable { flows, slots_map, slots, capacity, free })
+        Ok(BypassTable { flows, slots, capacity, free })
     }
 
     /// Flows that can be bypassed at once.
@@ -123,7 +102,7 @@ impl BypassTable {
     }
 
     pub(crate) fn slots(&self) -> BorrowedFd<'_> {
-        self.slots_map.as_fd()
+        self.slots.fd()
     }
 
     /// Takes a slot for a flow; none if all are taken. Lock-free, for workers.
@@ -173,17 +152,7 @@ impl BypassTable {
     }
 
     fn word(&self, slot: u32, index: usize) -> &AtomicU64 {
-        assert!(slot <= self.capacity && index < SLOT_WORDS);
-        // SAFETY: inside of the mapping by the assertion; the memory lives as long as `self`.
-        unsafe { self.slots.add(slot as usize * SLOT_WORDS + index).as_ref() }
-    }
-}
-
-impl Drop for BypassTable {
-    fn drop(&mut self) {
-        let len = (self.capacity as usize + 1) * SLOT_WORDS * 8;
-        // SAFETY: this mapping was made in `new`, and every reference into it borrows `self`.
-        let _ = unsafe { munmap(self.slots.as_ptr().cast(), len) };
+        self.slots.word(slot as usize * SLOT_WORDS + index)
     }
 }
 

@@ -14,8 +14,7 @@ pub(crate) const QUEUES_CAPACITY: usize = 256;
 /// Flows that can be bypassed at once by default.
 pub const BYPASS_CAPACITY: u32 = 65_536;
 
-/// Words of the filter before the isolation map, and bits of the number of one of its bits.
-pub(crate) const FILTER_WORDS: usize = 32_768;
+/// Bits of the number of one of the bits of the filter before the isolation map.
 pub(crate) const FILTER_BITS: u32 = 21;
 
 /// Hosts that can be isolated at once by default.
@@ -167,9 +166,8 @@ mod tests {
     fn limits_are_those_of_the_header() {
         assert_eq!(define("ISOLATION_CAPACITY"), u64::from(ISOLATION_CAPACITY));
         assert_eq!(define("XSKS_CAPACITY"), XSKS_CAPACITY as u64);
-        assert_eq!(define("FILTER_WORDS"), FILTER_WORDS as u64);
         assert_eq!(define("FILTER_BITS"), u64::from(FILTER_BITS));
-        assert_eq!(FILTER_WORDS * 64, 1 << FILTER_BITS);
+        assert_eq!(define("FILTER_WORDS") * 64, 1 << FILTER_BITS);
         assert_eq!(define("QUEUES_CAPACITY"), QUEUES_CAPACITY as u64);
         assert_eq!(define("BYPASS_CAPACITY"), u64::from(BYPASS_CAPACITY));
     }

@@ -22,6 +22,7 @@ mod receiver;
 mod ring_stats;
 mod single;
 mod sleep;
+mod words;
 mod xsk;
 
 pub use attach::{Attached, XdpMode};

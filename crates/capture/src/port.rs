@@ -42,6 +42,20 @@ pub struct PortOptions {
     pub fail_closed: bool,
 }
 
+impl Default for PortOptions {
+    fn default() -> Self {
+        PortOptions {
+            workers: 1,
+            rx_ring: 2048,
+            mode: XdpMode::Native,
+            bind: BindMode::Auto,
+            steering: Steering::Flow,
+            tunnels: false,
+            fail_closed: false,
+        }
+    }
+}
+
 /// What all ports of a sensor share.
 #[derive(Clone, Copy, Debug)]
 pub struct Shared<'a> {

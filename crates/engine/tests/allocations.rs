@@ -7,10 +7,9 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use capture::{
-    BindMode, BypassTable, CapturePort, Device, PortOptions, Shared, SingleQueue, Steering, XdpMode,
-};
+use capture::{BypassTable, CapturePort, Device, PortOptions, Shared, SingleQueue};
 use detect::IndicatorDetector;
 use engine::{Input, Worker, WorkerCounters, WorkerOptions};
 use etherparse::PacketBuilder;
@@ -27,6 +26,7 @@ const FLOWS: u16 = 256;
 const ROUNDS: u64 = 200;
 /// Frames in a burst: they must fit into the rings.
 const BURST: usize = 128;
+const PATIENCE: Duration = Duration::from_secs(5);
 
 fn main() {
     let _profiler = dhat::Profiler::builder().testing().build();
@@ -128,6 +128,8 @@ impl Lab {
         let lab = Lab(format!("rwalloc{}", std::process::id()));
         let ns = &lab.0;
         ip(&format!("netns add {ns}"));
+        // Nothing but our frames.
+        ip(&format!("netns exec {ns} sysctl -qw net.ipv6.conf.default.disable_ipv6=1"));
         ip(&format!("-n {ns} link add gen type veth peer name dut"));
         for end in ["gen", "dut"] {
             ip(&format!("-n {ns} link set {end} up"));
@@ -147,33 +149,29 @@ impl Drop for Lab {
 fn with_rings(frames: &[Vec<u8>]) -> u64 {
     let _lab = Lab::new();
     let bypass = BypassTable::new(16).unwrap();
-    let options = PortOptions {
-        workers: 1,
-        rx_ring: 1024,
-        mode: XdpMode::Native,
-        bind: BindMode::Auto,
-        steering: Steering::Flow,
-        tunnels: false,
-        fail_closed: false,
-    };
+    let options = PortOptions { rx_ring: 1024, ..PortOptions::default() };
     let shared = Shared { bypass: &bypass, isolation: None };
     let dut = Device::open("dut").unwrap();
     let (port, mut receivers) = CapturePort::open(&[dut], options, shared).unwrap();
     let mut generator = SingleQueue::open(&Device::open("gen").unwrap(), 0, 1024).unwrap();
     let source = Source::Interface(Arc::from("dut"));
     let mut worker = worker();
-    let (mut n, mut count, mut measured) = (0, 0, 0);
+    let (mut n, mut sent, mut count, mut measured) = (0, 0, 0, 0);
     for round in 0..ROUNDS {
         for burst in frames.chunks(BURST) {
             burst.iter().for_each(|frame| assert!(generator.queue(frame)));
             while !generator.flush().unwrap() {}
             let receiver = &mut receivers[0];
             let blocks = allocations(|| {
-                while receiver.receive(|frame| {
-                    n += 1;
-                    process(&mut worker, frame.bytes, n, &source);
-                }) > 0
-                {}
+                // The kernel hands a burst over when it likes.
+                let end = Instant::now() + PATIENCE;
+                sent += burst.len() as u64;
+                while n < sent && Instant::now() < end {
+                    receiver.receive(|frame| {
+                        n += 1;
+                        process(&mut worker, frame.bytes, n, &source);
+                    });
+                }
             });
             // The first round opens the flows.
             if round > 0 {

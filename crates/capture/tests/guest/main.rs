@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use capture::{
     BindMode, BypassTable, CapturePort, Device, Guard, IsolationMap, PinFolder, PortOptions, Receiver,
-    Shared, Sleeper, Steering, XdpMode,
+    Shared, Sleeper, XdpMode,
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -67,15 +67,7 @@ fn take(worker: u32, receiver: &mut Receiver, seen: &mut BTreeMap<u32, Vec<u8>>)
 }
 
 fn open(device: &Device, bind: BindMode, bypass: &BypassTable) -> (CapturePort, Vec<Receiver>) {
-    let options = PortOptions {
-        workers: WORKERS,
-        rx_ring: 512,
-        mode: XdpMode::Native,
-        bind,
-        steering: Steering::Flow,
-        tunnels: false,
-        fail_closed: false,
-    };
+    let options = PortOptions { workers: WORKERS, rx_ring: 512, bind, ..PortOptions::default() };
     let shared = Shared { bypass, isolation: None };
     CapturePort::open(std::slice::from_ref(device), options, shared).unwrap()
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::lab::{Lab, until, v4};
-use crate::steering::{FLOWS, chatter};
+use crate::steering::{FLOWS, chatter, chatters};
 use crate::support::of_type;
 
 pub const TESTS: &[(&str, fn())] = &[
@@ -31,10 +31,7 @@ fn inspected_flows() {
     assert!(of("capture.bypassed") > FLOWS * ROUNDS, "{stats}");
     lab.stop();
     let events = lab.events();
-    let flows: Vec<&Value> = of_type(&events, "flow")
-        .into_iter()
-        .filter(|f| f["dest_port"] == 8080 || f["src_port"] == 8080)
-        .collect();
+    let flows = chatters(&events);
     assert_eq!(flows.len() as u64, FLOWS);
     for flow in flows {
         assert_eq!(

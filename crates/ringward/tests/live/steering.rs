@@ -45,6 +45,12 @@ pub fn chatter(lab: &Lab, rounds: u64) {
     }
 }
 
+/// The records of these flows.
+pub fn chatters(events: &[Value]) -> Vec<&Value> {
+    let ours = |f: &&Value| f["dest_port"] == 8080 || f["src_port"] == 8080;
+    of_type(events, "flow").into_iter().filter(ours).collect()
+}
+
 fn flows_stay_whole(queues: u32, workers: u32) {
     let mut lab = Lab::new(queues);
     lab.configure(&format!("[workers]\ncount = {workers}\n"));
@@ -63,10 +69,7 @@ fn flows_stay_whole(queues: u32, workers: u32) {
     assert!(metrics.contains("ringward_port_received{port=\"span\"} "), "{metrics}");
     lab.stop();
     let events = lab.events();
-    let flows: Vec<&Value> = of_type(&events, "flow")
-        .into_iter()
-        .filter(|f| f["dest_port"] == 8080 || f["src_port"] == 8080)
-        .collect();
+    let flows = chatters(&events);
     // A flow whose directions met different workers would be two flows of half the packets.
     assert_eq!(flows.len() as u64, FLOWS);
     for flow in flows {
