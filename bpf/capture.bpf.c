@@ -280,8 +280,8 @@ static __always_inline int inline_port(struct xdp_md *ctx, int nic_time)
 	if (!counts) /* cannot be: the verifier wants to see it */
 		return XDP_ABORTED;
 	if (!find_flow(ctx, &p, &outer)) {
-		if (isolated(&p.src, len) || isolated(&p.dst, len) ||
-		    (tunnels && (isolated(&outer.src, len) || isolated(&outer.dst, len)))) {
+		if (isolated(ctx, &p.src) || isolated(ctx, &p.dst) ||
+		    (tunnels && (isolated(ctx, &outer.src) || isolated(ctx, &outer.dst)))) {
 			counts->isolated++;
 			return XDP_DROP;
 		}

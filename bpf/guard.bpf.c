@@ -19,7 +19,7 @@ struct {
 	__type(value, struct guard_counts);
 } guard_counts SEC(".maps");
 
-SEC("xdp")
+SEC("xdp.frags")
 int rw_guard(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data;
@@ -32,7 +32,7 @@ int rw_guard(struct xdp_md *ctx)
 	if (!counts) /* cannot be: the verifier wants to see it */
 		return XDP_PASS;
 	if (!parse_hosts(data, end, &src, &dst) &&
-	    (isolated(&src, end - data) || isolated(&dst, end - data))) {
+	    (isolated(ctx, &src) || isolated(ctx, &dst))) {
 		counts->dropped++;
 		return XDP_DROP;
 	}

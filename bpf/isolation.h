@@ -43,7 +43,7 @@ static __always_inline int may_be_isolated(const struct host_key *host)
 }
 
 /* Whether the host is isolated now; if so the packet is put on its account. */
-static __always_inline int isolated(const struct host_key *host, __u64 bytes)
+static __always_inline int isolated(struct xdp_md *ctx, const struct host_key *host)
 {
 	struct isolation_entry *entry;
 	__u64 now;
@@ -62,7 +62,7 @@ static __always_inline int isolated(const struct host_key *host, __u64 bytes)
 		__sync_val_compare_and_swap(&entry->first_drop_ns, 0, bpf_ktime_get_ns());
 	entry->last_drop_ns = now;
 	__sync_fetch_and_add(&entry->dropped_packets, 1);
-	__sync_fetch_and_add(&entry->dropped_bytes, bytes);
+	__sync_fetch_and_add(&entry->dropped_bytes, bpf_xdp_get_buff_len(ctx));
 	return 1;
 }
 

@@ -91,11 +91,10 @@ fn jumbo_frames() {
     for port in ["pa", "pb", "pc", "span-in", "span", "lan"] {
         must(&format!("ip -n {sw} link set {port} mtu 9000"));
     }
-    for host in ["a", "b"] {
+    for host in ["a", "b", "c"] {
         must(&format!("ip -n {} link set eth0 mtu 9000", lab.ns(host)));
     }
-    // The guards' programs take no frames of this size; what is to be seen here is the capture port.
-    lab.write_config("[[port]]\nname = \"span\"\nrole = \"capture\"\n");
+    lab.configure("");
     lab.start();
     assert!(lab.log().contains("frames may span several chunks"), "{}", lab.log());
     let sizes = [100_usize, 4000, 8000, 8900];
@@ -110,6 +109,15 @@ fn jumbo_frames() {
     });
     until("all are there", || processed(&lab) >= 80);
     assert_eq!(lab.stats()["capture.truncated"], 0);
+    // Guards drop frames of this size, and count all of their bytes.
+    assert!(lab.ringward(&["isolate", "add", "10.77.0.3"]).status.success());
+    lab.on("c", move || {
+        std::net::UdpSocket::bind("0.0.0.0:0").unwrap().send_to(&[7; 8000], (to, 9998)).unwrap();
+    });
+    until("the whole frame is dropped", || {
+        lab.listed().iter().any(|l| l["dropped_bytes"].as_u64() >= Some(8000))
+    });
+    assert!(lab.ringward(&["isolate", "flush"]).status.success());
     adds_up(&mut lab);
     let events = lab.events();
     let flows = of_type(&events, "flow");
