@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::lab::{Lab, until, v4, v6};
+use crate::lab::{Lab, must, until, v4, v6};
 use crate::support::of_type;
 
 pub const TESTS: &[(&str, fn())] = &[
     ("steering::four_workers_on_one_queue", || flows_stay_whole(1, 4)),
     ("steering::three_workers_on_two_queues", || flows_stay_whole(2, 3)),
     ("steering::one_worker_on_four_queues", || flows_stay_whole(4, 1)),
+    ("steering::flows_in_a_tunnel_are_whole_flows", flows_in_a_tunnel),
     ("steering::rss_is_trusted_and_watched", rss),
     ("steering::metrics_are_served_to_prometheus", metrics),
     ("steering::every_frame_is_accounted_for_at_any_instant", accounted_for_at_any_instant),
@@ -115,6 +116,45 @@ fn accounted_for_at_any_instant() {
     assert!(lab.log().contains("+ in flight 0"), "{}", lab.log());
 }
 
+/// A VXLAN tunnel between two hosts: all of it is one outer flow, and what is in it are many.
+fn flows_in_a_tunnel() {
+    let mut lab = Lab::new(1);
+    for (host, other) in [("a", "b"), ("b", "a")] {
+        let (ns, remote) = (lab.ns(host), v4(other));
+        must(&format!("ip -n {ns} link add vx type vxlan id 7 remote {remote} dstport 4789 dev eth0"));
+        must(&format!("ip netns exec {ns} sysctl -qw net.ipv6.conf.vx.disable_ipv6=1"));
+        must(&format!("ip -n {ns} addr add 10.99.0.{}/24 dev vx", if host == "a" { 1 } else { 2 }));
+        must(&format!("ip -n {ns} link set vx up"));
+    }
+    lab.configure("[workers]\ncount = 3\ntunnels = true\n");
+    lab.start();
+    const TALKS: u16 = 40;
+    lab.on("a", || {
+        for port in 0..TALKS {
+            let socket = UdpSocket::bind(("10.99.0.1", 21_000 + port)).unwrap();
+            socket.connect("10.99.0.2:8080").unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            for _ in 0..5 {
+                socket.send(b"there").unwrap();
+                socket.recv(&mut [0; 16]).unwrap();
+            }
+        }
+    });
+    let stats = lab.stats();
+    assert_eq!(stats["capture.wrong_worker"], 0, "{stats}");
+    for n in 0..3 {
+        assert!(stats[format!("worker.{n}.packets")].as_u64().unwrap() > 0, "{stats}");
+    }
+    lab.stop();
+    let events = lab.events();
+    let inner: Vec<&Value> =
+        of_type(&events, "flow").into_iter().filter(|f| f["dest_ip"] == "10.99.0.2").collect();
+    assert_eq!(inner.iter().filter(|f| f["proto"] == "UDP").count(), usize::from(TALKS), "{inner:?}");
+    for flow in inner.iter().filter(|f| f["proto"] == "UDP") {
+        assert_eq!((&flow["flow"]["pkts_toserver"], &flow["flow"]["pkts_toclient"]), (&5.into(), &5.into()));
+    }
+}
+
 /// A veth picks the queue without regard to the other direction: just the NIC on which "rss" must not be used, and a
 /// test that the counter of wrong workers can count.
 fn rss() {
@@ -141,7 +181,7 @@ fn metrics() {
     use std::io::{Read, Write};
     let mut lab = Lab::new(1);
     lab.configure("[control]\nprometheus = \"127.0.0.1:9477\"\n");
-    crate::lab::must(&format!("ip -n {} link set lo up", lab.ns("sw")));
+    must(&format!("ip -n {} link set lo up", lab.ns("sw")));
     lab.start();
     chatter(&lab, 1);
     let ask = |request: &'static [u8]| {
