@@ -53,14 +53,27 @@ pub fn tagged(frame: &[u8], tpids: &[u16]) -> Vec<u8> {
 
 /// An IPv6 frame with extension headers of these types, eight bytes each, before its transport header.
 pub fn extended(frame: &[u8], headers: &[u8]) -> Vec<u8> {
+    extended_by(frame, &headers.iter().map(|&kind| (kind, 0)).collect::<Vec<_>>())
+}
+
+/// The same, each with this length field.
+pub fn extended_by(frame: &[u8], headers: &[(u8, u8)]) -> Vec<u8> {
     let mut out = frame[..54].to_vec();
     let transport = out[20];
-    let after: Vec<u8> = headers.iter().copied().skip(1).chain([transport]).collect();
-    if let Some(&first) = headers.first() {
+    let after: Vec<u8> = headers.iter().map(|&(kind, _)| kind).skip(1).chain([transport]).collect();
+    if let Some(&(first, _)) = headers.first() {
         out[20] = first;
     }
-    for next in after.iter().take(headers.len()) {
-        out.extend([*next, 0, 0, 0, 0, 0, 0, 0]);
+    for (next, &(kind, field)) in after.iter().zip(headers) {
+        let len = match kind {
+            44 => 8,
+            // Authentication header: units of four, less two.
+            51 => (usize::from(field) + 2) * 4,
+            _ => (usize::from(field) + 1) * 8,
+        };
+        let at = out.len();
+        out.resize(at + len, 0);
+        (out[at], out[at + 1]) = (*next, if kind == 44 { 0 } else { field });
     }
     out.extend(&frame[54..]);
     let len = (out.len() - 54) as u16;

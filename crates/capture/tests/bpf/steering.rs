@@ -4,7 +4,7 @@
 use wire::{Decoded, LinkType, decode, decode_innermost};
 
 use crate::kernel::{SETTINGS, Settings, load, run, skel::capture::CaptureSkel};
-use crate::packets::{extended, fragment, ipv4, labelled, pppoe, tagged, tcp, tunnelled, udp, udp6};
+use crate::packets::{extended_by, fragment, ipv4, labelled, pppoe, tagged, tcp, tunnelled, udp, udp6};
 
 /// Name and test.
 pub const TESTS: &[(&str, fn())] = &[
@@ -52,9 +52,9 @@ impl Dice {
             _ => {
                 let frame = udp6(self.bytes(), self.bytes(), ports);
                 let kinds = [0, 43, 60, 51, 135, 139, 140, 44];
-                let headers: Vec<u8> =
-                    (0..self.below(5)).map(|_| kinds[self.below(kinds.len() as u64) as usize]).collect();
-                extended(&frame, &headers)
+                let mut header = || (kinds[self.below(kinds.len() as u64) as usize], self.below(4) as u8);
+                let headers: Vec<(u8, u8)> = (0..header().1 + 1).map(|_| header()).collect();
+                extended_by(&frame, &headers)
             }
         };
         if frame[12] == 8 && self.below(8) == 0 {
