@@ -103,7 +103,8 @@ fn walk_extensions(network: &mut Network<'_>) -> Result<(), Malformed> {
                 let head = network.body.get(..8).ok_or(Malformed::Ipv6ExtensionTruncated)?;
                 let field = be16(head, 2);
                 network.later_fragment = field >> 3 != 0;
-                network.fragment = network.later_fragment || field & 1 != 0;
+                // What one fragment header has said, an atomic one behind it (RFC 6946) does not take back.
+                network.fragment |= network.later_fragment || field & 1 != 0;
                 8
             }
             _ => return Ok(()),
