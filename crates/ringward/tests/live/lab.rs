@@ -374,7 +374,9 @@ impl Drop for Lab {
         for host in HOSTS.iter().chain(&["sw", "l", "r"]) {
             let _ = Command::new("ip").args(["netns", "del", &self.ns(host)]).output();
         }
-        let _ = std::fs::remove_file(self.pins.join("isolation"));
+        for pin in ["isolation", "isolation_filter"] {
+            let _ = std::fs::remove_file(self.pins.join(pin));
+        }
         let _ = std::fs::remove_dir(&self.pins);
         if thread::panicking() {
             eprintln!("the sensor's log:\n{}", self.log());
