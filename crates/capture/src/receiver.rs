@@ -216,7 +216,8 @@ impl Receiver {
         for desc in &mut self.batch[..count] {
             if begins {
                 desc.addr += FRAME_HEAD as u64;
-                desc.len -= FRAME_HEAD as u32;
+                // Every frame has its head; but a ring is not ours alone.
+                desc.len = desc.len.saturating_sub(FRAME_HEAD as u32);
             }
             begins = !desc.options.contains(XdpDescOptions::XDP_PKT_CONTD);
         }
