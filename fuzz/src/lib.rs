@@ -108,6 +108,10 @@ impl Sink for Log {
     }
 }
 
+/// Server ports, so that protocols are met where they are usual and where they are not. The first four are those of
+/// the oldest inputs in the corpus.
+const PORTS: [u16; 4] = [80, 443, 53, 9999];
+
 fn tuple(proto: IpProto, server_port: u16) -> FlowTuple {
     let end = |last, port| Endpoint { ip: [10, 0, 0, last].into(), port };
     FlowTuple {
@@ -133,18 +137,19 @@ pub fn stream(data: &[u8]) {
 fn talk(data: &[u8], step: usize) -> Log {
     let mut log = Log::default();
     let Some((&pick, mut rest)) = data.split_first() else { return log };
-    let mut layer = AppLayer::new(&tuple(IpProto::TCP, [80, 443, 53, 9999][usize::from(pick & 3)]));
+    let flow = tuple(IpProto::TCP, PORTS[usize::from(pick) % PORTS.len()]);
+    let mut layer = AppLayer::new(&flow);
     while let Some((head, tail)) = rest.split_first_chunk::<2>() {
         let direction = if head[0] & 1 == 0 { Direction::ToServer } else { Direction::ToClient };
         if head[1] == 255 {
-            layer.gap(direction, 10, &mut log);
+            layer.gap(&flow, direction, 10, &mut log);
             rest = tail;
             continue;
         }
         let (bytes, tail) = tail.split_at(usize::from(head[1]).min(tail.len()));
         rest = tail;
         for piece in bytes.chunks(step.min(bytes.len().max(1))) {
-            layer.data(Chunk { direction, bytes: piece, time: Nanos(0) }, &mut log);
+            layer.data(&flow, Chunk { direction, bytes: piece, time: Nanos(0) }, &mut log);
         }
     }
     layer.close(&mut log);
@@ -159,9 +164,10 @@ pub fn datagram(data: &[u8]) {
         return;
     }
     let mut log = Log::default();
-    let mut layer = AppLayer::new(&tuple(IpProto::UDP, if pick & 1 == 0 { 53 } else { 9999 }));
+    let flow = tuple(IpProto::UDP, PORTS[usize::from(pick) % PORTS.len()]);
+    let mut layer = AppLayer::new(&flow);
     for direction in [Direction::ToServer, Direction::ToClient] {
-        layer.datagram(Chunk { direction, bytes, time: Nanos(0) }, &mut log);
+        layer.datagram(&flow, Chunk { direction, bytes, time: Nanos(0) }, &mut log);
     }
     layer.close(&mut log);
 }

@@ -111,7 +111,7 @@ impl Inspection<'_> {
         if !bytes.is_empty() && !session.layer.finished() {
             let chunk = Chunk { direction: self.moment.direction, bytes, time: self.moment.time };
             let Session { layer, memo, inspected, logged, .. } = session;
-            layer.datagram(chunk, &mut Collector { inspection: self, memo, inspected, logged });
+            layer.datagram(self.tuple, chunk, &mut Collector { inspection: self, memo, inspected, logged });
         }
     }
 
@@ -124,11 +124,16 @@ impl Inspection<'_> {
         match event {
             StreamEvent::Data(direction, bytes) => {
                 let chunk = Chunk { direction, bytes, time: self.moment.time };
-                layer.data(chunk, &mut Collector { inspection: self, memo, inspected, logged });
+                layer.data(self.tuple, chunk, &mut Collector { inspection: self, memo, inspected, logged });
             }
             StreamEvent::Gap(direction, missing) => {
                 self.findings.gaps += 1;
-                layer.gap(direction, missing, &mut Collector { inspection: self, memo, inspected, logged });
+                layer.gap(
+                    self.tuple,
+                    direction,
+                    missing,
+                    &mut Collector { inspection: self, memo, inspected, logged },
+                );
             }
         }
     }

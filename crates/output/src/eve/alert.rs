@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wire::Direction;
 
-use super::{Object, community, endpoints, flow_counters, head, name, transaction};
+use super::{Object, community, endpoints, flow_counters, head, transaction};
 use crate::event::{AlertEvent, Stamp};
 use crate::text::eve_ip;
 
@@ -28,7 +28,7 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent) -> Value {
     });
     line.insert("alert".into(), body);
     if let Some((tx_id, tx)) = &event.transaction {
-        line.insert(name(tx).into(), transaction(tx, *tx_id));
+        line.insert(tx.name().into(), transaction(tx, *tx_id));
     }
     if let Some(app) = event.app {
         line.insert("app_proto".into(), app.name().into());

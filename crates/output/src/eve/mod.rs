@@ -5,6 +5,7 @@ mod dns;
 mod flow;
 mod http;
 mod isolation;
+mod login;
 mod stats;
 mod tls;
 
@@ -30,19 +31,14 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event) -> Vec<Value> {
     match event {
         Event::Flow(e) => vec![flow::line(stamp, e)],
         Event::Transaction(e) => {
-            let from_server = matches!(&e.transaction, Transaction::Dns(d) if d.response);
-            let mut line = head(stamp, name(&e.transaction));
-            endpoints(
-                &mut line,
-                &e.flow,
-                if from_server { Direction::ToClient } else { Direction::ToServer },
-            );
+            let mut line = head(stamp, e.transaction.name());
+            endpoints(&mut line, &e.flow, e.transaction.direction());
             line.insert("pkt_src".into(), "wire/pcap".into());
             community(&mut line, &e.flow);
             if !matches!(e.transaction, Transaction::Dns(_) | Transaction::Tls(_)) {
                 line.insert("tx_id".into(), e.tx_id.into());
             }
-            line.insert(name(&e.transaction).into(), transaction(&e.transaction, e.tx_id));
+            line.insert(e.transaction.name().into(), transaction(&e.transaction, e.tx_id));
             vec![line.into()]
         }
         Event::Alert(e) => vec![alert::line(stamp, e)],
@@ -79,18 +75,11 @@ pub(crate) fn incident_line(stamp: &Stamp, incident: &Incident, state: &str) -> 
     line.into()
 }
 
-fn name(transaction: &Transaction) -> &'static str {
-    match transaction {
-        Transaction::Dns(_) => "dns",
-        Transaction::Http(_) => "http",
-        Transaction::Tls(_) => "tls",
-    }
-}
-
 fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
     match transaction {
         Transaction::Dns(dns) => dns::body(dns, tx_id),
         Transaction::Http(http) => http::body(http),
+        Transaction::Login(login) => login::body(login),
         Transaction::Tls(tls) => tls::body(tls),
     }
 }

@@ -109,10 +109,10 @@ fn events() -> Vec<Event> {
     vec![
         flow_event(record(tcp, Some(tcp_record), None), Some(AppProto::Http)),
         flow_event(record(flow(IpProto::ICMPV6, true), None, Some((128, 0))), None),
-        tx(Transaction::Dns(dns::parse(message).unwrap())),
-        tx(Transaction::Http(http())),
-        tx(Transaction::Http(Http::default())),
-        tx(Transaction::Tls(Tls {
+        tx(Transaction::from(dns::parse(message).unwrap())),
+        tx(Transaction::from(http())),
+        tx(Transaction::from(Http::default())),
+        tx(Transaction::from(Tls {
             sni: Some("x".into()),
             version: Some(0x304),
             alpns: vec!["h2".into()],
@@ -123,7 +123,7 @@ fn events() -> Vec<Event> {
             packets: [1, 0],
             bytes: [60, 0],
             app: Some(AppProto::Http),
-            transaction: Some((0, Transaction::Http(http()))),
+            transaction: Some((0, Transaction::from(http()))),
             alert: alert(),
             evidence: Some(evidence.clone()),
         })),
