@@ -117,7 +117,5 @@ pub fn sum<'a>(workers: impl IntoIterator<Item = &'a WorkerCounters>) -> Vec<(St
     }
     let named = WORKER_COUNTERS.iter().zip(sums).map(|(&(name, _), value)| (name.to_owned(), value));
     let reasons = Malformed::ALL.iter().zip(malformed);
-    named
-        .chain(reasons.map(|(reason, value)| (format!("decoder.event.{}", reason.name()), value)))
-        .collect()
+    named.chain(reasons.map(|(reason, value)| (format!("decoder.event.{}", reason.name()), value))).collect()
 }

@@ -248,8 +248,7 @@ impl Reader {
             unsupported.unsupported_link.add(1);
             return;
         };
-        let lane =
-            if self.lanes.len() == 1 { 0 } else { lane(link, record.bytes, self.lanes.len()) };
+        let lane = if self.lanes.len() == 1 { 0 } else { lane(link, record.bytes, self.lanes.len()) };
         self.batches.resize_with(self.lanes.len(), Batch::default);
         let batch = &mut self.batches[lane];
         batch.slots.push(Slot {

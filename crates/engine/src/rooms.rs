@@ -5,7 +5,8 @@ use std::sync::Arc;
 use detect::IndicatorDetector;
 use flow::{Ended, FlowTuple};
 use output::{
-    AlertEvent, AnomalyEvent, Event, EvidenceEvent, EvidencePacket, FlowEvent, Stamp, TransactionEvent, evidence_name,
+    AlertEvent, AnomalyEvent, Event, EvidenceEvent, EvidencePacket, FlowEvent, Stamp, TransactionEvent,
+    evidence_name,
 };
 use wire::{Direction, IpProto, Malformed, Nanos, Packet};
 

@@ -2,15 +2,15 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 
-use crate::key::{Endpoint, FlowKey, IpProto};
-use crate::link::{self, LinkType};
-use crate::network;
-use crate::steering;
-use crate::transport::{self, Parsed, Transport};
 use crate::arp::{self, Arp};
 use crate::icmp::{self, IcmpMessage};
+use crate::key::{Endpoint, FlowKey, IpProto};
+use crate::link::{self, LinkType};
 use crate::malformed::Malformed;
+use crate::network;
 use crate::options::TcpOptions;
+use crate::steering;
+use crate::transport::{self, Parsed, Transport};
 use crate::tunnel::{self, Inner, Tunnel};
 
 /// VLAN tags that are kept; a frame with more counts as malformed.

@@ -24,6 +24,8 @@ mod wireless;
 
 #[cfg(test)]
 mod decode_tests;
+#[cfg(test)]
+mod tunnel_tests;
 
 pub use arp::Arp;
 pub use decode::{Decoded, MAX_VLANS, Packet, Vlans, decode, decode_innermost};

@@ -2,8 +2,8 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::malformed::Malformed;
 use crate::key::IpProto;
+use crate::malformed::Malformed;
 
 /// How many IPv6 extension headers are walked before a packet counts as malformed.
 pub const MAX_EXTENSION_HEADERS: usize = 8;

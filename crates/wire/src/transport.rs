@@ -1,7 +1,7 @@
 //! TCP (RFC 9293), UDP (RFC 768), SCTP (RFC 9260) and ICMP (RFC 792, RFC 4443) headers.
 
-use crate::malformed::Malformed;
 use crate::key::IpProto;
+use crate::malformed::Malformed;
 
 /// The flag bits of a TCP header (byte 13).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -146,8 +146,7 @@ fn of_type(kind: u16, bytes: &[u8]) -> Inner<'_> {
 }
 
 fn gre(bytes: &[u8]) -> Found<'_> {
-    let (&[flags, version, k0, k1], rest) =
-        bytes.split_first_chunk::<4>().ok_or(Malformed::GreTruncated)?;
+    let (&[flags, version, k0, k1], rest) = bytes.split_first_chunk::<4>().ok_or(Malformed::GreTruncated)?;
     let kind = u16::from_be_bytes([k0, k1]);
     // Checksum, key, sequence number: four bytes each.
     let optional = |bits: &[u8]| 4 * bits.iter().filter(|&&bit| flags & bit != 0).count();

@@ -1,7 +1,7 @@
 //! IEEE 802.11 data frames, unencrypted ones only, and what capture programs put before them (radiotap, PPI).
 
-use crate::link::{self, LLC_SNAP, LinkType, Stripped};
 use crate::decode::Vlans;
+use crate::link::{self, LLC_SNAP, LinkType, Stripped};
 use crate::malformed::Malformed;
 
 /// The EtherType that stands for management, control and encrypted frames: none.
