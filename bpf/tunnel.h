@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Finding the packet inside of a tunnel: IP-in-IP, 6in4, GRE, VXLAN, GENEVE, GTP-U. */
+/* Finding the packet inside of a tunnel: IP-in-IP, 6in4, GRE, VXLAN, GENEVE, GTP-U. Others
+ * (PPTP, ERSPAN, Teredo) are opened by the workers and steered by their own addresses; crates/wire/src/tunnel.rs. */
 #ifndef RINGWARD_TUNNEL_H
 #define RINGWARD_TUNNEL_H
 

@@ -40,19 +40,27 @@ pub fn capture_file(data: &[u8]) {
 /// A frame; the first byte picks the link type.
 pub fn decode(data: &[u8]) {
     let Some((&pick, frame)) = data.split_first() else { return };
-    let links =
-        [LinkType::Ethernet, LinkType::RawIp, LinkType::LinuxCooked, LinkType::Null, LinkType::LinuxCooked2];
-    let link = links[usize::from(pick) % links.len()];
+    let link = LinkType::ALL[usize::from(pick) % LinkType::ALL.len()];
     for packet in [wire::decode(link, frame), wire::decode_innermost(link, frame)] {
         let Ok(Decoded::Ip(packet)) = packet else { continue };
-        assert!(packet.payload.len() <= frame.len());
-        let (there, swapped) = packet.flow_key();
-        let (back, other) =
-            wire::FlowKey::new(packet.destination(), packet.source(), packet.proto, packet.vlans);
-        assert_eq!(there, back);
-        assert!(swapped != other || packet.source() == packet.destination());
+        assert!(packet.header.len() + packet.payload.len() <= frame.len());
+        if !matches!(packet.transport, wire::Transport::Icmp { .. }) {
+            let (there, swapped) = packet.flow_key();
+            let (back, other) =
+                wire::FlowKey::new(packet.destination(), packet.source(), packet.proto, packet.vlans);
+            assert_eq!(there, back);
+            assert!(swapped != other || packet.source() == packet.destination());
+        }
         let back = wire::Packet { src: packet.dst, dst: packet.src, fragment: true, ..packet };
         assert!(!packet.fragment || back.steering_hash() == packet.steering_hash());
+        assert!(packet.tcp_options().count() <= 40);
+        if let Some(quote) = packet.icmp().and_then(|message| message.quote) {
+            assert!(quote.body.len() <= packet.payload.len());
+        }
+        if let Some(tunnel) = packet.tunnel {
+            assert!(usize::from(tunnel.depth) <= wire::MAX_TUNNELS);
+            assert!(!tunnel.outermost().source.ip.is_unspecified() || frame.windows(4).any(|w| w == [0; 4]));
+        }
     }
 }
 

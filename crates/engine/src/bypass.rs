@@ -68,7 +68,8 @@ impl Bypasser {
 
 /// Whether the programs can tell this flow's packets.
 pub(crate) fn can_be_bypassed(tuple: &FlowTuple) -> bool {
-    matches!(tuple.proto, IpProto::TCP | IpProto::UDP)
+    // The programs' key has room for two VLAN tags.
+    matches!(tuple.proto, IpProto::TCP | IpProto::UDP) && tuple.vlans.ids().len() <= 2
 }
 
 fn key(tuple: &FlowTuple) -> (FlowKey, bool) {

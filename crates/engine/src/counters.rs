@@ -57,11 +57,14 @@ counters! {
     icmpv4 => "decoder.icmpv4", "ICMP messages.";
     icmpv6 => "decoder.icmpv6", "ICMPv6 messages.";
     vlan => "decoder.vlan", "Frames with a VLAN tag.";
-    invalid => "decoder.invalid", "Frames that could not be decoded; decoder.malformed.* says why.";
+    invalid => "decoder.invalid", "Frames that could not be decoded; decoder.event.* says why.";
     non_ip => "decoder.non_ip", "Well-formed frames of other network protocols (ARP ...).";
+    arp => "decoder.arp", "ARP packets among them.";
+    tunnelled => "decoder.tunnelled", "IP packets that came in a tunnel that was opened.";
     fragments => "decoder.fragments", "Fragments; their payload is not parsed.";
     cut_short => "decoder.cut_short", "Packets that the capture cut short.";
     unsupported_link => "decoder.unsupported_link", "Frames of a link type that is not decoded.";
+    anomalies_suppressed => "output.anomalies_suppressed", "Anomaly events of malformed frames beyond the rate limit; the frames are counted.";
     flows => "flow.total", "Flows opened.";
     flows_tcp => "flow.tcp", "TCP flows opened.";
     flows_udp => "flow.udp", "UDP flows opened.";
@@ -114,7 +117,5 @@ pub fn sum<'a>(workers: impl IntoIterator<Item = &'a WorkerCounters>) -> Vec<(St
     }
     let named = WORKER_COUNTERS.iter().zip(sums).map(|(&(name, _), value)| (name.to_owned(), value));
     let reasons = Malformed::ALL.iter().zip(malformed);
-    named
-        .chain(reasons.map(|(reason, value)| (format!("decoder.malformed.{}", reason.name()), value)))
-        .collect()
+    named.chain(reasons.map(|(reason, value)| (format!("decoder.event.{}", reason.name()), value))).collect()
 }

@@ -4,6 +4,7 @@
 //! writes, a control socket. [`replay`] runs the same [`Worker`] over capture files.
 #![forbid(unsafe_code)]
 
+mod anomalies;
 mod bypass;
 mod clock;
 mod control;

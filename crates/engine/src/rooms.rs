@@ -5,10 +5,12 @@ use std::sync::Arc;
 use detect::IndicatorDetector;
 use flow::{Ended, FlowTuple};
 use output::{
-    AlertEvent, Event, EvidenceEvent, EvidencePacket, FlowEvent, Stamp, TransactionEvent, evidence_name,
+    AlertEvent, AnomalyEvent, Event, EvidenceEvent, EvidencePacket, FlowEvent, Stamp, TransactionEvent,
+    evidence_name,
 };
-use wire::{Direction, IpProto, Nanos, Packet};
+use wire::{Direction, IpProto, Malformed, Nanos, Packet};
 
+use crate::anomalies::Limiter;
 use crate::bypass::Bypasser;
 use crate::counters::WorkerCounters;
 use crate::input::{Input, Place};
@@ -22,6 +24,7 @@ pub(crate) struct Rooms {
     pub(crate) lookback: Lookback,
     pub(crate) findings: Findings,
     pub(crate) counters: Arc<WorkerCounters>,
+    pub(crate) anomalies: Limiter,
     pub(crate) evidence_limit: u64,
     pub(crate) tunnels: bool,
     pub(crate) clock: Option<fn() -> Nanos>,
@@ -51,11 +54,31 @@ impl Rooms {
         if !packet.vlans.ids().is_empty() {
             c.vlan.add(1);
         }
+        if packet.tunnel.is_some() {
+            c.tunnelled.add(1);
+        }
         if packet.fragment {
             c.fragments.add(1);
         }
         if packet.missing > 0 {
             c.cut_short.add(1);
+        }
+    }
+
+    /// Counts a frame that could not be decoded, and says so unless too many were before it.
+    pub(crate) fn malformed(
+        &mut self,
+        reason: Malformed,
+        input: &Input<'_>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) {
+        self.counters.invalid.add(1);
+        self.counters.malformed[reason as usize].add(1);
+        if self.anomalies.allows(input.time) {
+            let event = Box::new(AnomalyEvent::decode(reason.event()));
+            emit(stamp(input, input.time), Event::Anomaly(event));
+        } else {
+            self.counters.anomalies_suppressed.add(1);
         }
     }
 
@@ -97,12 +120,14 @@ impl Rooms {
                 transaction,
                 alert,
                 evidence: Some(evidence_name(&flow.tuple)),
+                tunnel: session.tunnel.as_deref().copied(),
             };
             emit(stamp(input, input.time), Event::Alert(Box::new(event)));
         }
         self.counters.transactions.add(logged.len() as u64);
         for (tx_id, transaction) in logged.drain(..) {
-            let event = TransactionEvent { flow: flow.tuple, direction, tx_id, transaction };
+            let tunnel = session.tunnel.as_deref().copied();
+            let event = TransactionEvent { flow: flow.tuple, direction, tx_id, transaction, tunnel };
             emit(stamp(input, input.time), Event::Transaction(Box::new(event)));
         }
         if alerted || session.evidence != Evidence::None {
@@ -168,6 +193,8 @@ impl Rooms {
             app: session.layer.protocol(),
             alerted: session.evidence != Evidence::None,
             transactions: session.transactions(),
+            icmp_reply: session.icmp_reply,
+            tunnel: session.tunnel.as_deref().copied(),
             record,
         };
         let (stamp, event) = (stamp(&last, last.time), Box::new(event));

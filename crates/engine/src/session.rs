@@ -4,7 +4,7 @@ use alert::Alert;
 use detect::{Context, IndicatorDetector, Memo};
 use flow::{FlowTuple, StreamEvent, TcpConnection};
 use proto::{AppLayer, Chunk, Sink, Transaction};
-use wire::{Direction, Nanos};
+use wire::{Direction, Nanos, Outer};
 
 use crate::lookback::Chain;
 
@@ -40,6 +40,10 @@ pub(crate) struct Session {
     pub(crate) chain: Chain,
     pub(crate) evidence: Evidence,
     pub(crate) bypass: Bypass,
+    /// Type and code of the first ICMP message towards the client.
+    pub(crate) icmp_reply: Option<(u8, u8)>,
+    /// Boxed because few flows come through a tunnel.
+    pub(crate) tunnel: Option<Box<Outer>>,
     inspected: u64,
     logged: u64,
 }
@@ -52,6 +56,8 @@ impl Session {
             chain: Chain::default(),
             evidence: Evidence::None,
             bypass: Bypass::No,
+            icmp_reply: None,
+            tunnel: None,
             inspected: 0,
             logged: 0,
         }

@@ -7,8 +7,9 @@ use capture::BypassReason;
 use detect::IndicatorDetector;
 use flow::{FlowTable, Timeouts};
 use output::{Event, Stamp};
-use wire::{Decoded, LinkType, Malformed, Nanos, Packet, Transport, decode, decode_innermost};
+use wire::{Decoded, Direction, LinkType, Malformed, Nanos, Packet, Transport, decode, decode_innermost};
 
+use crate::anomalies::Limiter;
 use crate::bypass::{Bypasser, can_be_bypassed};
 use crate::counters::WorkerCounters;
 use crate::input::{Input, Place};
@@ -60,6 +61,7 @@ impl Worker {
                 lookback: Lookback::new(options.lookback),
                 findings: Findings::default(),
                 counters,
+                anomalies: Limiter::default(),
                 evidence_limit: options.evidence_limit,
                 tunnels: options.tunnels,
                 clock: options.clock,
@@ -119,10 +121,11 @@ impl Worker {
         match decode_as(self.rooms.tunnels, input.link, input.bytes) {
             Ok(Decoded::Ip(packet)) => self.packet(&packet, input, emit),
             Ok(Decoded::NonIp(_)) => counters.non_ip.add(1),
-            Err(reason) => {
-                counters.invalid.add(1);
-                counters.malformed[reason as usize].add(1);
+            Ok(Decoded::Arp(_)) => {
+                counters.non_ip.add(1);
+                counters.arp.add(1);
             }
+            Err(reason) => self.rooms.malformed(reason, input, emit),
         }
     }
 
@@ -137,6 +140,7 @@ impl Worker {
     pub fn drain(&mut self, at: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
         let rooms = &mut self.rooms;
         self.table.drain(&mut |ended| rooms.finish(ended, at, emit));
+        rooms.anomalies = Limiter::default();
         self.publish();
     }
 
@@ -157,6 +161,14 @@ impl Worker {
         let Some(flow) = self.table.get_mut(tracked.slot) else { return };
         rooms.keep(&mut flow.app, input);
         let moment = Moment { time: input.time, arrival: input.arrival, direction: tracked.direction };
+        if tracked.is_new {
+            flow.app.tunnel = packet.tunnel.map(|tunnel| Box::new(tunnel.outermost()));
+        }
+        if let Transport::Icmp { kind, code } = packet.transport
+            && tracked.direction == Direction::ToClient
+        {
+            flow.app.icmp_reply.get_or_insert((kind, code));
+        }
         let mut inspection = Inspection {
             tuple: &flow.tuple,
             moment,

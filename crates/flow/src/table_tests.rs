@@ -27,8 +27,7 @@ fn packet(proto: IpProto, transport: Transport, hosts: (u8, u8)) -> Packet<'stat
         proto,
         transport,
         payload: b"",
-        missing: 0,
-        fragment: false,
+        ..Packet::default()
     }
 }
 

@@ -86,6 +86,7 @@ pub fn recorder(config: &Config, append: bool) -> RecorderOptions {
         append,
         evidence_bytes: u64::from(config.evidence.max_total_mib) * MIB,
         reports: u64::from(config.output.max_reports),
+        netflow: config.output.netflow,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::decode::Malformed;
 use crate::key::IpProto;
+use crate::malformed::Malformed;
 
 /// How many IPv6 extension headers are walked before a packet counts as malformed.
 pub const MAX_EXTENSION_HEADERS: usize = 8;
@@ -44,7 +44,7 @@ pub(crate) fn ipv4(bytes: &[u8]) -> Result<Network<'_>, Malformed> {
         return Err(Malformed::Ipv4TotalLength);
     }
     let end = total.min(bytes.len());
-    let body = bytes.get(header_len..end).ok_or(Malformed::Ipv4Truncated)?;
+    let body = bytes.get(header_len..end).ok_or(Malformed::Ipv4Cut)?;
     let fragment_field = be16(fixed, 6);
     let offset = fragment_field & 0x1fff;
     Ok(Network {

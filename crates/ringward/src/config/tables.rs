@@ -181,11 +181,13 @@ pub struct Output {
     pub stats_interval: u64,
     /// Incident reports written in one run.
     pub max_reports: u32,
+    /// Write `netflow` lines beside `flow`: one for each direction.
+    pub netflow: bool,
 }
 
 impl Default for Output {
     fn default() -> Self {
-        Output { dir: "/var/log/ringward".into(), stats_interval: 10, max_reports: 10_000 }
+        Output { dir: "/var/log/ringward".into(), stats_interval: 10, max_reports: 10_000, netflow: false }
     }
 }
 
