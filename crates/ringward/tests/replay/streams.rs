@@ -1,0 +1,1 @@
+//! The streams of captures, byte by byte, as tshark follows them.
