@@ -6,7 +6,7 @@ use std::sync::Arc;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use detect::IndicatorDetector;
 use engine::{Input, Worker, WorkerCounters, WorkerOptions};
-use flow::Timeouts;
+use flow::{StreamOptions, Timeouts};
 use intel::Loader;
 use output::Source;
 use ringward_benches::{dns_query, udp};
@@ -18,6 +18,7 @@ fn worker() -> Worker {
     let options = WorkerOptions {
         max_flows: 262_144,
         timeouts: Timeouts::default(),
+        streams: StreamOptions::default(),
         tunnels: false,
         lookback: 64 << 20,
         evidence_limit: 1 << 20,

@@ -75,6 +75,9 @@ counters! {
     busy_poll_failed => "capture.busy_poll_failed", "Workers that gave busy polling up.";
     flows_evicted => "flow.evicted", "Flows that had to go because the table was full.";
     gaps => "tcp.reassembly_gap", "Holes in TCP streams that nothing filled.";
+    depths_reached => "tcp.stream_depth_reached", "Directions of TCP streams that were longer than is read.";
+    stream_memory => "tcp.reassembly_memuse", "Bytes that wait behind holes in TCP streams now.";
+    segments_refused => "tcp.segment_memcap_drop", "Holes given up because there was no memory to wait for what is missing.";
     parser_limits => "app_layer.limits_hit", "Times a parser met one of its limits.";
     transactions => "app_layer.transactions", "Transactions logged.";
     alerts => "detect.alert", "Alerts raised.";

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use detect::IndicatorDetector;
-use flow::{Ended, FlowTuple};
+use flow::{Ended, FlowTuple, Streams};
 use output::{
     AlertEvent, AnomalyEvent, Event, EvidenceEvent, EvidencePacket, FlowEvent, Stamp, TransactionEvent,
     evidence_name,
@@ -22,6 +22,7 @@ use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session};
 pub(crate) struct Rooms {
     pub(crate) detector: IndicatorDetector,
     pub(crate) lookback: Lookback,
+    pub(crate) streams: Streams,
     pub(crate) findings: Findings,
     pub(crate) counters: Arc<WorkerCounters>,
     pub(crate) anomalies: Limiter,
@@ -106,8 +107,9 @@ impl Rooms {
         input: &Input<'_>,
         emit: &mut impl FnMut(Stamp, Event),
     ) {
-        let Findings { alerts, logged, gaps, .. } = &mut self.findings;
+        let Findings { alerts, logged, gaps, depths, .. } = &mut self.findings;
         self.counters.gaps.add(std::mem::take(gaps));
+        self.counters.depths_reached.add(std::mem::take(depths));
         let alerted = !alerts.is_empty();
         for (mut alert, transaction) in alerts.drain(..) {
             self.counters.alerts.add(1);
@@ -176,7 +178,7 @@ impl Rooms {
             detector: &self.detector,
             findings: &mut self.findings,
         };
-        inspection.close(&mut session, &mut tcp);
+        inspection.close(&mut session, &mut tcp, &self.streams);
         // What comes to light at the end belongs to the flow's last packet, not to the one at hand.
         let last = Input { bytes: &[], time: record.end, arrival: None, wire_len: 0, ordinal: None, ..*at };
         let subject = Subject { tuple: record.tuple, packets: record.packets, bytes: record.bytes };

@@ -2,7 +2,7 @@
 
 use alert::Alert;
 use detect::{Context, IndicatorDetector, Memo};
-use flow::{FlowTuple, StreamEvent, TcpConnection};
+use flow::{FlowTuple, StreamEvent, Streams, TcpConnection};
 use proto::{AppLayer, Chunk, Sink, Transaction};
 use wire::{Direction, Nanos, Outer};
 
@@ -75,6 +75,7 @@ pub(crate) struct Findings {
     pub(crate) alerts: Vec<(Alert, Option<(u64, Transaction)>)>,
     pub(crate) logged: Vec<(u64, Transaction)>,
     pub(crate) gaps: u64,
+    pub(crate) depths: u64,
     scratch: Vec<Alert>,
 }
 
@@ -141,12 +142,14 @@ impl Inspection<'_> {
                     &mut Collector { inspection: self, memo, inspected, logged },
                 );
             }
+            StreamEvent::Depth(_) => self.findings.depths += 1,
+            StreamEvent::Anomaly(..) => {}
         }
     }
 
     /// The flow is over: what still waits behind holes, then what is still open.
-    pub(crate) fn close(&mut self, session: &mut Session, tcp: &mut TcpConnection) {
-        tcp.flush(&mut |event| self.stream(session, event));
+    pub(crate) fn close(&mut self, session: &mut Session, tcp: &mut TcpConnection, streams: &Streams) {
+        tcp.flush(streams, &mut |event| self.stream(session, event));
         let Session { layer, memo, inspected, logged, .. } = session;
         layer.close(&mut Collector { inspection: self, memo, inspected, logged });
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use capture::BypassReason;
 use detect::IndicatorDetector;
-use flow::{FlowTable, Timeouts};
+use flow::{FlowTable, Segment, StreamOptions, Streams, Timeouts};
 use output::{Event, Stamp};
 use wire::{Decoded, Direction, LinkType, Malformed, Nanos, Packet, Transport, decode, decode_innermost};
 
@@ -28,6 +28,8 @@ pub struct WorkerOptions {
     pub max_flows: u32,
     /// How long silent flows live.
     pub timeouts: Timeouts,
+    /// How TCP streams are followed.
+    pub streams: StreamOptions,
     /// Whether a packet in a tunnel belongs to the inner flow.
     pub tunnels: bool,
     /// Bytes of recent packets kept for evidence.
@@ -59,6 +61,7 @@ impl Worker {
             rooms: Rooms {
                 detector,
                 lookback: Lookback::new(options.lookback),
+                streams: Streams::new(options.streams.clone()),
                 findings: Findings::default(),
                 counters,
                 anomalies: Limiter::default(),
@@ -150,6 +153,9 @@ impl Worker {
         self.rooms.counters.flows.set(flows.created);
         self.rooms.counters.flows_active.set(flows.active);
         self.rooms.counters.flows_evicted.set(flows.evicted);
+        let budget = self.rooms.streams.budget();
+        self.rooms.counters.stream_memory.set(budget.used());
+        self.rooms.counters.segments_refused.set(budget.refused());
     }
 
     fn packet(&mut self, packet: &Packet<'_>, input: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
@@ -186,10 +192,12 @@ impl Worker {
         }
         let session = &mut flow.app;
         match packet.transport {
-            Transport::Tcp(header) => {
-                flow.tcp.segment(&header, tracked.direction, packet.payload, packet.missing, &mut |event| {
-                    inspection.stream(session, event);
-                });
+            Transport::Tcp(_) => {
+                if let Some(segment) = Segment::of(packet, tracked.direction, input.time) {
+                    flow.tcp.segment(&rooms.streams, &segment, &mut |event| {
+                        inspection.stream(session, event);
+                    });
+                }
                 if session.layer.finished() {
                     flow.tcp.ignore_payload();
                 }

@@ -13,7 +13,7 @@ use capture::{BypassTable, CapturePort, Device, PortOptions, Shared, SingleQueue
 use detect::IndicatorDetector;
 use engine::{Input, Worker, WorkerCounters, WorkerOptions};
 use etherparse::PacketBuilder;
-use flow::Timeouts;
+use flow::{StreamOptions, Timeouts};
 use intel::Loader;
 use output::Source;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -66,6 +66,7 @@ fn worker() -> Worker {
     let options = WorkerOptions {
         max_flows: 4096,
         timeouts: Timeouts::default(),
+        streams: StreamOptions::default(),
         tunnels: false,
         lookback: 1 << 20,
         evidence_limit: 1 << 20,

@@ -12,5 +12,8 @@ mod timeouts;
 
 pub use record::{EndReason, FlowRecord, FlowState, FlowTuple, TcpRecord};
 pub use table::{Ended, Flow, FlowCounters, FlowTable, Tracked};
-pub use tcp::{MAX_WAITING_BYTES, MAX_WAITING_SEGMENTS, StreamEvent, TcpConnection};
+pub use tcp::{
+    HOLE_TIMEOUT, HostPolicies, MAX_WAITING_BYTES, MAX_WAITING_SEGMENTS, OverlapPolicy, Segment,
+    StreamAnomaly, StreamBudget, StreamEvent, StreamOptions, Streams, TcpConnection,
+};
 pub use timeouts::{StateTimeouts, Timeouts};

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use wire::{IpProto, TcpHeader, Vlans};
 
 use super::*;
+use crate::tcp::{Segment, StreamOptions, Streams};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -34,20 +35,22 @@ fn packet(proto: IpProto, transport: Transport, hosts: (u8, u8)) -> Packet<'stat
 /// A table and the records of the flows that left it.
 struct Desk {
     table: FlowTable<u32>,
+    streams: Streams,
     ended: Vec<FlowRecord>,
 }
 
 impl Desk {
     fn new(capacity: u32) -> Self {
-        Desk { table: FlowTable::new(capacity, Timeouts::default()), ended: Vec::new() }
+        let streams = Streams::new(StreamOptions::default());
+        Desk { table: FlowTable::new(capacity, Timeouts::default()), streams, ended: Vec::new() }
     }
 
     fn see(&mut self, packet: &Packet<'_>, at: u64) -> Tracked {
         let ended = &mut self.ended;
         let tracked = self.table.track(packet, Nanos(at), 60, |_| 0, &mut |e| ended.push(e.record));
-        if let Transport::Tcp(header) = packet.transport {
+        if let Some(segment) = Segment::of(packet, tracked.direction, Nanos(at)) {
             let flow = self.table.get_mut(tracked.slot).unwrap();
-            flow.tcp.segment(&header, tracked.direction, packet.payload, 0, &mut |_| {});
+            flow.tcp.segment(&self.streams, &segment, &mut |_| {});
         }
         self.table.touch(tracked.slot);
         tracked

@@ -10,14 +10,14 @@ use detect::IndicatorDetector;
 use engine::{
     BypassOptions, CapturePortOptions, GuardPort, InlinePair, SensorOptions, Wakeup, WorkerOptions,
 };
-use flow::{StateTimeouts, Timeouts};
+use flow::{HostPolicies, OverlapPolicy, StateTimeouts, StreamOptions, Timeouts};
 use intel::Loader;
 use output::RecorderOptions;
 use verdict::{Mode, Policy};
 use wire::Nanos;
 
 use crate::Failure;
-use crate::config::{self, Bind, Config, OnFailure, Role, Seen, Steer, Xdp};
+use crate::config::{self, Bind, Config, OnFailure, Overlap, Role, Seen, Steer, Xdp};
 
 const MIB: u64 = 1024 * 1024;
 /// Malformed indicator lines that are printed; the rest is only counted.
@@ -57,15 +57,44 @@ fn observation(seen: Seen) -> Observation {
     }
 }
 
+/// How TCP streams are followed.
+fn streams(config: &Config) -> Result<StreamOptions, Failure> {
+    let s = &config.streams;
+    let mut networks = Vec::new();
+    for host in &s.hosts {
+        networks.push((config::network(&host.net).map_err(Failure::usage)?, overlap(host.policy)));
+    }
+    Ok(StreamOptions {
+        policies: HostPolicies::new(overlap(s.policy), networks),
+        depth: s.depth_kib * 1024,
+        memory: u64::from(s.memory_mib) * MIB,
+    })
+}
+
+fn overlap(policy: Overlap) -> OverlapPolicy {
+    match policy {
+        Overlap::First => OverlapPolicy::First,
+        Overlap::Last => OverlapPolicy::Last,
+        Overlap::Bsd => OverlapPolicy::Bsd,
+        Overlap::Linux => OverlapPolicy::Linux,
+        Overlap::OldLinux => OverlapPolicy::OldLinux,
+        Overlap::Windows => OverlapPolicy::Windows,
+        Overlap::Vista => OverlapPolicy::Vista,
+        Overlap::Solaris => OverlapPolicy::Solaris,
+        Overlap::HpUx => OverlapPolicy::HpUx,
+        Overlap::MacOs => OverlapPolicy::MacOs,
+    }
+}
+
 /// Worker settings; `clock` is the monotonic clock of a live sensor.
-pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> WorkerOptions {
+pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> Result<WorkerOptions, Failure> {
     let t = &config.flow.timeout;
     let of = |new, established, closed| StateTimeouts {
         new: Duration::from_secs(new),
         established: Duration::from_secs(established),
         closed: Duration::from_secs(closed),
     };
-    WorkerOptions {
+    Ok(WorkerOptions {
         max_flows: config.flow.max_flows,
         timeouts: Timeouts {
             tcp: of(t.tcp_new, t.tcp_established, t.tcp_closed),
@@ -73,11 +102,12 @@ pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> WorkerOptions {
             icmp: of(t.icmp_new, t.icmp_established, 0),
             other: of(t.other_new, t.other_established, 0),
         },
+        streams: streams(config)?,
         tunnels: config.workers.tunnels,
         lookback: (u64::from(config.evidence.lookback_mib) * MIB) as usize,
         evidence_limit: u64::from(config.evidence.max_mib_per_flow) * MIB,
         clock,
-    }
+    })
 }
 
 /// What may be written.
@@ -167,7 +197,7 @@ pub fn sensor(config: &Config) -> Result<SensorOptions, Failure> {
         isolation_capacity: config.isolation.capacity,
         socket: config.control.socket.clone(),
         stats_interval: Duration::from_secs(config.output.stats_interval),
-        worker: worker(config, Some(engine::monotonic)),
+        worker: worker(config, Some(engine::monotonic))?,
         policy: policy(config)?,
     })
 }

@@ -19,6 +19,8 @@ pub struct Config {
     pub bypass: Bypass,
     /// Flow table of each worker.
     pub flow: FlowConfig,
+    /// TCP streams.
+    pub streams: StreamsConfig,
     /// Threat intelligence.
     pub intel: Intel,
     /// Who is isolated, and who never is.
@@ -87,6 +89,68 @@ impl Default for TimeoutTable {
             other_established: 300,
         }
     }
+}
+
+/// TCP streams.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StreamsConfig {
+    /// Which copy of a byte counts when segments overlap: as the receiving host decides. Any of "first", "last",
+    /// "bsd", "linux", "old-linux", "windows" (up to Server 2003), "vista" (and later), "solaris", "hpux", "macos".
+    pub policy: Overlap,
+    /// Networks whose hosts decide otherwise, as `[[streams.hosts]]` tables with `net` (an address or a network)
+    /// and `policy`. Of several networks the smallest counts.
+    pub hosts: Vec<HostOverlap>,
+    /// KiB of each direction that are read; 0: all.
+    #[schemars(range(max = 4_194_303))]
+    pub depth_kib: u32,
+    /// MiB that may wait behind holes in the streams of each worker.
+    #[schemars(range(min = 1))]
+    pub memory_mib: u32,
+}
+
+impl Default for StreamsConfig {
+    fn default() -> Self {
+        StreamsConfig { policy: Overlap::Linux, hosts: Vec::new(), depth_kib: 1024, memory_mib: 256 }
+    }
+}
+
+/// Hosts of one kind.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostOverlap {
+    /// An address or a network.
+    pub net: String,
+    /// How these hosts decide.
+    pub policy: Overlap,
+}
+
+/// Which copy of a byte counts when segments overlap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Overlap {
+    /// The first.
+    First,
+    /// The last.
+    Last,
+    /// As BSD.
+    Bsd,
+    /// As Linux.
+    Linux,
+    /// As Linux up to 2.2.
+    OldLinux,
+    /// As Windows up to Server 2003.
+    Windows,
+    /// As Windows since Vista.
+    Vista,
+    /// As Solaris.
+    Solaris,
+    /// As HP-UX 11.
+    #[serde(rename = "hpux")]
+    HpUx,
+    /// As macOS.
+    #[serde(rename = "macos")]
+    MacOs,
 }
 
 /// Threat intelligence.

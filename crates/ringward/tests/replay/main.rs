@@ -10,3 +10,4 @@ mod determinism;
 mod golden;
 mod oracles;
 mod story;
+mod streams;
