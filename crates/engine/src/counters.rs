@@ -71,6 +71,13 @@ counters! {
     bypass_refused => "bypass.refused", "Flows that should have been bypassed and found the table full.";
     busy_poll_failed => "capture.busy_poll_failed", "Workers that gave busy polling up.";
     flows_evicted => "flow.evicted", "Flows that had to go because the table was full.";
+    flows_evicted_new => "flow.evicted_new", "Flows among them that nobody had answered.";
+    flows_evicted_closed => "flow.evicted_closed", "Flows among them that were closed.";
+    flows_evicted_established => "flow.evicted_established", "Flows among them that were established.";
+    flows_pressed => "flow.ended_under_pressure", "Unanswered and closed flows that ended early because the table was nearly full.";
+    flows_expired => "flow.expired", "Flows that were silent for too long.";
+    pressures => "flow.pressure", "Times a flow table was nearly full.";
+    flow_interims => "flow.interim_records", "Records of flows that lived on.";
     gaps => "tcp.reassembly_gap", "Holes in TCP streams that nothing filled.";
     parser_limits => "app_layer.limits_hit", "Times a parser met one of its limits.";
     transactions => "app_layer.transactions", "Transactions logged.";

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use detect::IndicatorDetector;
-use flow::{Ended, FlowTuple};
+use flow::{EndReason, Ended, Flow, FlowRecord, FlowTuple};
 use output::{
     AlertEvent, Event, EvidenceEvent, EvidencePacket, FlowEvent, Stamp, TransactionEvent, evidence_name,
 };
@@ -61,15 +61,15 @@ impl Rooms {
 
     /// Whether this flow's packets need not come here any more.
     pub(crate) fn nothing_more_to_learn(&self, session: &Session) -> bool {
-        session.bypass == Bypass::No
+        session.bypass() == Bypass::No
             && session.layer.finished()
-            && session.evidence == Evidence::None
+            && session.evidence() == Evidence::None
             && self.bypasser.as_ref().is_some_and(|b| b.inspected)
     }
 
     /// Keeps the frame for evidence while its flow may still be alerted on.
     pub(crate) fn keep(&mut self, session: &mut Session, input: &Input<'_>) {
-        if session.evidence == Evidence::None && !session.layer.finished() {
+        if session.evidence() == Evidence::None && !session.layer.finished() {
             self.lookback.keep(&mut session.chain, input.position, input.time, input.wire_len, input.bytes);
         }
     }
@@ -105,7 +105,7 @@ impl Rooms {
             let event = TransactionEvent { flow: flow.tuple, direction, tx_id, transaction };
             emit(stamp(input, input.time), Event::Transaction(Box::new(event)));
         }
-        if alerted || session.evidence != Evidence::None {
+        if alerted || session.evidence() != Evidence::None {
             self.evidence(&flow.tuple, session, input, emit);
         }
     }
@@ -118,7 +118,7 @@ impl Rooms {
         input: &Input<'_>,
         emit: &mut impl FnMut(Stamp, Event),
     ) {
-        let (so_far, mut packets) = match session.evidence {
+        let (so_far, mut packets) = match session.evidence() {
             Evidence::None => (0, self.lookback.collect(session.chain, input.position)),
             Evidence::Open(so_far) => (so_far, Vec::new()),
             Evidence::Complete => return,
@@ -133,8 +133,20 @@ impl Rooms {
         }
         let total = so_far + packets.iter().map(|p| p.frame.len() as u64).sum::<u64>();
         let complete = total >= self.evidence_limit;
-        session.evidence = if complete { Evidence::Complete } else { Evidence::Open(total) };
+        session.set_evidence(if complete { Evidence::Complete } else { Evidence::Open(total) });
         emit_evidence(tuple, input, packets, complete, emit);
+    }
+
+    /// Writes how far a flow has come that lives on.
+    pub(crate) fn interim(
+        &mut self,
+        flow: &Flow<Session>,
+        input: &Input<'_>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) {
+        self.counters.flow_interims.add(1);
+        let event = flow_event(flow.record(EndReason::Active), &flow.app);
+        emit(stamp(input, input.time), Event::Flow(Box::new(event)));
     }
 
     /// Writes a flow's record and what its parsers still held.
@@ -155,30 +167,34 @@ impl Rooms {
         // What comes to light at the end belongs to the flow's last packet, not to the one at hand.
         let last = Input { bytes: &[], time: record.end, arrival: None, wire_len: 0, ordinal: None, ..*at };
         let subject = Subject { tuple: record.tuple, packets: record.packets, bytes: record.bytes };
-        let was_open = matches!(session.evidence, Evidence::Open(_));
+        let was_open = matches!(session.evidence(), Evidence::Open(_));
         if was_open {
-            session.evidence = Evidence::Complete;
+            session.set_evidence(Evidence::Complete);
         }
         self.report(&subject, &mut session, Direction::ToServer, &last, emit);
-        if was_open || matches!(session.evidence, Evidence::Open(_)) {
+        if was_open || matches!(session.evidence(), Evidence::Open(_)) {
             emit_evidence(&record.tuple, &last, Vec::new(), true, emit);
         }
         self.counters.parser_limits.add(u64::from(session.layer.limits_hit()));
-        let event = FlowEvent {
-            app: session.layer.protocol(),
-            alerted: session.evidence != Evidence::None,
-            transactions: session.transactions(),
-            record,
-        };
+        let event = flow_event(record, &session);
         let (stamp, event) = (stamp(&last, last.time), Box::new(event));
         // What the kernel counted is added by the keeper, who has to wait for it.
-        let unkept = match (session.bypass, &self.bypasser) {
+        let unkept = match (session.bypass(), &self.bypasser) {
             (Bypass::At(slot), Some(bypasser)) => bypasser.end(slot, stamp, event).err(),
             _ => Some((stamp, event)),
         };
         if let Some((stamp, event)) = unkept {
             emit(stamp, Event::Flow(event));
         }
+    }
+}
+
+fn flow_event(record: FlowRecord, session: &Session) -> FlowEvent {
+    FlowEvent {
+        app: session.layer.protocol(),
+        alerted: session.evidence() != Evidence::None,
+        transactions: session.transactions(),
+        record,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use alert::Alert;
 use detect::{Context, IndicatorDetector, Memo};
-use flow::{FlowTuple, StreamEvent, TcpConnection};
+use flow::{FlowTable, FlowTuple, StreamEvent, TcpConnection};
 use proto::{AppLayer, Chunk, Sink, Transaction};
 use wire::{Direction, Nanos};
 
@@ -32,33 +32,68 @@ pub(crate) enum Bypass {
     At(u32),
 }
 
-/// What the engine keeps on every flow.
+/// What the engine keeps on every flow. Its size is part of that of a tracked flow.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) layer: AppLayer,
-    pub(crate) memo: Memo,
     pub(crate) chain: Chain,
-    pub(crate) evidence: Evidence,
-    pub(crate) bypass: Bypass,
-    inspected: u64,
-    logged: u64,
+    counts: Counts,
+    special: Option<Box<Special>>,
 }
+
+/// What few flows need: those alerted on and those bypassed.
+#[derive(Debug, Default)]
+struct Special {
+    memo: Memo,
+    evidence: Evidence,
+    bypass: Bypass,
+}
+
+/// Transactions so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    inspected: u32,
+    logged: u32,
+}
+
+/// A tracked flow, all in: its share of the index and its slot. TCP's and the application layer's parts are
+/// held to sizes of their own.
+const MAX_FLOW_BYTES: usize = 256;
+const MAX_TCP_BYTES: usize = 72;
+const MAX_LAYER_BYTES: usize = 32;
+const _: () = assert!(
+    FlowTable::<Session>::BYTES_PER_FLOW - size_of::<TcpConnection>() - size_of::<AppLayer>()
+        <= MAX_FLOW_BYTES - MAX_TCP_BYTES - MAX_LAYER_BYTES
+);
 
 impl Session {
     pub(crate) fn new(tuple: &FlowTuple) -> Self {
         Session {
             layer: AppLayer::new(tuple),
-            memo: Memo::default(),
             chain: Chain::default(),
-            evidence: Evidence::None,
-            bypass: Bypass::No,
-            inspected: 0,
-            logged: 0,
+            counts: Counts::default(),
+            special: None,
         }
     }
 
     pub(crate) fn transactions(&self) -> u64 {
-        self.logged
+        self.counts.logged.into()
+    }
+
+    pub(crate) fn evidence(&self) -> Evidence {
+        self.special.as_ref().map_or(Evidence::None, |special| special.evidence)
+    }
+
+    pub(crate) fn set_evidence(&mut self, evidence: Evidence) {
+        self.special.get_or_insert_default().evidence = evidence;
+    }
+
+    pub(crate) fn bypass(&self) -> Bypass {
+        self.special.as_ref().map_or(Bypass::No, |special| special.bypass)
+    }
+
+    pub(crate) fn set_bypass(&mut self, bypass: Bypass) {
+        self.special.get_or_insert_default().bypass = bypass;
     }
 }
 
@@ -110,25 +145,25 @@ impl Inspection<'_> {
     pub(crate) fn datagram(&mut self, session: &mut Session, bytes: &[u8]) {
         if !bytes.is_empty() && !session.layer.finished() {
             let chunk = Chunk { direction: self.moment.direction, bytes, time: self.moment.time };
-            let Session { layer, memo, inspected, logged, .. } = session;
-            layer.datagram(chunk, &mut Collector { inspection: self, memo, inspected, logged });
+            let Session { layer, counts, special, .. } = session;
+            layer.datagram(chunk, &mut Collector { inspection: self, counts, special });
         }
     }
 
     /// A piece of stream, or a hole in it.
     pub(crate) fn stream(&mut self, session: &mut Session, event: StreamEvent<'_>) {
-        let Session { layer, memo, inspected, logged, .. } = session;
+        let Session { layer, counts, special, .. } = session;
         if layer.finished() {
             return;
         }
         match event {
             StreamEvent::Data(direction, bytes) => {
                 let chunk = Chunk { direction, bytes, time: self.moment.time };
-                layer.data(chunk, &mut Collector { inspection: self, memo, inspected, logged });
+                layer.data(chunk, &mut Collector { inspection: self, counts, special });
             }
             StreamEvent::Gap(direction, missing) => {
                 self.findings.gaps += 1;
-                layer.gap(direction, missing, &mut Collector { inspection: self, memo, inspected, logged });
+                layer.gap(direction, missing, &mut Collector { inspection: self, counts, special });
             }
         }
     }
@@ -136,33 +171,38 @@ impl Inspection<'_> {
     /// The flow is over: what still waits behind holes, then what is still open.
     pub(crate) fn close(&mut self, session: &mut Session, tcp: &mut TcpConnection) {
         tcp.flush(&mut |event| self.stream(session, event));
-        let Session { layer, memo, inspected, logged, .. } = session;
-        layer.close(&mut Collector { inspection: self, memo, inspected, logged });
+        let Session { layer, counts, special, .. } = session;
+        layer.close(&mut Collector { inspection: self, counts, special });
     }
 }
 
 /// Takes transactions from the parsers: detectors first, then the log.
 struct Collector<'a, 'b> {
     inspection: &'a mut Inspection<'b>,
-    memo: &'a mut Memo,
-    inspected: &'a mut u64,
-    logged: &'a mut u64,
+    counts: &'a mut Counts,
+    special: &'a mut Option<Box<Special>>,
 }
 
 impl Sink for Collector<'_, '_> {
     fn inspect(&mut self, transaction: &Transaction) {
         let mut alerts = std::mem::take(&mut self.inspection.findings.scratch);
         let context = self.inspection.context();
-        self.inspection.detector.transaction(&context, transaction, self.memo, &mut alerts);
-        let id = *self.inspected;
-        *self.inspected += 1;
+        let mut memo =
+            self.special.as_mut().map(|special| std::mem::take(&mut special.memo)).unwrap_or_default();
+        self.inspection.detector.transaction(&context, transaction, &mut memo, &mut alerts);
+        // Only what was alerted on is remembered, and so a flow without alerts needs no room for it.
+        if !alerts.is_empty() || self.special.is_some() {
+            self.special.get_or_insert_default().memo = memo;
+        }
+        let id = u64::from(self.counts.inspected);
+        self.counts.inspected = self.counts.inspected.saturating_add(1);
         let found = alerts.drain(..).map(|alert| (alert, Some((id, transaction.clone()))));
         self.inspection.findings.alerts.extend(found);
         self.inspection.findings.scratch = alerts;
     }
 
     fn log(&mut self, transaction: Transaction) {
-        self.inspection.findings.logged.push((*self.logged, transaction));
-        *self.logged += 1;
+        self.inspection.findings.logged.push((self.counts.logged.into(), transaction));
+        self.counts.logged = self.counts.logged.saturating_add(1);
     }
 }

@@ -300,7 +300,7 @@ impl<A> FlowTable<A> {
     fn put_back(&mut self, slot: u32, class: Class) -> bool {
         let Some(flow) = self.slab.get(slot) else { return false };
         let deadline = self.timeouts.deadline(flow.tuple.proto, flow.state, flow.last);
-        let is_early = self.wheels.is_early(&flow.links, class, deadline);
+        let is_early = self.wheels.is_early(flow.list, class, deadline);
         if is_early {
             self.wheels.unlink(&mut self.slab, slot);
             self.link(slot);

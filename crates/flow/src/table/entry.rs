@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wire::{Direction, Endpoint, IpProto, Nanos, Packet, TcpFlags, Transport};
 
-use super::wheel::Links;
+use super::wheel::{Links, ListNumber};
 use crate::record::{EndReason, FlowRecord, FlowState, FlowTuple};
 use crate::tcp::TcpConnection;
 
@@ -23,6 +23,8 @@ pub struct Flow<A> {
     /// Bytes on the wire so far, `[to server, to client]`.
     pub bytes: [u64; 2],
     pub(super) links: Links,
+    /// The list of the wheels that it is in.
+    pub(super) list: ListNumber,
     /// Interim records that were due so far.
     pub(super) interims: u16,
     pub(super) state: FlowState,
@@ -44,6 +46,7 @@ impl<A> Flow<A> {
             packets: [0; 2],
             bytes: [0; 2],
             links: Links::default(),
+            list: 0,
             interims: 0,
             state: FlowState::New,
             icmp: match packet.transport {

@@ -45,13 +45,14 @@ impl Class {
 pub(crate) struct Links {
     older: u32,
     newer: u32,
-    /// Number of its list, over all classes.
-    list: u16,
 }
+
+/// Number of a list, over all classes.
+pub(crate) type ListNumber = u16;
 
 impl Default for Links {
     fn default() -> Self {
-        Links { older: NONE, newer: NONE, list: 0 }
+        Links { older: NONE, newer: NONE }
     }
 }
 
@@ -98,7 +99,8 @@ impl Wheels {
         let list = class as usize * TICKS as usize + at as usize;
         let newest = std::mem::replace(&mut self.lists[list].newest, slot);
         if let Some(flow) = slab.get_mut(slot) {
-            flow.links = Links { older: newest, newer: NONE, list: list as u16 };
+            flow.links = Links { older: newest, newer: NONE };
+            flow.list = list as ListNumber;
         }
         match slab.get_mut(newest) {
             Some(neighbour) => neighbour.links.newer = slot,
@@ -106,11 +108,11 @@ impl Wheels {
         }
     }
 
-    /// Takes a flow out of its list. The next in line, if any.
-    pub(crate) fn unlink<A>(&mut self, slab: &mut Slab<Flow<A>>, slot: u32) -> u32 {
-        let Some(flow) = slab.get_mut(slot) else { return NONE };
-        let Links { older, newer, list } = std::mem::take(&mut flow.links);
-        let list = usize::from(list);
+    /// Takes a flow out of its list.
+    pub(crate) fn unlink<A>(&mut self, slab: &mut Slab<Flow<A>>, slot: u32) {
+        let Some(flow) = slab.get_mut(slot) else { return };
+        let Links { older, newer } = std::mem::take(&mut flow.links);
+        let list = usize::from(flow.list);
         match slab.get_mut(older) {
             Some(flow) => flow.links.newer = newer,
             None => self.lists[list].oldest = newer,
@@ -123,7 +125,6 @@ impl Wheels {
             let (class, at) = (list / TICKS as usize, list % TICKS as usize);
             self.wheels[class].filled[at / 64] &= !(1 << (at % 64));
         }
-        newer
     }
 
     /// The next flow of a class to look at because a tick before that of `now` was its own; none if there
@@ -157,9 +158,9 @@ impl Wheels {
     }
 
     /// Whether a flow is in an earlier list than `deadline` asks for.
-    pub(crate) fn is_early(&self, links: &Links, class: Class, deadline: Nanos) -> bool {
+    pub(crate) fn is_early(&self, list: ListNumber, class: Class, deadline: Nanos) -> bool {
         let wheel = &self.wheels[class as usize];
-        let at = u64::from(links.list) % TICKS;
+        let at = u64::from(list) % TICKS;
         let ahead = (at + TICKS - wheel.hand % TICKS) % TICKS;
         tick(deadline).saturating_sub(wheel.hand).min(TICKS - 1) > ahead
     }

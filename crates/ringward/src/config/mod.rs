@@ -82,6 +82,12 @@ impl Config {
         if self.flow.max_flows == 0 {
             return Err(at.error("flow.max_flows", "must be at least 1"));
         }
+        if !(1..=100).contains(&self.flow.pressure_percent) {
+            return Err(at.error("flow.pressure_percent", "must be 1 to 100"));
+        }
+        if self.flow.pressure_divisor == 0 {
+            return Err(at.error("flow.pressure_divisor", "must be at least 1"));
+        }
         if !(1..=4).contains(&self.policy.min_severity) {
             return Err(at.error("policy.min_severity", "must be 1 (high) to 4 (informational)"));
         }
