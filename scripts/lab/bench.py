@@ -96,7 +96,7 @@ def indicators(table):
 def worker(table):
     found = criterion("worker", table)
     for kind in ("unknown_udp", "dns_query"):
-        table.add(f"worker, {kind}", found[f"worker/{kind}"], "ns/packet", "1024 flows")
+        table.add(f"worker, {kind}", found[f"worker/{kind}"] / 64, "ns/packet", "1024 flows, batches of 64")
 
 
 class Rig:

@@ -64,6 +64,8 @@ counters! {
     fragments => "decoder.fragments", "Fragments; their payload is not parsed.";
     cut_short => "decoder.cut_short", "Packets that the capture cut short.";
     unsupported_link => "decoder.unsupported_link", "Frames of a link type that is not decoded.";
+    anomalies => "output.anomalies", "Anomaly events of flows: streams and application protocols.";
+    expectations_refused => "app_layer.expectations_refused", "Flows that other flows announced and that there was no room to wait for.";
     anomalies_suppressed => "output.anomalies_suppressed", "Anomaly events of malformed frames beyond the rate limit; the frames are counted.";
     flows => "flow.total", "Flows opened.";
     flows_tcp => "flow.tcp", "TCP flows opened.";
@@ -74,6 +76,13 @@ counters! {
     bypass_refused => "bypass.refused", "Flows that should have been bypassed and found the table full.";
     busy_poll_failed => "capture.busy_poll_failed", "Workers that gave busy polling up.";
     flows_evicted => "flow.evicted", "Flows that had to go because the table was full.";
+    flows_evicted_new => "flow.evicted_new", "Flows among them that nobody had answered.";
+    flows_evicted_closed => "flow.evicted_closed", "Flows among them that were closed.";
+    flows_evicted_established => "flow.evicted_established", "Flows among them that were established.";
+    flows_pressed => "flow.ended_under_pressure", "Unanswered and closed flows that ended early because the table was nearly full.";
+    flows_expired => "flow.expired", "Flows that were silent for too long.";
+    pressures => "flow.pressure", "Times a flow table was nearly full.";
+    flow_interims => "flow.interim_records", "Records of flows that lived on.";
     gaps => "tcp.reassembly_gap", "Holes in TCP streams that nothing filled.";
     depths_reached => "tcp.stream_depth_reached", "Directions of TCP streams that were longer than is read.";
     stream_memory => "tcp.reassembly_memuse", "Bytes that wait behind holes in TCP streams now.";

@@ -9,6 +9,7 @@ mod bypass;
 mod clock;
 mod control;
 mod counters;
+mod expectations;
 mod histogram;
 mod input;
 mod lookback;

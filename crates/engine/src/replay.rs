@@ -154,25 +154,25 @@ fn work(mut worker: Worker, batches: &Receiver<Batch>, outcomes: &Sender<Outcome
         let Some(source) = &batch.source else { continue };
         let mut outcome: Outcome = Vec::new();
         let mut index = 0;
-        let mut input = Input::nothing(batch.last.0, batch.position, source);
-        for slot in &batch.slots {
-            input = Input {
-                bytes: &batch.bytes[slot.start..slot.start + slot.len],
-                link: slot.link,
-                time: slot.time,
-                arrival: None,
-                wire_len: slot.wire_len,
-                steered: None,
-                ordinal: Some(slot.ordinal),
-                position: slot.position,
-                source,
-            };
-            worker.process(&input, &mut |stamp, event| {
-                index += 1;
-                outcome.push(((slot.ordinal, 0, 0, 0, index), stamp, event));
-            });
-        }
-        let end = Input { bytes: &[], ordinal: None, position: batch.position, ..input };
+        let of_slot = |slot: &Slot| Input {
+            bytes: &batch.bytes[slot.start..slot.start + slot.len],
+            link: slot.link,
+            time: slot.time,
+            arrival: None,
+            wire_len: slot.wire_len,
+            steered: None,
+            ordinal: Some(slot.ordinal),
+            position: slot.position,
+            source,
+        };
+        let inputs: Vec<Input<'_>> = batch.slots.iter().map(of_slot).collect();
+        worker.batch(&inputs, &mut |input, stamp, event| {
+            index += 1;
+            outcome.push(((input.ordinal.unwrap_or(0), 0, 0, 0, index), stamp, event));
+        });
+        let nothing = Input::nothing(batch.last.0, batch.position, source);
+        let last = inputs.last().copied().unwrap_or(nothing);
+        let end = Input { bytes: &[], ordinal: None, position: batch.position, ..last };
         let mut late = |stamp: Stamp, event: Event| {
             index += 1;
             let flow = flow_id(&event);
@@ -306,10 +306,10 @@ impl Reader {
     }
 }
 
-/// Which worker gets a frame: all of a flow's go to the same one.
+/// Which worker gets a frame: all flows between two hosts go to the same one, because one may announce another.
 fn lane(link: LinkType, frame: &[u8], lanes: usize) -> usize {
     match decode_innermost(link, frame) {
-        Ok(Decoded::Ip(packet)) => (packet.flow_key().0.stable_hash() >> 17) as usize % lanes,
+        Ok(Decoded::Ip(packet)) => (packet.flow_key().0.hosts_hash() >> 17) as usize % lanes,
         _ => 0,
     }
 }

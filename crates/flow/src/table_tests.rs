@@ -2,12 +2,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use wire::{IpProto, TcpHeader, Vlans};
+use wire::{IpProto, TcpFlags, TcpHeader, Vlans};
 
 use super::*;
+use crate::record::FlowState;
 use crate::tcp::{Segment, StreamOptions, Streams};
 
 const SECOND: u64 = 1_000_000_000;
+/// The wheel's.
+const TICK: u64 = 1 << 30;
 
 fn udp(src: u16, dst: u16) -> Packet<'static> {
     packet(IpProto::UDP, Transport::Udp { src_port: src, dst_port: dst }, (1, 2))
@@ -107,9 +110,9 @@ fn silence_ends_a_flow_by_its_state() {
     desk.see(&udp(1, 2), 0);
     desk.expire(timeout);
     assert!(desk.ended.is_empty(), "not before the time is over");
-    desk.expire(timeout + 1);
+    desk.expire(timeout + TICK);
     assert_eq!(desk.ended[0].reason, EndReason::Timeout);
-    assert_eq!(desk.table.counters(), FlowCounters { created: 1, expired: 1, evicted: 0, active: 0 });
+    assert_eq!(desk.table.counters(), FlowCounters { created: 1, expired: 1, ..FlowCounters::default() });
 }
 
 #[test]
@@ -151,7 +154,10 @@ fn a_flood_of_unanswered_flows_pushes_out_its_own_kind() {
     }
     assert!(!desk.see(&tcp((1, 2), (5000, 80), 101, TcpFlags::ACK), 2000).is_new, "it was established");
     assert!(desk.ended.iter().all(|r| r.reason == EndReason::Evicted && r.state == FlowState::New));
-    assert_eq!(desk.table.counters(), FlowCounters { created: 1001, expired: 0, evicted: 901, active: 100 });
+    assert_eq!(
+        desk.table.counters(),
+        FlowCounters { created: 1001, evicted: [901, 0, 0], active: 100, ..FlowCounters::default() }
+    );
     // The ones that were silent longest went first.
     assert!(desk.ended.windows(2).all(|w| w[0].end <= w[1].end));
 }
@@ -222,9 +228,9 @@ fn a_packet_seen_elsewhere_keeps_a_flow_alive() {
     desk.see(&udp(3, 4), 1);
     assert!(desk.table.seen(one, id, Nanos(timeout)));
     // Only the other flow has been silent for too long, although it is the younger one.
-    desk.expire(timeout + 2);
+    desk.expire(timeout + TICK);
     assert_eq!((desk.ended.len(), desk.ended[0].tuple.client.port), (1, 3));
     assert!(!desk.table.seen(one, id + 1, Nanos(timeout)));
-    desk.expire(2 * timeout + 1);
+    desk.expire(2 * timeout + TICK);
     assert_eq!((desk.ended.len(), desk.ended[1].end), (2, Nanos(timeout)));
 }

@@ -10,7 +10,7 @@ use detect::IndicatorDetector;
 use engine::{
     BypassOptions, CapturePortOptions, GuardPort, InlinePair, SensorOptions, Wakeup, WorkerOptions,
 };
-use flow::{HostPolicies, OverlapPolicy, StateTimeouts, StreamOptions, Timeouts};
+use flow::{HostPolicies, OverlapPolicy, Pressure, StateTimeouts, StreamOptions, Timeouts};
 use intel::Loader;
 use output::RecorderOptions;
 use verdict::{Mode, Policy};
@@ -96,6 +96,8 @@ pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> Result<WorkerOpt
     };
     Ok(WorkerOptions {
         max_flows: config.flow.max_flows,
+        pressure: Pressure { percent: config.flow.pressure_percent, divisor: config.flow.pressure_divisor },
+        interim: Duration::from_secs(config.flow.interim_secs.into()),
         timeouts: Timeouts {
             tcp: of(t.tcp_new, t.tcp_established, t.tcp_closed),
             udp: of(t.udp_new, t.udp_established, 0),

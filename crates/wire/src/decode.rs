@@ -19,22 +19,29 @@ pub const MAX_VLANS: usize = 3;
 /// Up to [`MAX_VLANS`] VLAN identifiers, outermost first (IEEE 802.1Q, 802.1ad).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Vlans {
-    ids: [u16; MAX_VLANS],
-    len: u8,
+    /// [`TAG`] and the identifier; zero if there is no such tag. Six bytes, because every flow has them.
+    tags: [u16; MAX_VLANS],
 }
+
+/// Says that there is a tag, above the twelve bits of its identifier.
+const TAG: u16 = 0x1000;
 
 impl Vlans {
     /// The identifiers, outermost first.
-    #[must_use]
-    pub fn ids(&self) -> &[u16] {
-        &self.ids[..usize::from(self.len)]
+    pub fn ids(&self) -> impl Iterator<Item = u16> {
+        self.tags.into_iter().filter(|&tag| tag != 0).map(|tag| tag & (TAG - 1))
     }
 
-    /// Adds an inner tag; false if there is no room.
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.tags.iter().filter(|&&tag| tag != 0).count()
+    }
+
+    /// Adds an inner tag; false if there is no room. Of `id` the lower twelve bits count.
     pub fn push(&mut self, id: u16) -> bool {
-        let Some(slot) = self.ids.get_mut(usize::from(self.len)) else { return false };
-        *slot = id;
-        self.len += 1;
+        let Some(slot) = self.tags.iter_mut().find(|tag| **tag == 0) else { return false };
+        *slot = TAG | (id & (TAG - 1));
         true
     }
 }
@@ -193,7 +200,7 @@ pub fn decode_innermost(link: LinkType, frame: &[u8]) -> Result<Decoded<'_>, Mal
             None if !tunnel.opened_by_xdp() => Some(packet.steering_hash()),
             so_far => so_far,
         };
-        let outer: &[u8] = *outermost.get_or_insert(rest);
+        let outer: &[u8] = outermost.get_or_insert(rest);
         inner.tunnel = Some(Tunnel { outer, kind: tunnel, depth: depth as u8, steered });
         decoded = Decoded::Ip(inner);
     }

@@ -51,11 +51,11 @@ fn a_datagram_ends_where_its_length_says() {
 fn tags_are_stripped_and_told() {
     let plain = udp4(b"q");
     let priority_and_id = 0xe000 | 100;
-    assert_eq!(packet(&tagged(&plain, &[(0x8100, priority_and_id)])).vlans.ids(), [100]);
+    assert_eq!(packet(&tagged(&plain, &[(0x8100, priority_and_id)])).vlans.ids().collect::<Vec<_>>(), [100]);
     let double = tagged(&plain, &[(0x88a8, 7), (0x8100, 8)]);
-    assert_eq!(packet(&double).vlans.ids(), [7, 8]);
+    assert_eq!(packet(&double).vlans.ids().collect::<Vec<_>>(), [7, 8]);
     let triple = [(0x8100, 1), (0x8100, 2), (0x8100, 3)];
-    assert_eq!(packet(&tagged(&plain, &triple)).vlans.ids(), [1, 2, 3]);
+    assert_eq!(packet(&tagged(&plain, &triple)).vlans.ids().collect::<Vec<_>>(), [1, 2, 3]);
     let four = [&triple[..], &[(0x8100, 4)]].concat();
     assert_eq!(decode(LinkType::Ethernet, &tagged(&plain, &four)), Err(Malformed::TooManyVlans));
     assert_eq!(decode(LinkType::Ethernet, &double[..17]), Err(Malformed::VlanTruncated));
@@ -343,7 +343,7 @@ proptest! {
             other => prop_assert!(false, "{other:?}"),
         }
         prop_assert_eq!(ours.payload, &payload[..]);
-        prop_assert_eq!(ours.vlans.ids(), tag.as_slice());
+        prop_assert!(ours.vlans.ids().eq(tag));
         prop_assert_eq!(ours.missing, 0);
     }
 }

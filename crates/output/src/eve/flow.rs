@@ -1,6 +1,6 @@
 //! `flow`: a record of a flow that ended.
 
-use ::flow::FlowRecord;
+use ::flow::{EndReason, FlowRecord};
 use serde_json::Value;
 use wire::{Direction, TcpFlags};
 
@@ -23,6 +23,9 @@ pub(super) fn line(stamp: &Stamp, event: &FlowEvent) -> Value {
     flow["age"] = r.end.seconds().saturating_sub(r.tuple.start.seconds()).into();
     flow["state"] = r.state.name().into();
     flow["reason"] = r.reason.name().into();
+    if r.reason == EndReason::Pressure {
+        flow["emergency"] = true.into();
+    }
     flow["alerted"] = event.alerted.into();
     if event.transactions > 0 {
         flow["tx_cnt"] = event.transactions.into();

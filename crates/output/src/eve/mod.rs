@@ -112,8 +112,8 @@ fn head(stamp: &Stamp, event_type: &str) -> Object {
 /// Flow number, VLANs, addresses and ports; `direction` says who is the source.
 fn endpoints(line: &mut Object, flow: &FlowTuple, direction: Direction) {
     line.insert("flow_id".into(), (flow.id & MAX_FLOW_ID).into());
-    if !flow.vlans.ids().is_empty() {
-        line.insert("vlan".into(), flow.vlans.ids().into());
+    if flow.vlans.count() > 0 {
+        line.insert("vlan".into(), flow.vlans.ids().collect::<Vec<u16>>().into());
     }
     let (src, dst) = match direction {
         Direction::ToServer => (flow.client, flow.server),

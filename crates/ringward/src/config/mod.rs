@@ -91,6 +91,12 @@ impl Config {
         if self.streams.memory_mib == 0 {
             return Err(at.error("streams.memory_mib", "must be at least 1"));
         }
+        if !(1..=100).contains(&self.flow.pressure_percent) {
+            return Err(at.error("flow.pressure_percent", "must be 1 to 100"));
+        }
+        if self.flow.pressure_divisor == 0 {
+            return Err(at.error("flow.pressure_divisor", "must be at least 1"));
+        }
         if !(1..=4).contains(&self.policy.min_severity) {
             return Err(at.error("policy.min_severity", "must be 1 (high) to 4 (informational)"));
         }

@@ -41,13 +41,27 @@ pub struct Config {
 pub struct FlowConfig {
     /// Flows that can live at once in one worker.
     pub max_flows: u32,
+    /// Percent of `max_flows` at which the table is under pressure: unanswered and closed flows end early then.
+    #[schemars(range(min = 1, max = 100))]
+    pub pressure_percent: u8,
+    /// By what the timeouts of unanswered and closed flows are divided under pressure.
+    #[schemars(range(min = 1))]
+    pub pressure_divisor: u32,
+    /// Seconds between two interim records (reason "active") of a flow that lives on; 0: one record, at its end.
+    pub interim_secs: u32,
     /// Seconds of silence after which a flow ends, by protocol and state.
     pub timeout: TimeoutTable,
 }
 
 impl Default for FlowConfig {
     fn default() -> Self {
-        FlowConfig { max_flows: 262_144, timeout: TimeoutTable::default() }
+        FlowConfig {
+            max_flows: 262_144,
+            pressure_percent: 90,
+            pressure_divisor: 10,
+            interim_secs: 0,
+            timeout: TimeoutTable::default(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod support;
 
 mod bad_input;
 mod determinism;
+mod exact;
 mod golden;
 mod oracles;
 mod story;

@@ -27,7 +27,7 @@ pub(crate) fn captures(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn replay_all(desk: &Desk, captures: &[PathBuf]) -> Vec<Value> {
+pub fn replay_all(desk: &Desk, captures: &[PathBuf]) -> Vec<Value> {
     let args = ["replay", "--reset", "--iocs", "iocs.csv", "--out", "out"].map(PathBuf::from);
     // Some of these captures are cut off on purpose: exit 1, everything else read.
     let output = ringward(desk.dir.path(), args.iter().chain(captures));
