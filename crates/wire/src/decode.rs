@@ -208,6 +208,7 @@ pub fn decode_innermost(link: LinkType, frame: &[u8]) -> Result<Decoded<'_>, Mal
 }
 
 /// What follows an EtherType.
+#[inline(always)]
 pub(crate) fn decode_network(ethertype: u16, vlans: Vlans, rest: &[u8]) -> Result<Decoded<'_>, Malformed> {
     let network = match ethertype {
         link::IPV4 => network::ipv4(rest)?,

@@ -82,6 +82,8 @@ pub(crate) fn strip(link: LinkType, frame: &[u8]) -> Result<(u16, Vlans, &[u8]),
 }
 
 /// What no live port has.
+#[cold]
+#[inline(never)]
 fn strip_other(link: LinkType, frame: &[u8]) -> Result<(u16, Vlans, &[u8]), Malformed> {
     let (kind, rest) = match link {
         LinkType::Ethernet => return strip(link, frame),
@@ -156,6 +158,7 @@ pub(crate) fn split_type(bytes: &[u8], at: usize) -> Option<(u16, &[u8])> {
     Some((u16::from_be_bytes([kind[0], kind[1]]), &bytes[at + 2..]))
 }
 
+#[inline(always)]
 fn strip_vlans(mut kind: u16, mut rest: &[u8]) -> Result<(u16, Vlans, &[u8]), Malformed> {
     let mut vlans = Vlans::default();
     while VLAN_TPIDS.contains(&kind) {

@@ -27,6 +27,7 @@ fn be16(bytes: &[u8], at: usize) -> u16 {
     u16::from_be_bytes([bytes[at], bytes[at + 1]])
 }
 
+#[inline]
 pub(crate) fn ipv4(bytes: &[u8]) -> Result<Network<'_>, Malformed> {
     let fixed: &[u8; 20] = bytes.first_chunk().ok_or(Malformed::Ipv4Truncated)?;
     if fixed[0] >> 4 != 4 {
@@ -58,6 +59,7 @@ pub(crate) fn ipv4(bytes: &[u8]) -> Result<Network<'_>, Malformed> {
     })
 }
 
+#[inline]
 pub(crate) fn ipv6(bytes: &[u8]) -> Result<Network<'_>, Malformed> {
     let fixed: &[u8; 40] = bytes.first_chunk().ok_or(Malformed::Ipv6Truncated)?;
     if fixed[0] >> 4 != 6 {

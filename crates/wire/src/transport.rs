@@ -106,6 +106,7 @@ pub(crate) struct Parsed<'a> {
 const ICMP_HEADER: usize = 8;
 
 /// The transport header of `body`.
+#[inline(always)]
 pub(crate) fn parse(proto: IpProto, body: &[u8], fragment: bool) -> Result<Parsed<'_>, Malformed> {
     let be16 = |at: usize| u16::from_be_bytes([body[at], body[at + 1]]);
     let be32 = |at: usize| u32::from_be_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]]);

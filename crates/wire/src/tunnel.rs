@@ -219,10 +219,10 @@ fn gtp(bytes: &[u8]) -> Found<'_> {
         next = *rest.get(..len).and_then(<[u8]>::last).ok_or(cut)?;
         rest = &rest[len..];
     }
-    if next != 0 || rest.is_empty() {
+    if next != 0 {
         return Ok(None);
     }
-    Ok(Some((TunnelKind::GtpU, Inner::Packet(by_nibble(rest).unwrap_or(0), rest))))
+    Ok(Some((TunnelKind::GtpU, Inner::Packet(by_nibble(rest).ok_or(cut)?, rest))))
 }
 
 /// The port alone does not make a datagram Teredo's: an IPv6 packet of just the right length does, behind an
