@@ -11,7 +11,7 @@ use std::process::Command;
 use capture::CaptureFile;
 use flow::{Ended, FlowTable, FlowTuple, HostPolicies, OverlapPolicy, Segment, StreamEvent, StreamOptions};
 use flow::{Streams, Timeouts};
-use wire::{Decoded, Direction, Endpoint, IpProto, Nanos, decode};
+use wire::{Decoded, Direction, Endpoint, IpProto, decode};
 
 use crate::oracles::captures;
 use crate::support::shared_data;
@@ -21,7 +21,7 @@ const MAX_STREAMS: usize = 60;
 /// Bytes of a capture; longer ones take tshark too long.
 const MAX_CAPTURE: u64 = 8 * 1024 * 1024;
 /// Of how many captures the ordinary run takes one.
-const SAMPLE: usize = 83;
+const SAMPLE: usize = 41;
 
 /// What one direction carried; gaps as tshark writes them.
 type Content = Vec<u8>;
@@ -100,7 +100,6 @@ fn ours(path: &Path) -> Vec<Talk> {
         })
     });
     drop(read);
-    table.expire(Nanos(0), &mut |_| {});
     table.drain(&mut |ended| finish(ended, &mut talks));
     talks
 }
@@ -170,7 +169,8 @@ fn tshark_follows_the_same_streams() {
         Some(step) => step.to_str().and_then(|s| s.parse().ok()).unwrap_or(1),
         None => SAMPLE,
     };
-    let table = include_str!("../../../../docs/stream-differences.md");
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/stream-differences.md");
+    let table = std::fs::read_to_string(table).unwrap();
     let (mut streams, mut directions, mut bytes, mut known, mut unknown) = (0, 0, 0, 0, String::new());
     for path in captures(&data.join("pcap")).into_iter().step_by(step) {
         let short = path.strip_prefix(data.join("pcap")).unwrap().to_string_lossy().into_owned();
@@ -215,5 +215,5 @@ fn tshark_follows_the_same_streams() {
     }
     eprintln!("{streams} streams, {directions} directions, {bytes} bytes; {known} known differences");
     assert!(unknown.is_empty(), "differences that docs/stream-differences.md does not know:\n{unknown}");
-    assert!(bytes > 100_000, "{bytes}");
+    assert!(bytes > 50_000, "{bytes}");
 }
