@@ -322,6 +322,10 @@ def programs(table):
             table.add("guard, over empty", cost - empty, "ns/packet", f"drops; {hosts} hosts isolated")
         for name, what in (("steer", "to a worker"), ("bypass", "1024 flows bypassed")):
             table.add(f"{name}, over empty", median("--program", name) - empty, "ns/packet", what)
+        # In turns: what tunnels cost is the difference of two numbers that wander.
+        costs = [rig.program("--program", "steer", "--tunnels") - rig.program("--program", "steer")
+                 for _ in range(ROUNDS)]
+        table.add("opening tunnels, over steer", statistics.median(costs), "ns/packet", "packets in no tunnel")
 
 
 class Wire:

@@ -13,6 +13,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("steering::three_workers_on_two_queues", || flows_stay_whole(2, 3)),
     ("steering::one_worker_on_four_queues", || flows_stay_whole(4, 1)),
     ("steering::flows_in_a_tunnel_are_whole_flows", flows_in_a_tunnel),
+    ("steering::a_worker_that_stands_still_starves_nobody", standing_still),
     ("steering::rss_is_trusted_and_watched", rss),
     ("steering::metrics_are_served_to_prometheus", metrics),
     ("steering::every_frame_is_accounted_for_at_any_instant", accounted_for_at_any_instant),
@@ -202,4 +203,70 @@ fn metrics() {
         assert!(answer.contains(&format!("\n{line}")), "{line}: {answer}");
     }
     lab.stop();
+}
+
+/// Two workers on one queue, of which one never looks at its ring: the other gets every frame of its own, and what
+/// the first loses is counted as lost by its ring.
+fn standing_still() {
+    use capture::{BypassTable, CapturePort, Device, PortOptions, Shared};
+    const DATAGRAMS: u64 = 20_000;
+    const RING: u32 = 64;
+    let lab = Lab::new(1);
+    let (ready, is_ready) = std::sync::mpsc::channel();
+    let (over, is_over) = std::sync::mpsc::channel();
+    let ns = lab.ns("sw");
+    let workers = std::thread::spawn(move || {
+        let ns = std::fs::File::open(format!("/run/netns/{ns}")).unwrap();
+        let kind = Some(rustix::thread::LinkNameSpaceType::Network);
+        rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(&ns), kind).unwrap();
+        let bypass = BypassTable::new(1).unwrap();
+        let options = PortOptions { workers: 2, rx_ring: RING, ..PortOptions::default() };
+        let shared = Shared { bypass: &bypass, isolation: None };
+        let device = Device::open("span").unwrap();
+        let (port, mut receivers) = CapturePort::open(&[device], options, shared).unwrap();
+        ready.send(()).unwrap();
+        let (mut own, mut foreign) = (0_u64, 0_u64);
+        let mut drained = false;
+        // Once more after the end: what was sent last.
+        while !drained {
+            drained = is_over.try_recv().is_ok();
+            while receivers[1].receive(|frame| match wire::worker_of(frame.hash, 2) {
+                1 => own += 1,
+                _ => foreign += 1,
+            }) > 0
+            {}
+        }
+        port.release().unwrap();
+        let steered: u64 = port.counters().unwrap()[0].iter().map(|queue| queue.steered).sum();
+        let waiting = u64::from(receivers[0].depth().0);
+        let lost: Vec<_> = receivers.iter().map(|r| r.ring_stats().unwrap().read().unwrap()[0].2).collect();
+        (own, foreign, steered, waiting, lost)
+    });
+    is_ready.recv().unwrap();
+    let to = v4("b");
+    lab.on("a", move || {
+        let sockets: Vec<UdpSocket> = (0..32)
+            .map(|_| {
+                let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+                // Nobody listens there, and nobody is asked to answer so often.
+                socket.send_to(b"first", (to, 9998)).unwrap();
+                socket
+            })
+            .collect();
+        for n in 0..DATAGRAMS as usize {
+            sockets[n % sockets.len()].send_to(b"there", (to, 9998)).unwrap();
+            // Slower than a worker, so that what it loses is not its own fault.
+            if n % 16 == 0 {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        }
+    });
+    std::thread::sleep(Duration::from_millis(100));
+    over.send(()).unwrap();
+    let (own, foreign, steered, waiting, lost) = workers.join().unwrap();
+    assert_eq!(foreign, 0);
+    assert_eq!((lost[1].rx_ring_full, lost[1].rx_dropped), (0, 0), "{lost:?}");
+    assert_eq!((waiting, lost[0].rx_dropped), (u64::from(RING), 0), "{lost:?}");
+    assert!(own > DATAGRAMS / 8 && lost[0].rx_ring_full > DATAGRAMS / 8, "{own} {lost:?}");
+    assert_eq!(steered, own + waiting + lost[0].rx_ring_full);
 }
