@@ -222,7 +222,7 @@ fn every_role() {
     );
     lab.start();
     for n in 0..2 {
-        assert!(lab.log().contains(&format!("worker {n}: CPU ")), "{}", lab.log());
+        until("it is told where the workers run", || lab.log().contains(&format!("worker {n}: CPU ")));
     }
     until("the wire passes frames", || passes(&lab));
     assert!(lab.reaches("a", v4("b")));
