@@ -134,6 +134,12 @@ impl Index {
         prefetch_all(&self.buckets[self.home(hash)]);
     }
 
+    /// Over all entries, how many buckets from home they lie.
+    #[cfg(test)]
+    pub(super) fn displaced(&self) -> u32 {
+        self.buckets.iter().map(|bucket| bucket.passed).sum()
+    }
+
     /// The slots in the home bucket that the tag does not rule out.
     #[inline]
     pub(crate) fn likely(&self, hash: KeyHash) -> impl Iterator<Item = u32> + '_ {
