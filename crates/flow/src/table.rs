@@ -6,6 +6,7 @@
 //! the table was swept: a packet that comes after its flow's timeout opens a new one.
 
 mod entry;
+mod huge;
 mod index;
 mod key;
 mod prefetch;

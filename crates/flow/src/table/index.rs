@@ -5,6 +5,7 @@
 //! next few; `passed` counts the entries that went by a bucket, so that a search for an absent key ends
 //! at the first bucket by which nobody went.
 
+use super::huge;
 use super::prefetch::prefetch_all;
 
 /// Entries of a bucket: as many as a cache line holds.
@@ -68,7 +69,9 @@ impl Index {
     /// An index for `capacity` entries.
     pub(crate) fn new(capacity: u32) -> Self {
         let buckets = (capacity as usize).div_ceil(FULL_AT).max(1);
-        Index { buckets: vec![Bucket::default(); buckets] }
+        let mut memory = huge::with_capacity(buckets);
+        memory.resize(buckets, Bucket::default());
+        Index { buckets: memory }
     }
 
     #[inline]

@@ -1,5 +1,7 @@
 //! Slots of fixed number that never move: a flow keeps its slot for as long as it lives.
 
+use super::huge;
+
 /// No slot.
 pub(crate) const NONE: u32 = u32::MAX;
 
@@ -27,7 +29,7 @@ impl<T> Slab<T> {
 
     /// Slots for `capacity` values.
     pub(crate) fn new(capacity: u32) -> Self {
-        Slab { slots: Vec::with_capacity(capacity as usize), capacity, free: NONE, live: 0 }
+        Slab { slots: huge::with_capacity(capacity as usize), capacity, free: NONE, live: 0 }
     }
 
     /// Values that can live at once.
