@@ -2,8 +2,8 @@
 
 use super::huge;
 
-/// Bytes of a value that are asked for ahead: what every packet needs of a flow, which may begin anywhere in a line. Lines that only some need cost
-/// more than they bring, because a processor has no more than some 16 reads under way.
+/// Bytes of a value that are asked for ahead: what every packet needs of a flow, which may begin anywhere in a
+/// line. Lines that only some need cost more than they bring: a processor has some 16 reads under way at most.
 const HEAD: usize = 192;
 
 /// No slot.
