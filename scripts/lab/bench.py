@@ -79,10 +79,12 @@ def decode(table):
 
 
 def flow(table):
-    found = criterion("flow", table)
-    for flows in (1_000, 100_000, 1_000_000):
-        table.add("lookup and update", found[f"flow_lookup/{flows}"], "ns/packet", f"flows={flows}")
-    table.add("ratio", found["flow_lookup/1000000"] / found["flow_lookup/1000"], "", "1,000,000 to 1,000 flows")
+    calibrate(table)
+    command = ["cargo", "bench", "--locked", "--quiet", "-p", "ringward-benches", "--bench", "flow"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    for line in done.stdout.splitlines():
+        figure, params, value, unit, aim = line.split("\t")
+        table.add(figure, float(value), unit, params, aim or None)
 
 
 def indicators(table):

@@ -6,6 +6,7 @@
 //! the table was swept: a packet that comes after its flow's timeout opens a new one.
 
 mod entry;
+mod huge;
 mod index;
 mod key;
 mod prefetch;
@@ -237,6 +238,14 @@ impl<A> FlowTable<A> {
     pub fn sweep(&mut self, now: Nanos, limit: usize, ended: &mut impl FnMut(Ended<A>)) -> bool {
         let mut looks = 0;
         for class in Class::ALL {
+            if let Some((mut slot, last)) = self.wheels.set_back(class, now) {
+                while slot != NONE {
+                    let next = self.slab.get(slot).map_or(NONE, |flow| flow.links.newer());
+                    self.wheels.unlink(&mut self.slab, slot);
+                    self.link(slot);
+                    slot = if slot == last { NONE } else { next };
+                }
+            }
             while let Some(slot) = self.wheels.due(class, now) {
                 if looks == limit {
                     return true;

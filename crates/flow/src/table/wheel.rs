@@ -150,6 +150,16 @@ impl Wheels {
         }
     }
 
+    /// If time has gone back behind the hand, sets the hand back. Then the oldest and the newest flow of the list
+    /// that it was at, where those are that were late: they have to be linked anew.
+    pub(crate) fn set_back(&mut self, class: Class, now: Nanos) -> Option<(u32, u32)> {
+        let wheel = &mut self.wheels[class as usize];
+        let was = wheel.hand;
+        wheel.hand = was.min(tick(now));
+        let list = self.lists[class as usize * TICKS as usize + (was % TICKS) as usize];
+        (was > wheel.hand && list.oldest != NONE).then_some((list.oldest, list.newest))
+    }
+
     /// The flow of a class that is due first.
     pub(crate) fn front(&self, class: Class) -> Option<u32> {
         let wheel = &self.wheels[class as usize];
