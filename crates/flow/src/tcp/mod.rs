@@ -21,7 +21,7 @@ mod streams;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use wire::{Direction, Nanos, Packet, TcpFlags, TcpHeader, Transport};
+use wire::{Direction, Nanos, Packet, TcpFlags, TcpHeader, TcpOption, Transport};
 
 pub use self::anomaly::StreamAnomaly;
 use self::anomaly::Told;
@@ -65,8 +65,8 @@ pub enum StreamEvent<'a> {
 pub struct Segment<'a> {
     /// Its header.
     pub header: TcpHeader,
-    /// The shift count of a SYN's window scale option, zero if the SYN has none; `None` if nobody read
-    /// the options (RFC 7323, section 2).
+    /// The shift count of a SYN's window scale option, zero if the SYN has none; `None` of other segments
+    /// (RFC 7323, section 2).
     pub window_scale: Option<u8>,
     /// Which way it goes.
     pub direction: Direction,
@@ -86,7 +86,11 @@ impl<'a> Segment<'a> {
     pub fn of(packet: &Packet<'a>, direction: Direction, time: Nanos) -> Option<Self> {
         let Transport::Tcp(header) = packet.transport else { return None };
         let (receiver, payload, missing) = (packet.dst, packet.payload, packet.missing);
-        Some(Segment { header, window_scale: None, direction, receiver, payload, missing, time })
+        let window_scale = header.flags.any(TcpFlags::SYN).then(|| {
+            let shift = |option| if let TcpOption::WindowScale(shift) = option { Some(shift) } else { None };
+            packet.tcp_options().find_map(shift).unwrap_or(0)
+        });
+        Some(Segment { header, window_scale, direction, receiver, payload, missing, time })
     }
 }
 
