@@ -7,9 +7,9 @@ use std::fs;
 use std::hint::black_box;
 use std::time::Duration;
 
-use flow::{EndReason, FlowTable, KeyHash, StreamEvent, Timeouts};
+use flow::{EndReason, FlowTable, KeyHash, Segment, StreamEvent, StreamOptions, Streams, Timeouts};
 use rustix::time::{ClockId, clock_gettime};
-use wire::{IpProto, Nanos, Packet, TcpFlags, TcpHeader, Transport, Vlans};
+use wire::{IpProto, Nanos, Packet, TcpFlags, TcpHeader, Transport};
 
 /// Packets whose flows are asked for before the first is worked on, as a worker does it.
 const BATCH: usize = 32;
@@ -49,9 +49,7 @@ fn packet(proto: IpProto, transport: Transport, (src, dst): ([u8; 4], [u8; 4])) 
         vlans: Vlans::default(),
         proto,
         transport,
-        payload: b"",
-        missing: 0,
-        fragment: false,
+        ..Packet::default()
     }
 }
 
@@ -205,16 +203,19 @@ fn syn_flood() {
     let mut table: FlowTable<App> = FlowTable::new(CAPACITY, Timeouts::default());
     let (mut bytes, mut gaps, mut lost, mut state) = (0_u64, 0_u64, 0_u64, 7);
     let mut pressed = 0_u64;
+    let streams = Streams::new(StreamOptions::default());
     let mut see = |table: &mut FlowTable<App>, packet: &Packet<'_>, now: u64| {
         let mut ended = |ended: flow::Ended<App>| {
             lost += u64::from(ended.record.packets[1] > 0);
             pressed += u64::from(ended.record.reason == EndReason::Pressure);
         };
         let tracked = table.track(packet, Nanos(now), 60, |_| [0; 7], &mut ended);
-        if let (Some(flow), Transport::Tcp(header)) = (table.get_mut(tracked.slot), packet.transport) {
-            flow.tcp.segment(&header, tracked.direction, packet.payload, 0, &mut |event| match event {
+        let segment = Segment::of(packet, tracked.direction, Nanos(now));
+        if let (Some(flow), Some(segment)) = (table.get_mut(tracked.slot), segment) {
+            flow.tcp.segment(&streams, &segment, &mut |event| match event {
                 StreamEvent::Data(_, data) => bytes += data.len() as u64,
                 StreamEvent::Gap(..) => gaps += 1,
+                StreamEvent::Depth(_) | StreamEvent::Anomaly(..) => {}
             });
         }
         table.touch(tracked.slot);
