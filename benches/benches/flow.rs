@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use flow::{EndReason, FlowTable, KeyHash, Segment, StreamEvent, StreamOptions, Streams, Timeouts};
 use rustix::time::{ClockId, clock_gettime};
-use wire::{IpProto, Nanos, Packet, TcpFlags, TcpHeader, Transport};
+use wire::{IpProto, Nanos, Packet, TcpFlags, TcpHeader, Transport, Vlans};
 
 /// Packets whose flows are asked for before the first is worked on, as a worker does it.
 const BATCH: usize = 32;

@@ -5,13 +5,11 @@
 //! and time is only what the packets say.
 #![deny(unsafe_code)]
 
-mod budget;
 mod record;
 mod table;
 mod tcp;
 mod timeouts;
 
-pub use budget::Budget;
 pub use record::{EndReason, FlowRecord, FlowState, FlowTuple, TcpRecord};
 pub use table::{Ended, Flow, FlowCounters, FlowTable, KeyHash, Tracked};
 pub use tcp::{
