@@ -44,8 +44,11 @@ struct Desk {
 
 impl Desk {
     fn new(capacity: u32) -> Self {
-        let streams = Streams::new(StreamOptions::default());
-        Desk { table: FlowTable::new(capacity, Timeouts::default()), streams, ended: Vec::new() }
+        Desk::with(FlowTable::new(capacity, Timeouts::default()))
+    }
+
+    fn with(table: FlowTable<u32>) -> Self {
+        Desk { table, streams: Streams::new(StreamOptions::default()), ended: Vec::new() }
     }
 
     fn see(&mut self, packet: &Packet<'_>, at: u64) -> Tracked {
@@ -311,7 +314,7 @@ fn the_clock_may_jump_by_years() {
 fn timeouts_longer_than_a_turn_of_the_wheel_are_kept() {
     let mut timeouts = Timeouts::default();
     timeouts.udp.new = Duration::from_secs(10_000);
-    let mut desk = Desk { table: FlowTable::new(10, timeouts), ended: Vec::new() };
+    let mut desk = Desk::with(FlowTable::new(10, timeouts));
     let start = 1_700_000_000 * SECOND;
     desk.see(&udp(1, 2), start);
     for second in 0..=10_000 {
@@ -389,7 +392,7 @@ fn under_pressure_unanswered_flows_are_given_less_time() {
 #[test]
 fn a_long_flow_has_interim_records_at_the_interval() {
     let table = FlowTable::new(10, Timeouts::default()).with_interim(Duration::from_secs(60));
-    let mut desk = Desk { table, ended: Vec::new() };
+    let mut desk = Desk::with(table);
     let due: Vec<u64> = (0..400).filter(|second| desk.see(&udp(1, 2), second * SECOND).interim).collect();
     assert_eq!(due, [60, 120, 180, 240, 300, 360]);
     let slot = desk.see(&udp(1, 2), 401 * SECOND).slot;
@@ -404,13 +407,12 @@ fn connections_outlive_a_flood_with_their_streams() {
     let mut see = |desk: &mut Desk, packet: &Packet<'_>, at: u64| {
         let ended = &mut desk.ended;
         let tracked = desk.table.track(packet, Nanos(at), 60, |_| 0, &mut |e| ended.push(e.record));
-        let (flow, Transport::Tcp(header)) = (desk.table.get_mut(tracked.slot).unwrap(), packet.transport)
-        else {
-            unreachable!()
-        };
-        flow.tcp.segment(&header, tracked.direction, packet.payload, 0, &mut |event| match event {
+        let segment = Segment::of(packet, tracked.direction, Nanos(at)).unwrap();
+        let flow = desk.table.get_mut(tracked.slot).unwrap();
+        flow.tcp.segment(&desk.streams, &segment, &mut |event| match event {
             crate::StreamEvent::Data(_, bytes) => received += bytes.len(),
             crate::StreamEvent::Gap(..) => gaps += 1,
+            crate::StreamEvent::Depth(_) | crate::StreamEvent::Anomaly(..) => {}
         });
         desk.table.touch(tracked.slot);
     };
