@@ -38,6 +38,13 @@ impl Vlans {
         self.tags.iter().filter(|&&tag| tag != 0).count()
     }
 
+    /// All of them in one number, different for different tags.
+    #[inline]
+    #[must_use]
+    pub fn word(&self) -> u64 {
+        self.tags.into_iter().fold(0, |word, tag| word << 16 | u64::from(tag))
+    }
+
     /// Adds an inner tag; false if there is no room. Of `id` the lower twelve bits count.
     pub fn push(&mut self, id: u16) -> bool {
         let Some(slot) = self.tags.iter_mut().find(|tag| **tag == 0) else { return false };

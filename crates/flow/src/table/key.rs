@@ -41,9 +41,8 @@ impl Seed {
         for word in low.0.into_iter().chain(high.0) {
             state.write_u64(word);
         }
-        let ids = vlans.ids().fold(0, |all, id| all << 16 | u64::from(id));
         state.write_u64(u64::from(low.1) << 48 | u64::from(high.1) << 32 | u64::from(proto.0));
-        state.write_u64(ids << 8 | vlans.count() as u64);
+        state.write_u64(vlans.word());
         KeyHash(state.finish())
     }
 }
