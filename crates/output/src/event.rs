@@ -142,8 +142,7 @@ pub struct AlertEvent {
 }
 
 /// What happened to a host's isolation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IsolationAction {
     /// The verdict was to isolate.
     Isolate,
@@ -157,6 +156,21 @@ pub enum IsolationAction {
     Release,
     /// The verdict would have been to isolate, but the host is protected or the mode is "observe".
     Withhold,
+}
+
+impl IsolationAction {
+    /// The name in events.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            IsolationAction::Isolate => "isolate",
+            IsolationAction::Extend => "extend",
+            IsolationAction::FirstDrop => "first_drop",
+            IsolationAction::Expire => "expire",
+            IsolationAction::Release => "release",
+            IsolationAction::Withhold => "withhold",
+        }
+    }
 }
 
 /// Latencies of one isolation in nanoseconds, each since the arrival of the packet that matched.

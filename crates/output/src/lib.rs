@@ -10,6 +10,7 @@ mod eve;
 mod event;
 mod evidence;
 mod incident;
+mod json;
 mod pcapng;
 mod recorder;
 mod text;

@@ -11,6 +11,7 @@ use crate::eve;
 use crate::event::{Event, Stamp, Written};
 use crate::evidence::EvidenceStore;
 use crate::incident::IncidentStore;
+use crate::json::Value;
 
 /// Lines are written when there are so many bytes of them, or at the next tick.
 const WRITE_AT: usize = 64 * 1024;
@@ -155,9 +156,8 @@ impl Recorder {
         })
     }
 
-    fn line(&mut self, line: &serde_json::Value) -> Result<(), OutputError> {
-        let fail = OutputError::at(&self.eve_path);
-        serde_json::to_writer(&mut self.waiting, line).map_err(std::io::Error::from).map_err(fail)?;
+    fn line(&mut self, line: &Value) -> Result<(), OutputError> {
+        line.write(&mut self.waiting);
         self.waiting.push(b'\n');
         self.lines += 1;
         if self.waiting.len() >= WRITE_AT { self.flush() } else { Ok(()) }

@@ -1,10 +1,11 @@
 //! `alert`: a finding. What Ringward adds goes into `alert.metadata`, as rule authors do.
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 use wire::Direction;
 
-use super::{Object, community, endpoints, flow_counters, has_ports, head, transaction, tunnel};
+use super::{community, endpoints, flow_counters, has_ports, head, transaction, tunnel};
 use crate::event::{AlertEvent, Stamp};
+use crate::json::Object;
 use crate::text::eve_ip;
 
 pub(super) fn line(stamp: &Stamp, event: &AlertEvent) -> Value {
@@ -53,7 +54,7 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent) -> Value {
 fn metadata(event: &AlertEvent) -> Value {
     let alert = &event.alert;
     let mut out = Object::new();
-    let mut put = |name: &str, values: Vec<String>| {
+    let mut put = |name: &'static str, values: Vec<String>| {
         if !values.is_empty() {
             out.insert(name.into(), values.into());
         }

@@ -1,9 +1,10 @@
 //! `anomaly`: something that the rules of a protocol do not allow.
 
-use serde_json::Value;
+use crate::json::Value;
 
-use super::{Object, community, endpoints, head, tunnel};
+use super::{community, endpoints, head, tunnel};
 use crate::event::{AnomalyEvent, Stamp};
+use crate::json::Object;
 
 pub(super) fn line(stamp: &Stamp, event: &AnomalyEvent) -> Value {
     let mut line = head(stamp, "anomaly");

@@ -1,9 +1,9 @@
 //! `dns`: a query or a response, version 3 of the format.
 
+use crate::json::{Value, json};
 use ::proto::dns::{Dns, RData, Record, rcode_name, rtype_name};
-use serde_json::{Value, json};
 
-use super::Object;
+use crate::json::Object;
 
 const AA: u16 = 0x0400;
 const TC: u16 = 0x0200;
@@ -29,7 +29,7 @@ pub(super) fn body(dns: &Dns, tx_id: u64) -> Value {
     out.insert("opcode".into(), dns.opcode.into());
     out.insert("rcode".into(), rcode_name(dns.rcode).into());
     let queries: Vec<Value> =
-        dns.questions.iter().map(|q| json!({"rrname": q.name, "rrtype": rtype_name(q.rtype)})).collect();
+        dns.questions.iter().map(|q| json!({"rrname": &q.name, "rrtype": rtype_name(q.rtype)})).collect();
     put(&mut out, "queries", queries);
     put(&mut out, "answers", dns.answers.iter().map(record).collect());
     put(&mut out, "authorities", dns.authorities.iter().map(record).collect());
@@ -41,7 +41,7 @@ pub(super) fn body(dns: &Dns, tx_id: u64) -> Value {
 }
 
 /// The schema wants no empty lists.
-fn put(out: &mut Object, name: &str, list: Vec<Value>) {
+fn put(out: &mut Object, name: &'static str, list: Vec<Value>) {
     if !list.is_empty() {
         out.insert(name.into(), list.into());
     }
@@ -95,9 +95,9 @@ fn grouped(answers: &[Record]) -> Object {
                 None => continue,
             },
         };
-        let list = out.entry(rtype_name(answer.rtype)).or_insert_with(|| Value::Array(Vec::new()));
-        if let Value::Array(list) = list {
-            list.push(value);
+        match out.place(rtype_name(answer.rtype)) {
+            Value::Array(list) => list.push(value),
+            place => *place = Value::Array(vec![value]),
         }
     }
     out

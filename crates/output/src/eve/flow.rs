@@ -1,11 +1,12 @@
 //! `flow`: a record of a flow that ended.
 
+use crate::json::Value;
 use ::flow::{EndReason, FlowRecord};
-use serde_json::Value;
 use wire::{Direction, TcpFlags};
 
-use super::{Object, community, endpoints, flow_counters, head, tunnel};
+use super::{community, endpoints, flow_counters, head, tunnel};
 use crate::event::{FlowEvent, Stamp};
+use crate::json::Object;
 use crate::text::timestamp;
 
 pub(super) fn line(stamp: &Stamp, event: &FlowEvent) -> Value {
@@ -41,8 +42,8 @@ pub(super) fn line(stamp: &Stamp, event: &FlowEvent) -> Value {
 /// Type and code of a message, under names that begin with `prefix`.
 pub(super) fn icmp(line: &mut Object, prefix: &str, message: Option<(u8, u8)>) {
     if let Some((kind, code)) = message {
-        line.insert(format!("{prefix}_type"), kind.into());
-        line.insert(format!("{prefix}_code"), code.into());
+        line.insert(format!("{prefix}_type").into(), kind.into());
+        line.insert(format!("{prefix}_code").into(), code.into());
     }
 }
 

@@ -1,13 +1,13 @@
 //! `http`: a request with its response.
 
+use crate::json::Value;
 use ::proto::Http;
-use serde_json::Value;
 
-use super::Object;
+use crate::json::Object;
 
 pub(super) fn body(http: &Http) -> Value {
     let mut out = Object::new();
-    let mut put = |name: &str, value: Option<Value>| {
+    let mut put = |name: &'static str, value: Option<Value>| {
         if let Some(value) = value {
             out.insert(name.into(), value);
         }

@@ -1,10 +1,10 @@
 //! `isolation`: a step in the life of an isolation. Ringward's own event type.
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 use wire::Direction;
 
 use super::{community, endpoints, head};
-use crate::event::{IsolationEvent, Stamp};
+use crate::event::{IsolationEvent, Latency, Stamp};
 use crate::text::timestamp;
 
 pub(super) fn line(stamp: &Stamp, event: &IsolationEvent) -> Value {
@@ -15,9 +15,9 @@ pub(super) fn line(stamp: &Stamp, event: &IsolationEvent) -> Value {
     }
     let mut body = json!({
         "host": event.host.to_string(),
-        "action": event.action,
+        "action": event.action.name(),
         "by": event.by,
-        "reason": event.reason,
+        "reason": &event.reason,
         "enforced": event.enforced,
         "dropped_packets": event.dropped_packets,
         "dropped_bytes": event.dropped_bytes,
@@ -31,9 +31,11 @@ pub(super) fn line(stamp: &Stamp, event: &IsolationEvent) -> Value {
     if let Some(peer) = event.peer {
         body["peer"] = peer.to_string().into();
     }
-    let latency = json!(event.latency);
-    if latency.as_object().is_some_and(|l| !l.is_empty()) {
-        body["latency"] = latency;
+    let Latency { alert_ns, map_ns, first_drop_ns } = event.latency;
+    for (name, ns) in [("alert_ns", alert_ns), ("map_ns", map_ns), ("first_drop_ns", first_drop_ns)] {
+        if let Some(ns) = ns {
+            body["latency"][name] = ns.into();
+        }
     }
     line.insert("isolation".into(), body);
     line.into()

@@ -1,9 +1,9 @@
 //! `login`: somebody tried to log in, with a secret in clear text.
 
+use crate::json::Value;
 use ::proto::Login;
-use serde_json::Value;
 
-use super::Object;
+use crate::json::Object;
 
 pub(super) fn body(login: &Login) -> Value {
     let mut out = Object::new();

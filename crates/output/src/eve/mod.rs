@@ -13,9 +13,9 @@ mod tls;
 
 use std::net::IpAddr;
 
+use crate::json::{Object, Value, json};
 use ::flow::FlowTuple;
 use ::proto::Transaction;
-use serde_json::{Map, Value, json};
 use wire::{Direction, IpProto, Nanos, Outer};
 
 use crate::event::{Event, Source, Stamp};
@@ -25,8 +25,6 @@ use crate::text::{eve_ip, timestamp};
 
 /// Integers beyond this are not exact in JSON readers that use doubles.
 const MAX_FLOW_ID: u64 = (1 << 53) - 1;
-
-pub(crate) type Object = Map<String, Value>;
 
 /// The line or lines of an event; packets of evidence have none of their own. With `netflow`, flows are told once more
 /// by direction.
@@ -64,22 +62,22 @@ pub(crate) fn evidence_line(stamp: &Stamp, summary: &EvidenceSummary) -> Value {
     let mut line = head(stamp, "evidence");
     endpoints(&mut line, &summary.flow, Direction::ToServer);
     community(&mut line, &summary.flow);
-    let body = json!({"file": &*summary.file, "packets": summary.packets, "bytes": summary.bytes});
+    let body = json!({"file": &summary.file, "packets": summary.packets, "bytes": summary.bytes});
     line.insert("evidence".into(), body);
     line.into()
 }
 
 /// The line that says an incident report lies ready.
-pub(crate) fn incident_line(stamp: &Stamp, incident: &Incident, state: &str) -> Value {
+pub(crate) fn incident_line(stamp: &Stamp, incident: &Incident, state: &'static str) -> Value {
     let mut line = head(stamp, "incident");
     let body = json!({
-        "id": incident.id,
+        "id": &incident.id,
         "state": state,
-        "victim": incident.victim,
+        "victim": &incident.victim,
         "severity": incident.severity,
-        "status": incident.status,
+        "status": &incident.status,
         "alerts": incident.alerts,
-        "techniques": incident.techniques.iter().map(|t| t.id.as_str()).collect::<Vec<_>>(),
+        "techniques": incident.techniques.iter().map(|t| t.id.clone()).collect::<Vec<_>>(),
         "report": format!("incidents/{}.html", incident.id),
     });
     line.insert("incident".into(), body);
@@ -95,12 +93,12 @@ fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
     }
 }
 
-fn head(stamp: &Stamp, event_type: &str) -> Object {
+fn head(stamp: &Stamp, event_type: &'static str) -> Object {
     let mut line = Object::new();
     line.insert("timestamp".into(), timestamp(stamp.time).into());
     match &stamp.source {
-        Source::Interface(name) => line.insert("in_iface".into(), (&**name).into()),
-        Source::File(name) => line.insert("pcap_filename".into(), (&**name).into()),
+        Source::Interface(name) => line.insert("in_iface".into(), name.into()),
+        Source::File(name) => line.insert("pcap_filename".into(), name.into()),
     };
     line.insert("event_type".into(), event_type.into());
     if let Some(packet) = stamp.packet {

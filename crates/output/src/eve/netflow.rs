@@ -1,6 +1,6 @@
 //! `netflow`: a flow's record once more, one line for each direction that had packets.
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 use wire::Direction;
 
 use super::flow::{icmp, tcp_flags};

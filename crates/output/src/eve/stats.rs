@@ -1,9 +1,10 @@
 //! `stats`: the counters that Suricata's schema knows, under its names; `counters`: all of them.
 
-use serde_json::{Value, json};
+use crate::json::Value;
 
-use super::{Object, head};
+use super::head;
 use crate::event::{Stamp, StatsEvent};
+use crate::json::Object;
 
 /// Our name and the schema's, where there is one.
 const KNOWN: &[(&str, &str)] = &[
@@ -34,13 +35,12 @@ pub(super) fn lines(stamp: &Stamp, event: &StatsEvent) -> Vec<Value> {
     stats.insert("uptime".into(), event.uptime.into());
     for (ours, theirs) in KNOWN {
         let (Some(value), Some((group, name))) = (value(ours), theirs.split_once('.')) else { continue };
-        let group = stats.entry(group).or_insert_with(|| json!({}));
-        group[name] = value.into();
+        stats[group][name] = value.into();
     }
     let mut known = head(stamp, "stats");
     known.insert("stats".into(), stats.into());
     let mut all = head(stamp, "counters");
-    let counters: Object = event.counters.iter().map(|(n, v)| (n.clone(), (*v).into())).collect();
+    let counters: Object = event.counters.iter().map(|(n, v)| (n.clone().into(), (*v).into())).collect();
     all.insert("counters".into(), counters.into());
     vec![known.into(), all.into()]
 }

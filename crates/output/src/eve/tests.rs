@@ -6,6 +6,8 @@ use ::flow::{EndReason, FlowRecord, FlowState, FlowTuple, TcpRecord};
 use ::proto::{AppProto, Http, Tls, dns};
 use wire::{Endpoint, IpProto, LinkType, Nanos, TcpFlags, TunnelKind, Vlans};
 
+use serde_json::Value;
+
 use super::*;
 use crate::event::*;
 use crate::{Recorder, RecorderOptions, evidence_name, load_incident};
@@ -194,6 +196,16 @@ fn events() -> Vec<Event> {
             .into(),
         })),
     ]
+}
+
+/// Lines as others read them.
+fn lines(stamp: &Stamp, event: &Event, netflow: bool) -> Vec<Value> {
+    let read = |value: &crate::json::Value| {
+        let mut text = Vec::new();
+        value.write(&mut text);
+        serde_json::from_slice(&text).unwrap()
+    };
+    super::lines(stamp, event, netflow).iter().map(read).collect()
 }
 
 fn data() -> PathBuf {

@@ -1,9 +1,9 @@
 //! `tls`: a handshake.
 
+use crate::json::Value;
 use ::proto::Tls;
-use serde_json::Value;
 
-use super::Object;
+use crate::json::Object;
 
 pub(super) fn body(tls: &Tls) -> Value {
     let mut out = Object::new();
