@@ -17,6 +17,8 @@ const MAX_PIECES: usize = 64;
 /// Datagrams that are looked at.
 const MAX_DATAGRAMS: u32 = 256;
 const RECORD_HEADER: usize = 13;
+/// The version before the standard, which some VPNs still speak.
+const OLD_VERSION: u16 = 0x0100;
 
 mod content {
     pub const CHANGE_CIPHER_SPEC: u8 = 20;
@@ -33,14 +35,16 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
     open: Some(|_| Box::<DtlsParser>::default()),
 };
 
-/// A handshake record in the clear that begins with a hello.
 fn probe(opening: &Opening<'_>) -> Guess {
-    let seen = opening.fresh();
-    let hello = matches!(seen, [content::HANDSHAKE, 0xfe, 0xfc..=0xff, 0, 0, ..])
+    if is_hello(opening.fresh()) { Guess::Yes } else { Guess::No }
+}
+
+/// Whether a datagram is a handshake record in the clear that begins with a hello.
+pub(crate) fn is_hello(seen: &[u8]) -> bool {
+    matches!(seen, [content::HANDSHAKE, 0xfe, 0xfc..=0xff, 0, 0, ..] | [content::HANDSHAKE, 1, 0, 0, 0, ..])
         && seen.len() > RECORD_HEADER + 12
         && matches!(seen[RECORD_HEADER], 1..=3)
-        && usize::from(u16::from_be_bytes([seen[11], seen[12]])) <= seen.len() - RECORD_HEADER;
-    if hello { Guess::Yes } else { Guess::No }
+        && usize::from(u16::from_be_bytes([seen[11], seen[12]])) <= seen.len() - RECORD_HEADER
 }
 
 /// A message whose fragments come in any order.
@@ -171,7 +175,10 @@ impl Parser for DtlsParser {
         while !self.handshake.logged() {
             let head = (|| Some((at.u8()?, at.u16()?, at.u16()?, at.take(6)?, at.prefixed16()?)))();
             // What is no record: DTLS 1.3 encrypts with a head of its own, and others share the port (RFC 7983).
-            let Some((kind, _, epoch, _, record)) = head.filter(|h| h.1 >> 8 == 0xfe) else { break };
+            let Some((kind, _, epoch, _, record)) = head.filter(|h| h.1 >> 8 == 0xfe || h.1 == OLD_VERSION)
+            else {
+                break;
+            };
             if epoch > 0 {
                 self.sides[side].encrypted = true;
             }

@@ -51,12 +51,13 @@ fn reset(packet: &[u8]) -> bool {
         return false;
     }
     let body = &rest[8..];
-    // `tls-crypt` encrypts all behind the first packet's number, which is 1, and a time.
-    let crypt = |len: usize| body.len() >= len && body[..4] == [0, 0, 0, 1] && body[4] != 0;
+    // `tls-crypt` encrypts all behind the first packet's number, which is 1 (with flags above it in version 3), and a
+    // time of this century.
+    let crypt = |len: usize| body.len() >= len && body[2..4] == [0, 1] && (0x38..0x80).contains(&body[4]);
     match opcode {
         0x38 => HMACS.iter().any(|&hmac| plain(body, hmac, 0)) || (body.len() == 45 && crypt(45)),
         // `tls-crypt-v2`: the client's key follows, wrapped.
-        0x50 => crypt(45 + 256) || (body.len() > 45 && crypt(45)),
+        0x50 => body.len() > 45 && crypt(45),
         // It confirms the client's first packet, number 0.
         SERVER_RESET => HMACS.iter().any(|&hmac| plain(body, hmac, 1)) || (body.len() == 57 && crypt(57)),
         _ => false,

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::{Direction, Endpoint, IpProto};
 
 use crate::cursor::Cursor;
+use crate::dtls;
 use crate::parser::{Chunk, Parser, Sink, Step, complete};
 use crate::registry::{AppProto, Guess, Opening, Protocol};
 
@@ -204,6 +205,9 @@ impl StunParser {
 impl Parser for StunParser {
     fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
         // Others share the flow: media, DTLS, channel data (RFC 7983).
+        if dtls::is_hello(chunk.bytes) {
+            return Step::Switch { rest: chunk.bytes.len(), to: Some(AppProto::Dtls) };
+        }
         let Some(mut stun) = message(chunk.bytes) else { return Step::More };
         stun.response = chunk.direction == Direction::ToClient;
         match stun.class {

@@ -62,7 +62,8 @@ fn put_certificate(out: &mut Object, certificate: &Certificate) {
 
 /// A date of a year that the format knows.
 fn date(seconds: i64) -> Option<String> {
-    let d = OffsetDateTime::from_unix_timestamp(seconds).ok().filter(|d| (1000..=2999).contains(&d.year()))?;
+    let d =
+        OffsetDateTime::from_unix_timestamp(seconds).ok().filter(|d| (1000..=2999).contains(&d.year()))?;
     Some(format!(
         "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
         d.year(),

@@ -140,11 +140,13 @@ fn probe(opening: &Opening<'_>) -> Guess {
     let [next, version, exchange, flags] = [head[16], head[17], head[18], head[19]];
     let known = match version {
         0x10 => next <= 22 && (matches!(exchange, 1..=6 | 32..=34)) && flags & !7 == 0,
-        0x20 => (next == 0 || (33..=53).contains(&next)) && (34..=44).contains(&exchange) && flags & !0x38 == 0,
+        0x20 => {
+            (next == 0 || (33..=53).contains(&next)) && (34..=44).contains(&exchange) && flags & !0x38 == 0
+        }
         _ => false,
     };
     let usual = opening.on_port(&[500, 4500]);
-    let sound = head[..8] != [0; 8] && (exact || (usual && len >= HEADER));
+    let sound = if usual { len >= HEADER } else { exact && head[..8] != [0; 8] };
     if known && sound { Guess::Yes } else { Guess::No }
 }
 
@@ -232,14 +234,18 @@ impl IkeParser {
                             _ => &[],
                         };
                         for &(kind, id) in kinds {
-                            if let Some(event) = u16::try_from(id).ok().and_then(|id| names::weakness(kind, id)) {
+                            if let Some(event) =
+                                u16::try_from(id).ok().and_then(|id| names::weakness(kind, id))
+                            {
                                 sink.anomaly(event);
                             }
                         }
                     }
                     match direction {
                         Direction::ToServer => v1.proposals = transforms,
-                        Direction::ToClient => self.chosen_v1 = transforms.into_iter().next().unwrap_or_default(),
+                        Direction::ToClient => {
+                            self.chosen_v1 = transforms.into_iter().next().unwrap_or_default()
+                        }
                     }
                 }
                 4 => {

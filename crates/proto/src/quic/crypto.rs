@@ -60,7 +60,10 @@ fn expand<const N: usize>(from: &Hkdf<Sha256>, label: &str) -> Option<[u8; N]> {
     Some(out)
 }
 
-fn protection(initial: &Hkdf<Sha256>, version: u32, label: &str) -> Option<Protection> {
+/// Key, vector and key of the header's mask.
+type Secrets = ([u8; 16], [u8; 12], [u8; 16]);
+
+fn secrets(initial: &Hkdf<Sha256>, version: u32, label: &str) -> Option<Secrets> {
     let secret: [u8; 32] = expand(initial, label)?;
     let secret = Hkdf::<Sha256>::from_prk(&secret).ok()?;
     let labels = if version == V2 {
@@ -68,11 +71,12 @@ fn protection(initial: &Hkdf<Sha256>, version: u32, label: &str) -> Option<Prote
     } else {
         ["quic key", "quic iv", "quic hp"]
     };
-    Some(Protection {
-        aead: Aes128Gcm::new(&expand::<16>(&secret, labels[0])?.into()),
-        iv: expand(&secret, labels[1])?,
-        header: Aes128::new(&expand::<16>(&secret, labels[2])?.into()),
-    })
+    Some((expand(&secret, labels[0])?, expand(&secret, labels[1])?, expand(&secret, labels[2])?))
+}
+
+fn protection(initial: &Hkdf<Sha256>, version: u32, label: &str) -> Option<Protection> {
+    let (key, iv, mask) = secrets(initial, version, label)?;
+    Some(Protection { aead: Aes128Gcm::new(&key.into()), iv, header: Aes128::new(&mask.into()) })
 }
 
 impl Keys {
@@ -80,10 +84,7 @@ impl Keys {
     /// whose salt is not known.
     pub fn new(version: u32, dcid: &[u8]) -> Option<Keys> {
         let (_, initial) = Hkdf::<Sha256>::extract(Some(&salt(version)?), dcid);
-        Some(Keys([
-            protection(&initial, version, "client in")?,
-            protection(&initial, version, "server in")?,
-        ]))
+        Some(Keys([protection(&initial, version, "client in")?, protection(&initial, version, "server in")?]))
     }
 
     /// The frames of an Initial packet, put into `out`; whether they could be opened.
@@ -115,5 +116,62 @@ impl Keys {
         out.extend_from_slice(&bytes[payload..end]);
         let tag = Tag::from_slice(&bytes[end..]);
         with.aead.decrypt_in_place_detached(Nonce::from_slice(&nonce), &head, out, tag).ok()
+    }
+}
+
+#[cfg(test)]
+impl Keys {
+    /// The opposite of `open`: a packet whose head ends before its number of two bytes, and its frames in the clear.
+    pub fn seal(&self, direction: Direction, head: &[u8], number: u16, frames: &[u8]) -> Vec<u8> {
+        let with = &self.0[direction.index()];
+        let mut packet = head.to_vec();
+        packet.extend_from_slice(&number.to_be_bytes());
+        let mut nonce = with.iv;
+        nonce[10] ^= packet[head.len()];
+        nonce[11] ^= packet[head.len() + 1];
+        let mut sealed = frames.to_vec();
+        let tag =
+            with.aead.encrypt_in_place_detached(Nonce::from_slice(&nonce), &packet, &mut sealed).unwrap();
+        packet.extend_from_slice(&sealed);
+        packet.extend_from_slice(&tag);
+        let mut mask = aes::Block::clone_from_slice(&packet[head.len() + 4..head.len() + 20]);
+        with.header.encrypt_block(&mut mask);
+        packet[0] ^= mask[0] & 0x0f;
+        packet[head.len()] ^= mask[1];
+        packet[head.len() + 1] ^= mask[2];
+        packet
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DCID: &[u8] = b"\x83\x94\xc8\xf0\x3e\x51\x57\x08";
+
+    /// RFC 9001 A.1 and RFC 9369 A.1.
+    #[test]
+    fn keys_are_those_of_the_standards() {
+        let client = |version| {
+            let (_, initial) = Hkdf::<Sha256>::extract(Some(&salt(version).unwrap()), DCID);
+            let (key, iv, mask) = secrets(&initial, version, "client in").unwrap();
+            [&key[..], &iv[..], &mask[..]].map(crate::tls::fingerprint::hex)
+        };
+        assert_eq!(
+            client(V1),
+            [
+                "1f369613dd76d5467730efcbe3b1a22d",
+                "fa044b2f42a3fd3b46fb255c",
+                "9f50449e04a0e810283a1e9933adedd2"
+            ]
+        );
+        assert_eq!(
+            client(V2),
+            [
+                "8b1a0bc121284290a29e0971b5cd045d",
+                "91f73e2351d8fa91660e909f",
+                "45b95e15235d6f45a6b19cbcb0294ba9"
+            ]
+        );
     }
 }

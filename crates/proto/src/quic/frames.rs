@@ -21,7 +21,8 @@ pub(super) struct CryptoStream {
 impl CryptoStream {
     /// Puts a piece where it belongs; what is there already stays.
     fn insert(&mut self, offset: u64, bytes: &[u8]) {
-        let Some(offset) = usize::try_from(offset).ok().filter(|&o| o <= MAX_CRYPTO - bytes.len().min(MAX_CRYPTO))
+        let Some(offset) =
+            usize::try_from(offset).ok().filter(|&o| o <= MAX_CRYPTO - bytes.len().min(MAX_CRYPTO))
         else {
             self.limits_hit += 1;
             return;

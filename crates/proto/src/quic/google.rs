@@ -35,7 +35,8 @@ pub(super) fn client_hello(frames: &[u8], version: u32) -> Option<ClientHello> {
     let (mut hello, mut tags, mut from) = (ClientHello::default(), Vec::new(), 0);
     while let (Some(tag), Some(&end)) = (entries.array::<4>(), entries.array::<4>()) {
         let end = u32::from_le_bytes(end) as usize;
-        let value = at.0.get(from..end).map(|v| String::from_utf8_lossy(&v[..v.len().min(MAX_VALUE)]).into_owned());
+        let value =
+            at.0.get(from..end).map(|v| String::from_utf8_lossy(&v[..v.len().min(MAX_VALUE)]).into_owned());
         from = end;
         let tag: Vec<u8> = tag.iter().copied().filter(|b| b.is_ascii_graphic()).collect();
         match &tag[..] {

@@ -106,7 +106,12 @@ impl Quic {
 
 /// GREASE changes with every hello and says nothing: it is left out.
 fn list(kinds: &[u16], values: impl Fn(u16) -> Vec<String>) -> Vec<Extension> {
-    kinds.iter().copied().filter(|&k| !hello::is_grease(k)).map(|kind| Extension { kind, values: values(kind) }).collect()
+    kinds
+        .iter()
+        .copied()
+        .filter(|&k| !hello::is_grease(k))
+        .map(|kind| Extension { kind, values: values(kind) })
+        .collect()
 }
 
 /// A TLS version in Suricata's form.

@@ -81,7 +81,9 @@ fn name(name: &X509Name<'_>) -> String {
 
 fn alternative(name: &GeneralName<'_>) -> String {
     bounded(match name {
-        GeneralName::DNSName(text) | GeneralName::URI(text) | GeneralName::RFC822Name(text) => (*text).to_owned(),
+        GeneralName::DNSName(text) | GeneralName::URI(text) | GeneralName::RFC822Name(text) => {
+            (*text).to_owned()
+        }
         GeneralName::IPAddress(bytes) => address(bytes),
         other => other.to_string(),
     })

@@ -152,3 +152,8 @@ fn alpn(name: &[u8]) -> [char; 2] {
     let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
     [digit(first >> 4), digit(last & 0x0f)]
 }
+
+#[cfg(test)]
+pub(super) fn tests_sha(of: &str) -> String {
+    twelve(of)
+}

@@ -2,10 +2,10 @@
 
 use wire::Direction;
 
+use super::Tls;
 use super::certificate::{self, Certificate};
 use super::fingerprint::{Carrier, ja3, ja3s, ja4};
 use super::hello::{client_hello, server_hello};
-use super::Tls;
 use crate::cursor::Cursor;
 use crate::parser::Sink;
 use crate::transaction::Transaction;
@@ -55,6 +55,8 @@ impl TlsEvent {
 mod message {
     pub const CLIENT_HELLO: u8 = 1;
     pub const SERVER_HELLO: u8 = 2;
+    /// In drafts of TLS 1.3 before the 22nd.
+    pub const HELLO_RETRY_REQUEST: u8 = 6;
     pub const CERTIFICATE: u8 = 11;
     pub const SERVER_KEY_EXCHANGE: u8 = 12;
     pub const SERVER_HELLO_DONE: u8 = 14;
@@ -73,12 +75,21 @@ pub(crate) struct Handshake {
     server_seen: bool,
     /// The server proved itself or agreed on a key anew: the session is no old one.
     full: bool,
+    retry: bool,
     logged: bool,
 }
 
 impl Handshake {
     pub fn new(carrier: Carrier) -> Self {
-        Handshake { carrier, current: None, client_seen: false, server_seen: false, full: false, logged: false }
+        Handshake {
+            carrier,
+            current: None,
+            client_seen: false,
+            server_seen: false,
+            full: false,
+            retry: false,
+            logged: false,
+        }
     }
 
     /// The handshake so far, to be filled in further.
@@ -128,6 +139,11 @@ impl Handshake {
         self.tls().is_some_and(|tls| server_seen && tls.version.is_some_and(is_1_3))
     }
 
+    /// The server has asked for another hello: this is TLS 1.3, where ChangeCipherSpec means nothing.
+    pub fn retried(&self) -> bool {
+        self.retry
+    }
+
     /// The server begins to encrypt.
     pub fn server_encrypts(&mut self) {
         let resumed = self.server_seen && !self.full;
@@ -141,6 +157,10 @@ impl Handshake {
         let event = match (kind, direction) {
             (message::CLIENT_HELLO, _) => self.client_hello(body, sink),
             (message::SERVER_HELLO, _) => self.server_hello(body, sink),
+            (message::HELLO_RETRY_REQUEST, Direction::ToClient) => {
+                self.retry = true;
+                None
+            }
             (message::CERTIFICATE, _) => self.certificates(direction, body, sink),
             (message::SERVER_KEY_EXCHANGE | message::SERVER_HELLO_DONE, Direction::ToClient) => {
                 self.full = true;
@@ -183,6 +203,7 @@ impl Handshake {
         self.begin(Tls::default(), sink);
         let Some(hello) = server_hello(body) else { return Some(TlsEvent::HandshakeInvalidLength) };
         let fingerprint = ja3s(&hello);
+        self.retry |= hello.retry;
         if hello.retry || self.server_seen {
             return None;
         }

@@ -24,8 +24,8 @@ pub(crate) mod extension {
 
 /// The `random` of a ServerHello that is a HelloRetryRequest: SHA-256 of those words (RFC 8446 4.1.3).
 const HELLO_RETRY: [u8; 32] = [
-    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11,
-    0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
+    0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
 
 /// What a client offers.
@@ -56,11 +56,12 @@ pub struct ClientHello {
 }
 
 impl ClientHello {
-    /// The highest version that it offers. Those of DTLS count downwards.
+    /// The highest version that it offers. Those of DTLS count downwards; a vendor's own are no higher than any.
     #[must_use]
     pub fn version(&self) -> u16 {
         let age = |v: &u16| if v >> 8 == 0xfe { !v } else { *v };
-        self.versions.iter().copied().filter(|&v| !is_grease(v)).max_by_key(age).unwrap_or(self.legacy_version)
+        let offered = self.versions.iter().copied().filter(|&v| !is_grease(v) && v >> 8 != 0xfb);
+        offered.max_by_key(age).unwrap_or(self.legacy_version)
     }
 }
 
@@ -107,8 +108,11 @@ pub(crate) fn client_hello(body: &[u8], cookie: bool) -> Option<ClientHello> {
         at.prefixed8()?;
     }
     let ciphers = at.prefixed16()?;
-    let mut hello =
-        ClientHello { legacy_version, ciphers: u16s(ciphers).take(MAX_LIST).collect(), ..ClientHello::default() };
+    let mut hello = ClientHello {
+        legacy_version,
+        ciphers: u16s(ciphers).take(MAX_LIST).collect(),
+        ..ClientHello::default()
+    };
     hello.damaged = ciphers.len() % 2 != 0 || at.prefixed8().is_none();
     if !hello.damaged && !at.is_empty() {
         let sound = extensions(&mut at, |kind, content| {

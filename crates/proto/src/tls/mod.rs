@@ -67,6 +67,7 @@ fn version_name(version: u16) -> String {
         0x7f00..=0x7f0f => "TLS 1.3 draft-<16".to_owned(),
         0x7f10..=0x7fff => format!("TLS 1.3 draft-{}", version & 0xff),
         0xfb17 | 0xfb1a => format!("TLS 1.3 draft-{}-fb", version & 0xff),
+        0x0100 => "DTLS 0.9".to_owned(),
         0xfeff => "DTLS 1.0".to_owned(),
         0xfefd => "DTLS 1.2".to_owned(),
         0xfefc => "DTLS 1.3".to_owned(),
@@ -75,4 +76,4 @@ fn version_name(version: u16) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

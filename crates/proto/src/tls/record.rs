@@ -2,8 +2,8 @@
 
 use wire::{Direction, IpProto};
 
-use super::{Handshake, TlsEvent};
 use super::fingerprint::Carrier;
+use super::{Handshake, TlsEvent};
 use crate::cursor::Cursor;
 use crate::parser::{Chunk, Parser, Sink, Step};
 use crate::registry::{AppProto, Guess, Opening, Protocol};
@@ -120,7 +120,7 @@ impl Default for Side {
 
 /// See [`crate::Parser`].
 #[derive(Debug)]
-pub struct TlsParser {
+pub(super) struct TlsParser {
     sides: [Side; 2],
     handshake: Handshake,
     from: Option<&'static str>,
@@ -181,12 +181,11 @@ impl TlsParser {
         }
         s.at = At::Record(kind, len);
         match kind {
-            content::CHANGE_CIPHER_SPEC if !s.encrypted => {
+            content::CHANGE_CIPHER_SPEC if !s.encrypted && !self.handshake.retried() => {
                 s.encrypted = true;
                 if direction == Direction::ToClient {
                     self.handshake.server_encrypts();
                 }
-                // TLS 1.3 sends it for appearance's sake only.
                 if self.sides.iter().all(|s| s.encrypted) {
                     self.log(sink);
                 }
