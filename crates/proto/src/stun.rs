@@ -114,7 +114,7 @@ fn probe(opening: &Opening<'_>) -> Guess {
     let seen = opening.fresh();
     let Some(head) = seen.first_chunk::<HEADER>() else { return Guess::No };
     let [kind, len] = [0, 2].map(|at| u16::from_be_bytes([head[at], head[at + 1]]));
-    let sound = kind >> 14 == 0 && len % 4 == 0 && usize::from(len) == seen.len() - HEADER;
+    let sound = kind >> 14 == 0 && len.is_multiple_of(4) && usize::from(len) == seen.len() - HEADER;
     let cookie = head[4..8] == COOKIE.to_be_bytes();
     // RFC 3489 had no cookie, and knew two methods only.
     let old = opening.on_port(&[3478]) && matches!(kind, 1 | 2 | 0x101 | 0x102 | 0x111 | 0x112);

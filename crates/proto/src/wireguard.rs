@@ -19,7 +19,7 @@ fn probe(opening: &Opening<'_>) -> Guess {
         ([2, 0, 0, 0, ..], 92) => usual || seen[76..].iter().all(|&b| b == 0),
         ([3, 0, 0, 0, ..], 64) => usual,
         // A counter of eight bytes that does not run over.
-        ([4, 0, 0, 0, ..], 32..) => usual && seen.len() % 16 == 0 && seen[12..16] == [0; 4],
+        ([4, 0, 0, 0, ..], 32..) => usual && seen.len().is_multiple_of(16) && seen[12..16] == [0; 4],
         _ => false,
     };
     if yes { Guess::Yes } else { Guess::No }

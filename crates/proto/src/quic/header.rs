@@ -146,7 +146,7 @@ pub(super) fn looks_like(bytes: &[u8]) -> bool {
         Kind::VersionNegotiation => {
             let list = &packet.bytes[packet.head..];
             let known = |v: &[u8]| v.try_into().is_ok_and(|v| is_known(u32::from_be_bytes(v)));
-            !list.is_empty() && list.len() % 4 == 0 && list.chunks_exact(4).any(known)
+            !list.is_empty() && list.len().is_multiple_of(4) && list.chunks_exact(4).any(known)
         }
         // A number is little to tell by where it is small or arbitrary: such a client must fill its datagram.
         _ if packet.version & 0x0f0f_0f0f == 0x0a0a_0a0a => bytes.len() >= 1200 && bytes[0] & 0x40 != 0,

@@ -112,7 +112,7 @@ fn colons(bytes: &[u8]) -> String {
     let digits = super::fingerprint::hex(bytes);
     let mut out = String::with_capacity(3 * bytes.len());
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && at % 2 == 0 {
+        if at > 0 && at.is_multiple_of(2) {
             out.push(':');
         }
         out.push(digit);

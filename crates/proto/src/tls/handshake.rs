@@ -202,7 +202,11 @@ impl Handshake {
         // The client's side may have been missed: what the server says is all there is then.
         self.begin(Tls::default(), sink);
         let Some(hello) = server_hello(body) else { return Some(TlsEvent::HandshakeInvalidLength) };
+        // As Suricata has it, JA3S is that of the first answer, be it no more than the wish for another hello.
         let fingerprint = ja3s(&hello);
+        if let Some(tls) = self.tls() {
+            tls.ja3s.get_or_insert(fingerprint);
+        }
         self.retry |= hello.retry;
         if hello.retry || self.server_seen {
             return None;
@@ -212,7 +216,6 @@ impl Handshake {
         tls.version = Some(hello.version());
         tls.cipher = Some(hello.cipher);
         tls.server_alpn = hello.alpn;
-        tls.ja3s = Some(fingerprint);
         hello.damaged.then_some(TlsEvent::HandshakeInvalidLength)
     }
 

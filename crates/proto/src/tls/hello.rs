@@ -22,6 +22,9 @@ pub(crate) mod extension {
     pub const SUPPORTED_VERSIONS: u16 = 43;
 }
 
+/// Stands for drafts of TLS 1.3 before the 16th, which have no number of their own.
+const EARLY_DRAFT: u16 = 0x7f00;
+
 /// The `random` of a ServerHello that is a HelloRetryRequest: SHA-256 of those words (RFC 8446 4.1.3).
 const HELLO_RETRY: [u8; 32] = [
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
@@ -85,10 +88,11 @@ pub struct ServerHello {
 }
 
 impl ServerHello {
-    /// The version agreed on.
+    /// The version agreed on. Early drafts of TLS 1.3 named it where the standard never does.
     #[must_use]
     pub fn version(&self) -> u16 {
-        self.selected_version.unwrap_or(self.legacy_version)
+        let legacy = if self.legacy_version == 0x0304 { EARLY_DRAFT } else { self.legacy_version };
+        self.selected_version.unwrap_or(legacy)
     }
 }
 
@@ -113,7 +117,7 @@ pub(crate) fn client_hello(body: &[u8], cookie: bool) -> Option<ClientHello> {
         ciphers: u16s(ciphers).take(MAX_LIST).collect(),
         ..ClientHello::default()
     };
-    hello.damaged = ciphers.len() % 2 != 0 || at.prefixed8().is_none();
+    hello.damaged = !ciphers.len().is_multiple_of(2) || at.prefixed8().is_none();
     if !hello.damaged && !at.is_empty() {
         let sound = extensions(&mut at, |kind, content| {
             hello.extensions.push(kind);
@@ -182,7 +186,7 @@ fn client_extension(hello: &mut ClientHello, kind: u16, content: &[u8]) -> bool 
 
 fn list(into: &mut Vec<u16>, from: Option<&[u8]>) -> bool {
     *into = u16s(from.unwrap_or_default()).take(MAX_LIST).collect();
-    from.is_some_and(|from| from.len() % 2 == 0)
+    from.is_some_and(|from| from.len().is_multiple_of(2))
 }
 
 /// A ServerHello's body; `None` if not even the cipher suite is there.
@@ -191,7 +195,7 @@ pub(crate) fn server_hello(body: &[u8]) -> Option<ServerHello> {
     let legacy_version = at.u16()?;
     let retry = *at.array::<32>()? == HELLO_RETRY;
     // Drafts of TLS 1.3 before the 22nd had neither session nor compression.
-    let short = legacy_version >> 8 == 0x7f && legacy_version & 0xff < 22;
+    let short = legacy_version == 0x0304 || (legacy_version >> 8 == 0x7f && legacy_version & 0xff < 22);
     if !short {
         at.prefixed8().filter(|id| id.len() <= 32)?;
     }

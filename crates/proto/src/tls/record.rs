@@ -85,7 +85,7 @@ fn guess_ssl2(seen: &[u8]) -> Guess {
     let number = |at: usize| usize::from(head[at]) << 8 | usize::from(head[at + 1]);
     let (ciphers, session, challenge) = (number(5), number(7), number(9));
     let adds_up = number(0) & 0x7fff == 9 + ciphers + session + challenge;
-    let sound = adds_up && ciphers > 0 && ciphers % 3 == 0 && matches!(session, 0 | 16 | 32);
+    let sound = adds_up && ciphers > 0 && ciphers.is_multiple_of(3) && matches!(session, 0 | 16 | 32);
     if sound && (16..=32).contains(&challenge) { Guess::Yes } else { Guess::No }
 }
 
@@ -162,7 +162,7 @@ impl TlsParser {
         let [kind, major, _, high, low] = head;
         if first && kind & 0x80 != 0 && matches!(head[2], 1 | 4) {
             let len = usize::from(kind & 0x7f) << 8 | usize::from(major);
-            if len > MAX_SSL2 || len < 3 {
+            if !(3..=MAX_SSL2).contains(&len) {
                 return self.broken(side, TlsEvent::InvalidSslV2Header, sink);
             }
             s.message.extend_from_slice(&head[2..]);
