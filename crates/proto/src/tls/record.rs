@@ -12,6 +12,8 @@ use crate::registry::{AppProto, Guess, Opening, Protocol};
 const MAX_HANDSHAKE: usize = 64 * 1024;
 /// Handshake messages of a flow that are looked at: a peer that never comes to an end is let go.
 const MAX_MESSAGES: u32 = 256;
+/// Records of a client's data while nothing is heard of the server: more than 0-RTT data have.
+const MAX_UNANSWERED: u32 = 64;
 /// Bytes of an SSLv2 hello that are assembled.
 const MAX_SSL2: usize = 16 * 1024;
 /// The largest record that any version allows (RFC 5246 6.2.3).
@@ -125,6 +127,7 @@ pub(super) struct TlsParser {
     handshake: Handshake,
     from: Option<&'static str>,
     messages: u32,
+    unanswered: u32,
     limits_hit: u32,
 }
 
@@ -135,6 +138,7 @@ impl Default for TlsParser {
             handshake: Handshake::new(Carrier::Tcp),
             from: None,
             messages: 0,
+            unanswered: 0,
             limits_hit: 0,
         }
     }
@@ -193,7 +197,9 @@ impl TlsParser {
             content::APPLICATION_DATA => {
                 s.encrypted = true;
                 // 0-RTT data come before the ServerHello; in TLS 1.3 all that follows it is encrypted.
-                if direction == Direction::ToClient || self.sides.iter().all(|s| s.encrypted) {
+                self.unanswered += 1;
+                let answered = direction == Direction::ToClient || self.sides.iter().all(|s| s.encrypted);
+                if answered || self.unanswered > MAX_UNANSWERED {
                     self.log(sink);
                 }
             }
