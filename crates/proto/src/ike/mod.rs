@@ -1,12 +1,14 @@
 //! IKE version 1 (RFC 2409) and 2 (RFC 7296): what is proposed and chosen, before all is encrypted.
 
 mod names;
+mod payloads;
 
 use wire::{Direction, IpProto};
 
 use crate::cursor::Cursor;
 use crate::parser::{Chunk, Parser, Sink, Step, complete};
 use crate::registry::{AppProto, Guess, Opening, Protocol};
+use payloads::{payload, transforms_v1};
 
 /// Payloads of a message that are looked at.
 const MAX_PAYLOADS: usize = 64;
@@ -127,9 +129,12 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
     open: Some(|_| Box::<IkeParser>::default()),
 };
 
-/// The message behind the marker of port 4500, if that is there.
+/// The message behind the marker of port 4500, if that is there: an initiator's identifier may begin like it.
 fn unmarked(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(&NON_ESP).unwrap_or(bytes)
+    let Some(inner) = bytes.strip_prefix(&NON_ESP) else { return bytes };
+    let version = |of: &[u8]| matches!(of.get(17), Some(0x10 | 0x20));
+    let whole = inner.get(24..28) == Some(&u32::try_from(inner.len()).unwrap_or(0).to_be_bytes());
+    if (whole && version(inner)) || !version(bytes) { inner } else { bytes }
 }
 
 fn probe(opening: &Opening<'_>) -> Guess {
@@ -138,14 +143,16 @@ fn probe(opening: &Opening<'_>) -> Guess {
     let len = u32::from_be_bytes([head[24], head[25], head[26], head[27]]) as usize;
     let exact = len == seen.len();
     let [next, version, exchange, flags] = [head[16], head[17], head[18], head[19]];
+    let usual = opening.on_port(&[500, 4500]);
     let known = match version {
-        0x10 => next <= 22 && (matches!(exchange, 1..=6 | 32..=34)) && flags & !7 == 0,
+        0x10 => next <= 22 && (matches!(exchange, 1..=6 | 32..=34)) && (usual || flags & !7 == 0),
         0x20 => {
-            (next == 0 || (33..=53).contains(&next)) && (34..=44).contains(&exchange) && flags & !0x38 == 0
+            (next == 0 || (33..=53).contains(&next))
+                && (34..=44).contains(&exchange)
+                && (usual || flags & !0x38 == 0)
         }
         _ => false,
     };
-    let usual = opening.on_port(&[500, 4500]);
     let sound = if usual { len >= HEADER } else { exact && head[..8] != [0; 8] };
     if known && sound { Guess::Yes } else { Guess::No }
 }
@@ -348,52 +355,6 @@ impl IkeParser {
             }
         }
     }
-}
-
-/// A payload, a proposal or a transform: the kind of the next one, and the content.
-fn payload<'a>(at: &mut Cursor<'a>) -> Option<(u8, &'a [u8])> {
-    let next = at.u8()?;
-    at.u8()?;
-    let len = usize::from(at.u16()?).checked_sub(4)?;
-    Some((next, at.take(len)?))
-}
-
-/// The transforms of all proposals of a security association.
-fn transforms_v1(mut sa: Cursor<'_>, see: &mut impl FnMut(u8), limits_hit: &mut u32) -> Vec<Attributes> {
-    let mut all = Vec::new();
-    while let Some((_, proposal)) = payload(&mut sa) {
-        see(2);
-        let mut proposal = Cursor(proposal);
-        let Some(&[_, _, spi, _]) = proposal.array::<4>() else { break };
-        proposal.take(spi.into());
-        while let Some((_, transform)) = payload(&mut proposal) {
-            see(3);
-            if all.len() >= MAX_TRANSFORMS {
-                *limits_hit += 1;
-                return all;
-            }
-            all.push(attributes(transform));
-        }
-    }
-    all
-}
-
-fn attributes(transform: &[u8]) -> Attributes {
-    let mut at = Cursor(transform);
-    let mut out = Vec::new();
-    at.take(4);
-    while let Some(kind) = at.u16().filter(|_| out.len() < MAX_LIST) {
-        // The value itself, or its length and then the value.
-        let value = if kind & 0x8000 != 0 {
-            at.u16().map(u32::from)
-        } else {
-            let number = |v: &[u8]| v.iter().fold(0_u32, |sum, &b| sum << 8 | u32::from(b));
-            at.prefixed16().map(|v| if v.len() <= 4 { number(v) } else { u32::MAX })
-        };
-        let Some(value) = value else { break };
-        out.push((kind & 0x7fff, value));
-    }
-    Attributes(out)
 }
 
 impl Parser for IkeParser {
