@@ -28,10 +28,10 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent) -> Value {
         "metadata": metadata(event),
     });
     line.insert("alert".into(), body);
-    if let Some((tx_id, tx)) = &event.transaction {
-        if let Some(name) = body_name(tx) {
-            line.insert(name.into(), transaction(tx, *tx_id));
-        }
+    if let Some((tx_id, tx)) = &event.transaction
+        && let Some(name) = body_name(tx)
+    {
+        line.insert(name.into(), transaction(tx, *tx_id));
     }
     if let Some(app) = event.app {
         line.insert("app_proto".into(), app.name().into());
