@@ -23,6 +23,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("overlaps", overlaps),
     ("stream", stream),
     ("datagram", datagram),
+    ("datagrams", datagrams),
     ("indicators", indicators),
     ("check_in", check_in),
 ];
@@ -253,6 +254,25 @@ pub fn datagram(data: &[u8]) {
         layer.datagram(&flow, Chunk { direction, bytes, time: Nanos(0) }, &mut log);
     }
     layer.close(&mut log);
+}
+
+/// A conversation in datagrams: the first byte picks the port; turns of direction, length, bytes.
+pub fn datagrams(data: &[u8]) {
+    let Some((&pick, mut rest)) = data.split_first() else { return };
+    let mut log = Log::default();
+    let flow = tuple(IpProto::UDP, PORTS[usize::from(pick) % PORTS.len()]);
+    let mut layer = AppLayer::new(&flow);
+    while let Some((head, tail)) = rest.split_first_chunk::<2>() {
+        let direction = if head[0] & 1 == 0 { Direction::ToServer } else { Direction::ToClient };
+        // Eight bytes a unit: an Initial packet of QUIC has 1,200.
+        let (bytes, tail) = tail.split_at((usize::from(head[1]) * 8).min(tail.len()));
+        rest = tail;
+        if !bytes.is_empty() {
+            layer.datagram(&flow, Chunk { direction, bytes, time: Nanos(0) }, &mut log);
+        }
+    }
+    layer.close(&mut log);
+    assert_eq!(log.inspected, log.logged.len(), "inspected and never logged");
 }
 
 /// An indicator list: what is loaded is found again.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use alert::{Alert, CheckIn, IndicatorHit, RINGWARD_GID};
 use intel::{Indicators, Match};
 use proto::dns::{Dns, RData};
-use proto::{Http, Tls, Transaction};
+use proto::{Http, Transaction};
 
 use crate::catalogue::{self, SignatureInfo};
 use crate::{Context, Memo, c2};
@@ -56,7 +56,9 @@ impl IndicatorDetector {
         match tx {
             Transaction::Dns(dns) => self.dns(cx, dns, memo, out),
             Transaction::Http(http) => self.http(cx, http, out),
-            Transaction::Tls(tls) => self.tls(cx, tls, memo, out),
+            Transaction::Dtls(dtls) => self.server_name(cx, dtls.0.sni.as_deref(), memo, out),
+            Transaction::Quic(quic) => self.server_name(cx, quic.sni.as_deref(), memo, out),
+            Transaction::Tls(tls) => self.server_name(cx, tls.sni.as_deref(), memo, out),
             _ => {}
         }
     }
@@ -88,11 +90,11 @@ impl IndicatorDetector {
         }
     }
 
-    fn tls(&self, cx: &Context<'_>, tls: &Tls, memo: &mut Memo, out: &mut Vec<Alert>) {
-        let Some(name) = &tls.sni else { return };
+    fn server_name(&self, cx: &Context<'_>, name: Option<&str>, memo: &mut Memo, out: &mut Vec<Alert>) {
+        let Some(name) = name else { return };
         if let Some(hit) = self.indicators.domain(name).filter(|hit| memo.first(hit.id)) {
             let sides = Sides { victim: Some(cx.tuple.client.ip), peer: cx.tuple.server.ip };
-            out.push(alert(&catalogue::TLS, cx, sides, &hit, name.clone(), None));
+            out.push(alert(&catalogue::TLS, cx, sides, &hit, name.to_owned(), None));
         }
     }
 

@@ -1,5 +1,5 @@
 use intel::Loader;
-use proto::dns;
+use proto::{Dtls, Quic, Tls, dns};
 use wire::{Direction, Endpoint, IpProto, Nanos, Vlans};
 
 use super::*;
@@ -82,4 +82,19 @@ fn who_is_called_by_a_listed_address_is_no_victim() {
     detector().flow_start(&cx(&inbound), &mut out);
     assert_eq!((out[0].sid, out[0].victim), (1004, Some("10.0.0.5".parse().unwrap())));
     assert_eq!((out[1].sid, out[1].victim), (1005, None));
+}
+
+#[test]
+fn a_servers_name_counts_whatever_the_hello_travels_in() {
+    let sni = Some("c2.evil.example".to_owned());
+    let tls = Tls { sni: sni.clone(), ..Tls::default() };
+    let quic = Quic { sni, version: 1, ..Quic::default() };
+    for tx in [tls.clone().into(), Dtls(tls).into(), quic.into(), Transaction::from(Quic::default())] {
+        let named = !matches!(&tx, Transaction::Quic(quic) if quic.sni.is_none());
+        let out = inspect(tx, "198.51.100.1");
+        assert_eq!(
+            out.first().map(|a| (a.sid, a.hit.observed.as_str())),
+            named.then_some((1003, "c2.evil.example"))
+        );
+    }
 }

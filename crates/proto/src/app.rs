@@ -250,6 +250,9 @@ impl AppLayer {
             Some(open) => State::Parsing(open(tuple)),
             None => State::Finished,
         };
+        if let (State::Parsing(parser), Some(original)) = (&mut self.state, self.original) {
+            parser.follows(original);
+        }
     }
 }
 

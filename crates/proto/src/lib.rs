@@ -7,19 +7,31 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod cursor;
 pub mod dns;
+mod dtls;
 pub mod http1;
+pub mod ike;
 mod login;
+mod openvpn;
 mod parser;
+pub mod quic;
 mod registry;
+pub mod ssh;
+pub mod stun;
 pub mod tls;
 mod transaction;
+mod wireguard;
 
 pub use app::AppLayer;
 pub use dns::Dns;
 pub use http1::Http;
+pub use ike::Ike;
 pub use login::{Login, Outcome, Secret};
 pub use parser::{Chunk, Expectation, FileEvent, Parser, Sink, Step};
+pub use quic::Quic;
 pub use registry::{AppProto, usual};
-pub use tls::Tls;
+pub use ssh::Ssh;
+pub use stun::Stun;
+pub use tls::{Dtls, Tls};
 pub use transaction::Transaction;

@@ -131,6 +131,9 @@ pub trait Parser: fmt::Debug + Send {
         0
     }
 
+    /// The flow spoke this protocol before it changed over. Called before anything else.
+    fn follows(&mut self, _app: AppProto) {}
+
     /// An earlier flow announced this one, with this note. Called before anything else.
     fn announced(&mut self, _note: Option<&str>) {}
 }

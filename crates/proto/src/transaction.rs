@@ -4,8 +4,12 @@ use wire::Direction;
 
 use crate::dns::Dns;
 use crate::http1::Http;
+use crate::ike::Ike;
 use crate::login::Login;
-use crate::tls::Tls;
+use crate::quic::Quic;
+use crate::ssh::Ssh;
+use crate::stun::Stun;
+use crate::tls::{Dtls, Tls};
 
 macro_rules! transactions {
     ($($variant:ident => $name:literal, $doc:literal;)*) => {
@@ -31,8 +35,13 @@ macro_rules! transactions {
 
 transactions! {
     Dns => "dns", "A DNS query or response message.";
+    Dtls => "dtls", "A DTLS handshake.";
     Http => "http", "An HTTP/1 request with its response, if one came.";
+    Ike => "ike", "An IKE message.";
     Login => "login", "Somebody tried to log in, with a secret in clear text.";
+    Quic => "quic", "A packet of a QUIC handshake.";
+    Ssh => "ssh", "The beginning of an SSH connection.";
+    Stun => "stun", "A STUN or TURN answer, or a request without one.";
     Tls => "tls", "A TLS handshake.";
 }
 
@@ -42,6 +51,9 @@ impl Transaction {
     pub fn direction(&self) -> Direction {
         match self {
             Transaction::Dns(dns) if dns.response => Direction::ToClient,
+            Transaction::Ike(ike) if ike.response => Direction::ToClient,
+            Transaction::Quic(quic) if quic.response => Direction::ToClient,
+            Transaction::Stun(stun) if stun.response => Direction::ToClient,
             _ => Direction::ToServer,
         }
     }

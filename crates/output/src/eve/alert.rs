@@ -1,6 +1,7 @@
 //! `alert`: a finding. What Ringward adds goes into `alert.metadata`, as rule authors do.
 
 use crate::json::{Value, json};
+use ::proto::Transaction;
 use wire::Direction;
 
 use super::{community, endpoints, flow_counters, has_ports, head, transaction, tunnel};
@@ -29,8 +30,10 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent) -> Value {
         "metadata": metadata(event),
     });
     line.insert("alert".into(), body);
-    if let Some((tx_id, tx)) = &event.transaction {
-        line.insert(tx.name().into(), transaction(tx, *tx_id));
+    if let Some((tx_id, tx)) = &event.transaction
+        && let Some(name) = body_name(tx)
+    {
+        line.insert(name.into(), transaction(tx, *tx_id));
     }
     if let Some(app) = event.app {
         line.insert("app_proto".into(), app.name().into());
@@ -49,6 +52,15 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent) -> Value {
     }
     line.insert("flow".into(), flow);
     line.into()
+}
+
+/// Where the transaction stands in the line: the format knows none but Suricata's bodies there.
+fn body_name(transaction: &Transaction) -> Option<&'static str> {
+    match transaction {
+        Transaction::Dtls(_) => Some("tls"),
+        Transaction::Login(_) | Transaction::Stun(_) => None,
+        other => Some(other.name()),
+    }
 }
 
 fn metadata(event: &AlertEvent) -> Value {

@@ -5,10 +5,14 @@ mod anomaly;
 mod dns;
 mod flow;
 mod http;
+mod ike;
 mod isolation;
 mod login;
 mod netflow;
+mod quic;
+mod ssh;
 mod stats;
+mod stun;
 mod tls;
 
 use std::net::IpAddr;
@@ -44,7 +48,14 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event, netflow: bool) -> Vec<Value> {
             tunnel(&mut line, e.tunnel.as_ref());
             line.insert("pkt_src".into(), "wire/pcap".into());
             community(&mut line, &e.flow);
-            if !matches!(e.transaction, Transaction::Dns(_) | Transaction::Tls(_)) {
+            if !matches!(
+                e.transaction,
+                Transaction::Dns(_)
+                    | Transaction::Ike(_)
+                    | Transaction::Quic(_)
+                    | Transaction::Ssh(_)
+                    | Transaction::Tls(_)
+            ) {
                 line.insert("tx_id".into(), e.tx_id.into());
             }
             line.insert(e.transaction.name().into(), transaction(&e.transaction, e.tx_id));
@@ -87,8 +98,13 @@ pub(crate) fn incident_line(stamp: &Stamp, incident: &Incident, state: &'static 
 fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
     match transaction {
         Transaction::Dns(dns) => dns::body(dns, tx_id),
+        Transaction::Dtls(dtls) => tls::body(&dtls.0),
         Transaction::Http(http) => http::body(http),
+        Transaction::Ike(ike) => ike::body(ike),
         Transaction::Login(login) => login::body(login),
+        Transaction::Quic(quic) => quic::body(quic),
+        Transaction::Ssh(ssh) => ssh::body(ssh),
+        Transaction::Stun(stun) => stun::body(stun),
         Transaction::Tls(tls) => tls::body(tls),
     }
 }

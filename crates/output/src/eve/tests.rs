@@ -3,7 +3,11 @@ use std::sync::Arc;
 
 use ::alert::{Alert, CheckIn, Disclosure, IndicatorHit, Observation, RINGWARD_GID, Severity, Technique};
 use ::flow::{EndReason, FlowRecord, FlowState, FlowTuple, TcpRecord};
-use ::proto::{AppProto, Http, Tls, dns};
+use ::proto::ike::{Attributes, IkeBody, IkeV1, IkeV2, KeyMaterial};
+use ::proto::quic::Extension;
+use ::proto::ssh::SshSide;
+use ::proto::tls::{Certificate, Fingerprint};
+use ::proto::{AppProto, Http, Ike, Quic, Ssh, Tls, dns};
 use wire::{Endpoint, IpProto, LinkType, Nanos, TcpFlags, TunnelKind, Vlans};
 
 use serde_json::Value;
@@ -135,12 +139,28 @@ fn events() -> Vec<Event> {
         tx(Transaction::from(dns::parse(message).unwrap())),
         tx(Transaction::from(http())),
         tx(Transaction::from(Http::default())),
-        tx(Transaction::from(Tls {
-            sni: Some("x".into()),
-            version: Some(0x304),
-            alpns: vec!["h2".into()],
-            server_alpn: None,
-        })),
+        tx(tls().into()),
+        tx(quic().into()),
+        tx(ssh().into()),
+        tx(ike(IkeBody::V1(IkeV1 {
+            doi: Some(1),
+            proposals: vec![Attributes(vec![(1, 7), (14, 256), (99, 1)])],
+            keys: [
+                KeyMaterial { key_exchange: Some(vec![1, 2]), nonce: Some(vec![3]) },
+                KeyMaterial::default(),
+            ],
+            vendor_ids: vec![vec![0xaf]],
+            chosen: Attributes(vec![(1, 7)]),
+            ..IkeV1::default()
+        }))
+        .into()),
+        tx(ike(IkeBody::V2(IkeV2 {
+            errors: 1,
+            notify: vec!["COOKIE".into()],
+            chosen: [Some("ENCR_AES_CBC"), None, None],
+            ..IkeV2::default()
+        }))
+        .into()),
         Event::Alert(Box::new(AlertEvent {
             flow: tcp,
             packets: [1, 0],
@@ -198,14 +218,86 @@ fn events() -> Vec<Event> {
     ]
 }
 
-/// Lines as others read them.
+/// A value as others read it.
+fn read(value: &crate::json::Value) -> Value {
+    let mut text = Vec::new();
+    value.write(&mut text);
+    serde_json::from_slice(&text).unwrap()
+}
+
 fn lines(stamp: &Stamp, event: &Event, netflow: bool) -> Vec<Value> {
-    let read = |value: &crate::json::Value| {
-        let mut text = Vec::new();
-        value.write(&mut text);
-        serde_json::from_slice(&text).unwrap()
-    };
     super::lines(stamp, event, netflow).iter().map(read).collect()
+}
+
+/// A handshake in which everything is said.
+fn tls() -> Tls {
+    let certificate = Certificate {
+        subject: "CN=x".into(),
+        issuer: "CN=y".into(),
+        serial: "01".into(),
+        fingerprint: "00:11".into(),
+        not_before: 0,
+        // The year 9999 says that it never ends; the format knows no such year.
+        not_after: 253_402_300_799,
+        names: vec!["x".into()],
+    };
+    Tls {
+        sni: Some("x".into()),
+        version: Some(0x304),
+        cipher: Some(0x1301),
+        alpns: vec!["h2".into()],
+        server_alpn: Some("h2".into()),
+        ja3: Some(Fingerprint::md5("771,,,,".into())),
+        ja3s: Some(Fingerprint::md5("771,,".into())),
+        ja4: Some("t13d".into()),
+        certificate: Some(certificate.clone()),
+        client_certificate: Some(certificate),
+        resumed: true,
+        from_proto: Some("smtp"),
+    }
+}
+
+fn quic() -> Quic {
+    Quic {
+        version: 1,
+        sni: Some("x".into()),
+        user_agent: Some("y".into()),
+        cyu: Some(Fingerprint::md5("43,SNI".into())),
+        ja3: Some(Fingerprint::md5("771,,,,".into())),
+        ja3s: Some(Fingerprint::md5("771,,".into())),
+        ja4: Some("q13d".into()),
+        extensions: vec![
+            Extension { kind: 16, values: vec!["h3".into()] },
+            Extension { kind: 9999, values: vec![] },
+        ],
+        ..Quic::default()
+    }
+}
+
+fn ssh() -> Ssh {
+    let hassh = Some(Fingerprint::md5("a;b;c;d".into()));
+    let side = SshSide { proto_version: "2.0".into(), software_version: "x".into(), hassh };
+    Ssh { client: Some(side), server: None }
+}
+
+fn ike(body: IkeBody) -> Ike {
+    Ike {
+        response: true,
+        init_spi: [1; 8],
+        resp_spi: [0; 8],
+        version: (2, 0),
+        exchange_type: 34,
+        message_id: 0,
+        payloads: vec!["Notify".into()],
+        body,
+    }
+}
+
+#[test]
+fn dates_that_the_format_does_not_know_are_left_out() {
+    let body = read(&super::tls::body(&tls()));
+    assert_eq!((&body["notbefore"], &body["notafter"]), (&"1970-01-01T00:00:00".into(), &Value::Null));
+    assert_eq!((&body["from_proto"], &body["client"]["serial"]), (&"smtp".into(), &"01".into()));
 }
 
 fn data() -> PathBuf {
@@ -226,7 +318,8 @@ fn lines_are_valid_by_suricatas_schema() {
     for event in events() {
         for line in lines(&stamp(), &event, true) {
             let kind = line["event_type"].as_str().unwrap().to_owned();
-            if ["alert", "anomaly", "netflow", "flow", "dns", "http", "tls", "stats"].contains(&kind.as_str())
+            if ["alert", "anomaly", "netflow", "flow", "dns", "http", "tls", "quic", "ssh", "ike", "stats"]
+                .contains(&kind.as_str())
             {
                 let errors: Vec<String> = validator.iter_errors(&line).map(|e| e.to_string()).collect();
                 assert!(errors.is_empty(), "{line:#}\n{errors:?}");
@@ -235,10 +328,11 @@ fn lines_are_valid_by_suricatas_schema() {
         }
     }
     seen.dedup();
-    assert_eq!(
-        seen,
-        ["flow", "netflow", "flow", "netflow", "dns", "http", "tls", "alert", "anomaly", "stats"]
-    );
+    let all = [
+        "flow", "netflow", "flow", "netflow", "dns", "http", "tls", "quic", "ssh", "ike", "alert", "anomaly",
+        "stats",
+    ];
+    assert_eq!(seen, all);
     let bad = serde_json::json!({"event_type": "dns", "timestamp": "x", "dns": {"version": 3}});
     assert!(!validator.is_valid(&bad), "a schema that accepts everything proves nothing");
 }
