@@ -7,19 +7,33 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod ber;
+mod bytes;
+pub mod dcerpc;
 pub mod dns;
 pub mod http1;
+pub mod krb5;
+pub mod ldap;
 mod login;
+pub mod ntlm;
 mod parser;
+pub mod rdp;
 mod registry;
+pub mod smb;
 pub mod tls;
 mod transaction;
 
 pub use app::AppLayer;
+pub use dcerpc::Dcerpc;
 pub use dns::Dns;
 pub use http1::Http;
+pub use krb5::Krb5;
+pub use ldap::Ldap;
 pub use login::{Login, Outcome, Secret};
+pub use ntlm::Ntlm;
 pub use parser::{Chunk, Expectation, FileEvent, Parser, Sink, Step};
+pub use rdp::Rdp;
 pub use registry::{AppProto, usual};
+pub use smb::Smb;
 pub use tls::Tls;
 pub use transaction::Transaction;

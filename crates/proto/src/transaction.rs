@@ -2,9 +2,16 @@
 
 use wire::Direction;
 
+use crate::dcerpc::Dcerpc;
 use crate::dns::Dns;
 use crate::http1::Http;
+use crate::krb5::Krb5;
+use crate::ldap::Ldap;
 use crate::login::Login;
+use crate::ntlm::Ntlm;
+use crate::parser::Sink;
+use crate::rdp::Rdp;
+use crate::smb::Smb;
 use crate::tls::Tls;
 
 macro_rules! transactions {
@@ -30,9 +37,15 @@ macro_rules! transactions {
 }
 
 transactions! {
+    Dcerpc => "dcerpc", "A DCE/RPC call with its answer.";
     Dns => "dns", "A DNS query or response message.";
     Http => "http", "An HTTP/1 request with its response, if one came.";
+    Krb5 => "krb5", "A Kerberos message.";
+    Ldap => "ldap", "An LDAP operation with its responses.";
     Login => "login", "Somebody tried to log in, with a secret in clear text.";
+    Ntlm => "ntlm", "Somebody logs in with NTLM in a protocol whose own event does not tell of it.";
+    Rdp => "rdp", "A step of a Remote Desktop connection.";
+    Smb => "smb", "An SMB request with its response, or a file's transfer.";
     Tls => "tls", "A TLS handshake.";
 }
 
@@ -42,7 +55,16 @@ impl Transaction {
     pub fn direction(&self) -> Direction {
         match self {
             Transaction::Dns(dns) if dns.response => Direction::ToClient,
+            Transaction::Krb5(krb5) if krb5.is_answer() => Direction::ToClient,
+            Transaction::Rdp(rdp) => rdp.direction(),
             _ => Direction::ToServer,
         }
     }
+}
+
+/// Inspects a transaction whose answer is still to come, and gives it back.
+pub(crate) fn opened(of: impl Into<Transaction>, sink: &mut dyn Sink) -> Transaction {
+    let transaction = of.into();
+    sink.inspect(&transaction);
+    transaction
 }

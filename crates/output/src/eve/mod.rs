@@ -1,11 +1,17 @@
 //! EVE JSON: one line an event, in the forms of Suricata 8 for the event types that it has.
 
 mod alert;
+mod dcerpc;
 mod dns;
 mod flow;
 mod http;
 mod isolation;
+mod krb5;
+mod ldap;
 mod login;
+mod ntlm;
+mod rdp;
+mod smb;
 mod stats;
 mod tls;
 
@@ -77,9 +83,15 @@ pub(crate) fn incident_line(stamp: &Stamp, incident: &Incident, state: &str) -> 
 
 fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
     match transaction {
+        Transaction::Dcerpc(call) => dcerpc::body(call),
         Transaction::Dns(dns) => dns::body(dns, tx_id),
         Transaction::Http(http) => http::body(http),
+        Transaction::Krb5(krb5) => krb5::body(krb5),
+        Transaction::Ldap(ldap) => ldap::body(ldap),
         Transaction::Login(login) => login::body(login),
+        Transaction::Ntlm(ntlm) => ntlm::body(ntlm),
+        Transaction::Rdp(rdp) => rdp::body(rdp),
+        Transaction::Smb(smb) => smb::body(smb),
         Transaction::Tls(tls) => tls::body(tls),
     }
 }
