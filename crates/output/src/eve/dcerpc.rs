@@ -21,7 +21,9 @@ pub(super) fn body(call: &Dcerpc) -> Value {
         out.insert("interfaces".into(), list.into());
     }
     if let Some(res) = &call.res {
-        out.insert("res".into(), size(res));
+        // Over TCP, Suricata counts what stands before a response's body as part of it.
+        let before = if call.activity.is_none() { RESPONSE_HEAD * u64::from(res.fragments) } else { 0 };
+        out.insert("res".into(), size(&Stub { length: res.length + before, ..*res }));
     }
     match &call.activity {
         Some((activity, seqnum)) => {
@@ -62,6 +64,8 @@ pub(super) fn in_pipe(call: &Dcerpc) -> Value {
     out.into()
 }
 
+/// Allocation hint, context and cancel count.
+const RESPONSE_HEAD: u64 = 8;
 const REQUEST: u8 = 0;
 const ALTER_CONTEXT: u8 = 14;
 

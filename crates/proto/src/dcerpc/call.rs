@@ -1,6 +1,11 @@
 //! A call and its answer, and the interfaces that were bound: shared by TCP, UDP and named pipes.
 
-use super::pdu::{ALTER_CONTEXT, ALTER_CONTEXT_RESP, BIND, BIND_ACK, Interface, Pdu, REQUEST, RESPONSE};
+use wire::Direction;
+
+use super::pdu::{
+    ALTER_CONTEXT, ALTER_CONTEXT_RESP, BIND, BIND_ACK, BIND_NAK, FAULT, Interface, Pdu, REJECT, REQUEST,
+    RESPONSE,
+};
 
 /// Interfaces kept of one connection; the oldest are forgotten.
 const MAX_BOUND: usize = 128;
@@ -44,9 +49,14 @@ pub struct Dcerpc {
     pub activity: Option<([u8; 16], u32)>,
 }
 
-/// Whether the client sends messages of this type.
-pub(crate) fn is_request(kind: u8) -> bool {
-    !matches!(kind, RESPONSE | super::pdu::FAULT | BIND_ACK | super::pdu::BIND_NAK | ALTER_CONTEXT_RESP | 17)
+/// Which side sends messages of this type, if they are part of a call: the others (cancel, shut down, keep alive,
+/// the third message of an authentication) get no answer and name nothing.
+pub(crate) fn sender(kind: u8) -> Option<Direction> {
+    match kind {
+        REQUEST | BIND | ALTER_CONTEXT => Some(Direction::ToServer),
+        RESPONSE | FAULT | REJECT | BIND_ACK | BIND_NAK | ALTER_CONTEXT_RESP => Some(Direction::ToClient),
+        _ => None,
+    }
 }
 
 /// Interfaces that were bound on one connection or pipe.
@@ -115,12 +125,13 @@ impl Dcerpc {
 
     /// Whether this PDU of the server answers it.
     pub(crate) fn awaits(&self, pdu: &Pdu<'_>) -> bool {
-        self.call_id == pdu.call_id
-            && match pdu.kind {
-                BIND_ACK | super::pdu::BIND_NAK => self.request == Some(BIND),
-                ALTER_CONTEXT_RESP => self.request == Some(ALTER_CONTEXT),
-                RESPONSE => self.request == Some(REQUEST),
-                _ => true,
-            }
+        let fits = match pdu.kind {
+            BIND_ACK | BIND_NAK => self.request == Some(BIND),
+            ALTER_CONTEXT_RESP => self.request == Some(ALTER_CONTEXT),
+            RESPONSE => self.request == Some(REQUEST),
+            FAULT | REJECT => true,
+            _ => false,
+        };
+        fits && self.call_id == pdu.call_id
     }
 }

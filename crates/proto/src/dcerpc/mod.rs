@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use wire::{Direction, IpProto};
 
-pub(crate) use self::call::{Bound, is_request};
+pub(crate) use self::call::{Bound, sender};
 pub use self::call::{Dcerpc, Stub};
 pub(crate) use self::pdu::{AUTH3, Pdu, REQUEST};
 use self::pdu::{Datagram, HEADER, RESPONSE};
@@ -101,7 +101,11 @@ impl DcerpcStream {
         if let Some(ntlm) = pdu.auth().and_then(ntlm::find).filter(|n| n.step == ntlm::Step::Authenticate) {
             complete(ntlm.into(), sink);
         }
-        if is_request(pdu.kind) { self.request(&pdu, sink) } else { self.response(&pdu, sink) }
+        match sender(pdu.kind) {
+            Some(Direction::ToServer) => self.request(&pdu, sink),
+            Some(Direction::ToClient) => self.response(&pdu, sink),
+            None => {}
+        }
     }
 
     fn request(&mut self, pdu: &Pdu<'_>, sink: &mut dyn Sink) {
@@ -111,10 +115,6 @@ impl DcerpcStream {
             && let Some(call) = self.pending.iter_mut().rev().find(same)
         {
             return call.more(pdu);
-        }
-        // The third message of an authentication gets no answer and names nothing.
-        if pdu.kind == AUTH3 {
-            return;
         }
         if self.pending.len() >= MAX_PENDING
             && let Some(oldest) = self.pending.pop_front()
@@ -245,7 +245,7 @@ impl Parser for DcerpcDatagrams {
                     self.pending.push_back(call);
                 }
             }
-            (RESPONSE | pdu::FAULT | 6, Some(at)) => {
+            (RESPONSE | pdu::FAULT | pdu::REJECT, Some(at)) => {
                 if let Some(mut call) = self.pending.remove(at) {
                     call.response = Some(pdu.kind);
                     call.res = (pdu.kind == RESPONSE).then_some(stub);

@@ -12,6 +12,7 @@ const MAX_CONTEXTS: usize = 32;
 pub(crate) const REQUEST: u8 = 0;
 pub(crate) const RESPONSE: u8 = 2;
 pub(crate) const FAULT: u8 = 3;
+pub(crate) const REJECT: u8 = 6;
 pub(crate) const BIND: u8 = 11;
 pub(crate) const BIND_ACK: u8 = 12;
 pub(crate) const BIND_NAK: u8 = 13;

@@ -99,7 +99,7 @@ pub(super) fn parse(mut bytes: &[u8]) -> Option<Krb5> {
         (APPLICATION, AS_REP | TGS_REP) => {
             message.realm = field(fields, 3).and_then(realm);
             message.cname = field(fields, 4).and_then(principal);
-            let ticket = field(fields, 5).and_then(|f| ticket(f));
+            let ticket = field(fields, 5).and_then(ticket);
             if let Some((_, sname, encryption)) = ticket {
                 message.sname = sname;
                 message.ticket_encryption = encryption;

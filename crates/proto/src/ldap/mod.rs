@@ -162,8 +162,8 @@ impl LdapParser {
     }
 
     fn response(&mut self, response: LdapResponse, sink: &mut dyn Sink) {
-        let of = |l: &Box<Ldap>| l.request.as_ref().is_some_and(|r| r.message_id == response.message_id);
-        let Some(at) = self.pending.iter().position(of) else {
+        let of = |l: &Ldap| l.request.as_ref().is_some_and(|r| r.message_id == response.message_id);
+        let Some(at) = self.pending.iter().position(|l| of(l)) else {
             sink.anomaly("request_not_found");
             let ldap = Ldap { responses: vec![response], ..Ldap::default() };
             return complete(ldap.into(), sink);

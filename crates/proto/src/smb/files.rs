@@ -140,8 +140,6 @@ impl Files {
 
 fn close(file: File, truncated: bool, sink: &mut dyn Sink) {
     for mut transfer in file.transfers.into_iter().flatten() {
-        // All bytes of a file of known size are its end, closed or not.
-        let truncated = truncated && file.size != Some(transfer.next);
         if !truncated && transfer.of.version == 2 {
             transfer.of.status = Some(Status::Nt(0));
         }

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use super::state::Key;
 use super::transaction::{FileId, Smb, Status};
 use crate::bytes::Units;
-use crate::dcerpc::{self, AUTH3, Bound, Dcerpc, Pdu, REQUEST, is_request};
+use wire::Direction;
+
+use crate::dcerpc::{self, AUTH3, Bound, Dcerpc, Pdu, REQUEST, sender};
 use crate::ntlm;
 use crate::parser::{Sink, complete};
 use crate::transaction::{Transaction, opened};
@@ -68,7 +70,9 @@ impl Pipes {
         let mut hits = 0;
         let mut units = std::mem::take(&mut pipe.units[0]);
         let understood = units.feed(bytes, dcerpc::cut, |bytes, _| {
-            if let Some(pdu) = Pdu::parse(bytes).filter(|pdu| is_request(pdu.kind)) {
+            if let Some(pdu) = Pdu::parse(bytes)
+                .filter(|pdu| pdu.kind == AUTH3 || sender(pdu.kind) == Some(Direction::ToServer))
+            {
                 hits += pipe.request(&pdu, key, &mut make, sink);
             }
             true
@@ -100,7 +104,7 @@ impl Pipes {
         let Some(pipe) = self.find(id) else { return };
         let mut units = std::mem::take(&mut pipe.units[1]);
         let understood = units.feed(bytes, dcerpc::cut, |bytes, _| {
-            if let Some(pdu) = Pdu::parse(bytes).filter(|pdu| !is_request(pdu.kind)) {
+            if let Some(pdu) = Pdu::parse(bytes).filter(|pdu| sender(pdu.kind) == Some(Direction::ToClient)) {
                 pipe.response(&pdu, sink);
             }
             true

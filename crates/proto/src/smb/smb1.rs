@@ -12,6 +12,8 @@ use crate::parser::Sink;
 const HEADER: usize = 32;
 /// Dialects read.
 const MAX_DIALECTS: usize = 32;
+/// Commands read of one chain.
+const MAX_CHAINED: usize = 32;
 
 pub(super) const NEGOTIATE: u8 = 0x72;
 const CLOSE: u8 = 0x04;
@@ -64,10 +66,14 @@ impl<'a> Message<'a> {
         if !bytes.starts_with(b"\xffSMB") {
             return None;
         }
-        let command = *bytes.get(4)?;
-        let count = usize::from(*bytes.get(HEADER)?) * 2;
-        let words = part(bytes, HEADER + 1, count)?;
-        let data_at = HEADER + 1 + count + 2;
+        Self::block(bytes, *bytes.get(4)?, HEADER)
+    }
+
+    /// The words and data at `at`, which belong to this command.
+    fn block(bytes: &'a [u8], command: u8, at: usize) -> Option<Self> {
+        let count = usize::from(*bytes.get(at)?) * 2;
+        let words = part(bytes, at + 1, count)?;
+        let data_at = at + 1 + count + 2;
         let length = usize::from(le16(bytes, data_at - 2)?);
         let data = bytes.get(data_at..).unwrap_or_default();
         let message = u64::from(le16(bytes, 30)?) << 32 | u64::from(le32(bytes, 24)?) >> 16;
@@ -83,6 +89,16 @@ impl<'a> Message<'a> {
             data: &data[..data.len().min(length)],
             data_at,
         })
+    }
+
+    /// The command that is chained behind this one. The chain only ever leads forward.
+    fn next(&self) -> Option<Self> {
+        const LAST: u8 = 0xff;
+        let chains =
+            matches!(self.command, 0x24 | OPEN_ANDX..=WRITE_ANDX | SESSION_SETUP..=TREE_CONNECT | NT_CREATE);
+        let command = *self.words.first().filter(|&&next| chains && next != LAST)?;
+        let at = usize::from(self.word(1)?);
+        if at < self.data_at { None } else { Self::block(self.bytes, command, at) }
     }
 
     fn unicode(&self) -> bool {
@@ -146,12 +162,19 @@ pub(super) fn is_bulk(state: &mut State, bytes: &[u8]) -> bool {
 
 /// Reads a message. If it is cut short in the contents of a file, says what is to come.
 pub(super) fn message(state: &mut State, bytes: &[u8], sink: &mut dyn Sink) -> Option<Bulk> {
-    let message = Message::parse(bytes)?;
-    if message.flags & FLAG_RESPONSE == 0 {
-        request(state, &message, sink)
-    } else {
-        response(state, &message, sink)
+    let mut message = Message::parse(bytes)?;
+    for _ in 0..MAX_CHAINED {
+        let bulk = if message.flags & FLAG_RESPONSE == 0 {
+            request(state, &message, sink)
+        } else {
+            response(state, &message, sink)
+        };
+        if bulk.is_some() {
+            return bulk;
+        }
+        message = message.next()?;
     }
+    None
 }
 
 fn request(state: &mut State, m: &Message<'_>, sink: &mut dyn Sink) -> Option<Bulk> {
@@ -222,11 +245,7 @@ fn request(state: &mut State, m: &Message<'_>, sink: &mut dyn Sink) -> Option<Bu
                 return None;
             }
         }
-        TRANS2 => {
-            if !transaction2(state, m, &mut smb) {
-                return None;
-            }
-        }
+        TRANS2 if !transaction2(state, m, &mut smb) => return None,
         NT_CANCEL => {
             state.alone(smb, sink);
             return None;
