@@ -20,6 +20,8 @@ mod parser;
 pub mod rdp;
 mod registry;
 pub mod smb;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 mod transaction;
 

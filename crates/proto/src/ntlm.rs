@@ -105,3 +105,7 @@ fn field(message: &[u8], at: usize) -> Option<&[u8]> {
     let offset = usize::try_from(offset).ok()?;
     message.get(offset..offset.checked_add(len)?)
 }
+
+#[cfg(test)]
+#[path = "ntlm_tests.rs"]
+pub(crate) mod tests;

@@ -275,3 +275,7 @@ impl Parser for RdpParser {
 
     fn close(&mut self, _sink: &mut dyn Sink) {}
 }
+
+#[cfg(test)]
+#[path = "rdp_tests.rs"]
+mod tests;

@@ -276,3 +276,6 @@ impl Parser for DcerpcDatagrams {
 pub(crate) fn is_pdu(bytes: &[u8]) -> bool {
     Pdu::parse(bytes).is_some_and(|pdu| pdu.kind != RESPONSE || pdu.length >= 24)
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -235,7 +235,7 @@ impl Datagram {
         let interface = Interface { context: 0, uuid: uuid(&head[24..], little)?, version, ack: None };
         Some(Datagram {
             kind: head[1],
-            activity: uuid(&head[40..], false)?,
+            activity: uuid(&head[40..], little)?,
             interface,
             seqnum: u32_at(head, 64, little)?,
             opnum: u16_at(head, 68, little)?,

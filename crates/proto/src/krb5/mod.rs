@@ -131,3 +131,6 @@ impl Parser for Krb5Parser {
         self.limits_hit
     }
 }
+
+#[cfg(test)]
+mod tests;

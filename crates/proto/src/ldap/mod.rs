@@ -256,3 +256,6 @@ impl Parser for LdapParser {
         self.limits_hit
     }
 }
+
+#[cfg(test)]
+mod tests;
