@@ -245,3 +245,6 @@ impl Parser for SmbParser {
         self.limits_hit.saturating_add(self.state.limits_hit())
     }
 }
+
+#[cfg(test)]
+mod tests;
