@@ -250,23 +250,34 @@ fn core(block: &[u8], client: &mut RdpClient) {
 impl Parser for RdpParser {
     fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
         let side = chunk.direction.index();
-        if self.secured && chunk.bytes[0] == TLS_HANDSHAKE {
-            self.tell(RdpStep::TlsHandshake, sink);
-            return Step::Switch { rest: chunk.bytes.len(), to: Some(AppProto::Tls) };
+        let mut rest = chunk.bytes.len();
+        if !self.secured {
+            let mut units = std::mem::take(&mut self.units[side]);
+            rest = 0;
+            // What is lost is not looked for: all of it stands at the beginning.
+            let understood = units.feed(
+                chunk.bytes,
+                cut,
+                |_| Guess::No,
+                |packet, behind| {
+                    self.packet(packet, sink);
+                    rest = behind;
+                    !self.finished && !self.secured
+                },
+            );
+            self.units[side] = units;
+            if !self.secured {
+                return if understood { Step::More } else { Step::Finished };
+            }
         }
-        let mut units = std::mem::take(&mut self.units[side]);
-        let mut rest = 0;
-        let understood = units.feed(chunk.bytes, cut, |packet, behind| {
-            self.packet(packet, sink);
-            rest = behind;
-            !self.finished && !self.secured
-        });
-        self.units[side] = units;
-        if self.secured && rest > 0 {
-            self.tell(RdpStep::TlsHandshake, sink);
-            return Step::Switch { rest, to: Some(AppProto::Tls) };
+        match chunk.bytes[chunk.bytes.len() - rest..].first() {
+            None => Step::More,
+            Some(&TLS_HANDSHAKE) => {
+                self.tell(RdpStep::TlsHandshake, sink);
+                Step::Switch { rest, to: Some(AppProto::Tls) }
+            }
+            Some(_) => Step::Finished,
         }
-        if understood || self.secured { Step::More } else { Step::Finished }
     }
 
     fn gap(&mut self, _direction: Direction, _missing: u64, _sink: &mut dyn Sink) -> Step {

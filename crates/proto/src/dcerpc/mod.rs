@@ -43,9 +43,12 @@ pub(crate) static DATAGRAM: Protocol = Protocol {
     open: Some(|_| Box::<DcerpcDatagrams>::default()),
 };
 
-/// A header whose every fixed part is right.
 fn probe(opening: &Opening<'_>) -> Guess {
-    let seen = opening.fresh();
+    guess(opening.fresh())
+}
+
+/// A header whose every fixed part is right.
+pub(crate) fn guess(seen: &[u8]) -> Guess {
     let fits = |at: usize, ok: fn(u8) -> bool| seen.get(at).copied().is_none_or(ok);
     let possible = fits(0, |b| b == 5)
         && fits(1, |b| b <= 1)
@@ -86,8 +89,6 @@ pub(crate) fn cut(seen: &[u8]) -> Cut {
 #[derive(Debug, Default)]
 pub struct DcerpcStream {
     units: [Units; 2],
-    /// Sides whose stream is not understood until a PDU begins a chunk.
-    lost: [bool; 2],
     bound: Bound,
     pending: VecDeque<Box<Dcerpc>>,
     /// The call whose answer is being received.
@@ -163,28 +164,17 @@ impl DcerpcStream {
 impl Parser for DcerpcStream {
     fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
         let side = chunk.direction.index();
-        if self.lost[side] {
-            if cut(chunk.bytes) == Cut::Bad {
-                return Step::More;
-            }
-            self.lost[side] = false;
-        }
         let mut units = std::mem::take(&mut self.units[side]);
-        let understood = units.feed(chunk.bytes, cut, |pdu, _| {
+        units.feed(chunk.bytes, cut, guess, |pdu, _| {
             self.pdu(pdu, sink);
             true
         });
-        if !understood {
-            units.lose();
-            self.lost[side] = true;
-        }
         self.units[side] = units;
         Step::More
     }
 
     fn gap(&mut self, direction: Direction, _missing: u64, sink: &mut dyn Sink) -> Step {
         self.units[direction.index()].lose();
-        self.lost[direction.index()] = true;
         if direction == Direction::ToClient {
             self.log_answered(sink);
         }

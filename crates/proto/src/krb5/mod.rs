@@ -10,6 +10,7 @@ use wire::{Direction, IpProto};
 pub use self::message::Krb5;
 pub(crate) use self::message::service_ticket;
 pub use self::names::{encryption_name, error_name, is_weak, type_name};
+use crate::ber::{self, Head};
 use crate::bytes::{Cut, Units};
 use crate::parser::{Chunk, Parser, Sink, Step, complete};
 use crate::registry::{AppProto, Guess, Opening, Protocol};
@@ -43,12 +44,14 @@ fn probe_datagram(opening: &Opening<'_>) -> Guess {
     }
 }
 
-/// A record mark and a message behind it.
+/// A record mark and a message of that length behind it.
 fn guess_record(seen: &[u8]) -> Guess {
-    match seen {
-        [0, 0, _, _, rest @ ..] => message::guess(rest),
-        [0, 0, _] | [0, 0] | [0] | [] => Guess::More,
-        _ => Guess::No,
+    let [0, 0, high, low, message @ ..] = seen else {
+        return if [0, 0].starts_with(&seen[..seen.len().min(2)]) { Guess::More } else { Guess::No };
+    };
+    match ber::head(message) {
+        Head::Is(_, head, body) if head + body != usize::from(*high) << 8 | usize::from(*low) => Guess::No,
+        _ => message::guess(message),
     }
 }
 
@@ -66,7 +69,6 @@ fn cut(seen: &[u8]) -> Cut {
 pub struct Krb5Parser {
     stream: bool,
     units: [Units; 2],
-    lost: [bool; 2],
     /// Type of the client's last message.
     asked: Option<u8>,
     limits_hit: u32,
@@ -74,7 +76,7 @@ pub struct Krb5Parser {
 
 impl Krb5Parser {
     fn new(stream: bool) -> Self {
-        Krb5Parser { stream, units: Default::default(), lost: [false; 2], asked: None, limits_hit: 0 }
+        Krb5Parser { stream, units: Default::default(), asked: None, limits_hit: 0 }
     }
 
     fn message(&mut self, bytes: &[u8], sink: &mut dyn Sink) {
@@ -98,14 +100,8 @@ impl Parser for Krb5Parser {
             return Step::More;
         }
         let side = chunk.direction.index();
-        if self.lost[side] {
-            if guess_record(chunk.bytes) != Guess::Yes {
-                return Step::More;
-            }
-            self.lost[side] = false;
-        }
         let mut units = std::mem::take(&mut self.units[side]);
-        let understood = units.feed(chunk.bytes, cut, |unit, _| {
+        let understood = units.feed(chunk.bytes, cut, guess_record, |unit, _| {
             self.message(&unit[4..], sink);
             true
         });
@@ -113,15 +109,12 @@ impl Parser for Krb5Parser {
         if !understood {
             self.limits_hit += 1;
             sink.anomaly("malformed_data");
-            self.units[side].lose();
-            self.lost[side] = true;
         }
         Step::More
     }
 
     fn gap(&mut self, direction: Direction, _missing: u64, _sink: &mut dyn Sink) -> Step {
         self.units[direction.index()].lose();
-        self.lost[direction.index()] = true;
         Step::More
     }
 

@@ -3,6 +3,7 @@
 mod message;
 mod names;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 use wire::{Direction, IpProto};
@@ -112,10 +113,11 @@ fn cut(seen: &[u8]) -> Cut {
 pub struct LdapParser {
     stream: bool,
     units: [Units; 2],
-    lost: [bool; 2],
     pending: VecDeque<Box<Ldap>>,
     /// The server agreed to TLS.
     tls: bool,
+    /// A bind with SASL succeeded: a security layer may follow.
+    secured: bool,
     limits_hit: u32,
 }
 
@@ -124,9 +126,9 @@ impl LdapParser {
         LdapParser {
             stream,
             units: Default::default(),
-            lost: [false; 2],
             pending: VecDeque::new(),
             tls: false,
+            secured: false,
             limits_hit: 0,
         }
     }
@@ -176,6 +178,11 @@ impl LdapParser {
         {
             self.tls = true;
         }
+        if let Some(LdapRequest { operation: Operation::Bind { sasl: Some(_), .. }, .. }) = &ldap.request
+            && response.result().is_some_and(|r| r.code == SUCCESS)
+        {
+            self.secured = true;
+        }
         if ldap.responses.len() < MAX_RESPONSES || last {
             ldap.responses.push(response);
         } else {
@@ -215,16 +222,13 @@ impl Parser for LdapParser {
             return Step::Switch { rest: chunk.bytes.len(), to: Some(AppProto::Tls) };
         }
         let side = chunk.direction.index();
-        if self.lost[side] {
-            if guess(chunk.bytes) == Guess::No {
-                return Step::More;
-            }
-            self.lost[side] = false;
-        }
         let mut units = std::mem::take(&mut self.units[side]);
         let mut rest = 0;
-        let understood = units.feed(chunk.bytes, cut, |message, behind| {
+        let secured = Cell::new(self.secured);
+        let search = |seen: &[u8]| if secured.get() { Guess::No } else { guess(seen) };
+        let understood = units.feed(chunk.bytes, cut, search, |message, behind| {
             self.message(message, sink);
+            secured.set(self.secured);
             rest = behind;
             !self.tls
         });
@@ -232,17 +236,15 @@ impl Parser for LdapParser {
         if self.tls && rest > 0 {
             return Step::Switch { rest, to: Some(AppProto::Tls) };
         }
-        if !understood && !self.tls {
-            // Wrapped by a security layer, or nonsense.
-            self.units[side].lose();
-            self.lost[side] = true;
+        if !understood && self.secured {
+            // Signed or sealed by the security layer that a bind agreed on.
+            return Step::Finished;
         }
         Step::More
     }
 
     fn gap(&mut self, direction: Direction, _missing: u64, _sink: &mut dyn Sink) -> Step {
         self.units[direction.index()].lose();
-        self.lost[direction.index()] = true;
         Step::More
     }
 

@@ -16,6 +16,8 @@ use wire::{Direction, IpProto};
 
 use self::state::{Bulk, State};
 pub use self::transaction::{Create, FileId, Negotiate, Share, ShareKind, Smb, Status, Times, guid_text};
+use crate::bytes::seek;
+use crate::dcerpc;
 use crate::krb5;
 use crate::ntlm;
 use crate::parser::{Chunk, Parser, Sink, Step};
@@ -56,10 +58,9 @@ fn guess(seen: &[u8]) -> Guess {
         [MESSAGE, ..] => Guess::More,
         // Two names in NetBIOS's encoding, 34 bytes each, without scopes.
         [SESSION_REQUEST, 0, 0, 0x44, 0x20, ..] => Guess::Yes,
-        [0x82, 0, 0, 0] => Guess::Yes,
         [SESSION_REQUEST, rest @ ..] if [0, 0, 0x44, 0x20].starts_with(rest) => Guess::More,
-        [0x82, rest @ ..] if [0, 0, 0].starts_with(rest) => Guess::More,
         [0x82, 0, 0, 0, rest @ ..] => guess(rest),
+        [0x82, rest @ ..] if [0, 0, 0].starts_with(rest) => Guess::More,
         _ => Guess::No,
     }
 }
@@ -70,6 +71,12 @@ fn security(token: &[u8], smb: &mut Smb) {
     if smb.ntlm.is_none() {
         smb.kerberos = krb5::service_ticket(token);
     }
+}
+
+/// Whether data that is written to a file nobody saw opened begins a PDU of DCE/RPC: the file is a named pipe then. Only
+/// the first bytes of a message are asked, which are at hand however it is cut.
+fn is_call(message: &[u8], data_at: usize) -> bool {
+    dcerpc::is_pdu(message.get(data_at..message.len().min(HEAD)).unwrap_or_default())
 }
 
 /// One direction, cut into frames.
@@ -83,7 +90,7 @@ struct Side {
     skip: bool,
     /// It carries these contents next.
     bulk: Option<Bulk>,
-    /// Not understood until a chunk begins with a frame.
+    /// Where in a frame the stream is, is not known.
     lost: bool,
 }
 
@@ -130,7 +137,7 @@ impl SmbParser {
             let known = usize::try_from(bulk.known).unwrap_or(usize::MAX).min(contents.len());
             bulk.known -= known as u64;
             self.state.files.data(bulk.id, direction, &contents[known..], sink);
-            if bulk.left == 0 {
+            if bulk.left == 0 || s.left == 0 {
                 s.bulk = None;
                 s.skip = true;
             }
@@ -142,7 +149,11 @@ impl SmbParser {
         }
         if s.held.is_empty() && now.len() == s.left {
             s.left = 0;
-            self.frame(now, sink);
+            if now.len() > MAX_FRAME && !self.is_bulk(&now[..HEAD]) {
+                self.limits_hit += 1;
+            } else {
+                self.frame(now, sink);
+            }
             return rest;
         }
         // Held up to where it can be told from contents, then whole.
@@ -170,21 +181,23 @@ impl SmbParser {
         &bytes[now.len()..]
     }
 
-    /// Takes bytes of a session header; what is behind them, or `None` if it is none.
-    fn header<'a>(&mut self, side: usize, bytes: &'a [u8]) -> Option<&'a [u8]> {
+    /// Takes bytes of a session header; what is behind them.
+    fn header<'a>(&mut self, side: usize, bytes: &'a [u8], sink: &mut dyn Sink) -> &'a [u8] {
         let s = &mut self.sides[side];
         let take = (NBSS - s.held.len()).min(bytes.len());
         s.held.extend_from_slice(&bytes[..take]);
         if let [kind, a, b, c] = s.held[..] {
-            s.held.clear();
-            s.left = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
-            s.skip = kind != MESSAGE;
-            if kind != MESSAGE && !(SESSION_REQUEST..=KEEP_ALIVE).contains(&kind) {
-                s.left = 0;
-                return None;
+            if kind == MESSAGE || (SESSION_REQUEST..=KEEP_ALIVE).contains(&kind) {
+                s.held.clear();
+                s.left = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+                s.skip = kind != MESSAGE;
+            } else {
+                sink.anomaly("malformed_data");
+                s.lost = true;
+                s.held.remove(0);
             }
         }
-        Some(&bytes[take..])
+        &bytes[take..]
     }
 }
 
@@ -192,37 +205,36 @@ impl Parser for SmbParser {
     fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
         let side = chunk.direction.index();
         let mut bytes = chunk.bytes;
-        if self.sides[side].lost {
-            if guess(bytes) == Guess::No {
+        loop {
+            let s = &mut self.sides[side];
+            if s.lost {
+                let Some(rest) = seek(&mut s.held, bytes, guess) else { return Step::More };
+                s.lost = false;
+                bytes = rest;
+                let start = std::mem::take(&mut s.held);
+                if !start.is_empty() {
+                    self.data(Chunk { bytes: &start, ..chunk }, sink);
+                }
+            } else if bytes.is_empty() {
                 return Step::More;
-            }
-            self.sides[side].lost = false;
-        }
-        while !bytes.is_empty() {
-            if self.sides[side].left > 0 {
+            } else if s.left > 0 {
                 bytes = self.take(chunk.direction, bytes, sink);
-                continue;
+            } else {
+                bytes = self.header(side, bytes, sink);
             }
-            let Some(rest) = self.header(side, bytes) else {
-                sink.anomaly("malformed_data");
-                self.sides[side].lost = true;
-                return Step::More;
-            };
-            bytes = rest;
         }
-        Step::More
     }
 
     fn gap(&mut self, direction: Direction, missing: u64, sink: &mut dyn Sink) -> Step {
         let s = &mut self.sides[direction.index()];
         let lost = usize::try_from(missing).unwrap_or(usize::MAX);
         if let Some(bulk) = &mut s.bulk
-            && lost <= bulk.left
+            && lost <= bulk.left.min(s.left)
         {
             bulk.left -= lost;
             s.left -= lost;
             self.state.files.gap(bulk.id, direction, missing, sink);
-            if bulk.left == 0 {
+            if bulk.left == 0 || s.left == 0 {
                 s.bulk = None;
                 s.skip = true;
             }

@@ -69,7 +69,7 @@ impl Pipes {
         let Some(pipe) = self.find(id) else { return false };
         let mut hits = 0;
         let mut units = std::mem::take(&mut pipe.units[0]);
-        let understood = units.feed(bytes, dcerpc::cut, |bytes, _| {
+        units.feed(bytes, dcerpc::cut, dcerpc::guess, |bytes, _| {
             if let Some(pdu) = Pdu::parse(bytes)
                 .filter(|pdu| pdu.kind == AUTH3 || sender(pdu.kind) == Some(Direction::ToServer))
             {
@@ -77,12 +77,9 @@ impl Pipes {
             }
             true
         });
-        if !understood {
-            units.lose();
-        }
         pipe.units[0] = units;
         self.limits_hit += hits;
-        understood
+        true
     }
 
     /// The server answered the message that wrote a call; what it says may be still to come. Whether one was found.
@@ -103,15 +100,12 @@ impl Pipes {
     pub fn read(&mut self, id: FileId, bytes: &[u8], sink: &mut dyn Sink) {
         let Some(pipe) = self.find(id) else { return };
         let mut units = std::mem::take(&mut pipe.units[1]);
-        let understood = units.feed(bytes, dcerpc::cut, |bytes, _| {
+        units.feed(bytes, dcerpc::cut, dcerpc::guess, |bytes, _| {
             if let Some(pdu) = Pdu::parse(bytes).filter(|pdu| sender(pdu.kind) == Some(Direction::ToClient)) {
                 pipe.response(&pdu, sink);
             }
             true
         });
-        if !understood {
-            units.lose();
-        }
         pipe.units[1] = units;
     }
 

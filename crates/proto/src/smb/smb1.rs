@@ -152,12 +152,16 @@ impl<'a> Message<'a> {
 /// Whether the message that begins so carries contents of a file that need not be held together.
 pub(super) fn is_bulk(state: &mut State, bytes: &[u8]) -> bool {
     let Some(m) = Message::parse(bytes) else { return false };
-    let id = match (m.command, m.flags & FLAG_RESPONSE != 0) {
-        (WRITE_ANDX, false) => m.word(2).map(FileId::One),
-        (READ_ANDX, true) => state.peek_read(m.key).map(|read| read.id),
-        _ => None,
+    let (id, at) = match (m.command, m.flags & FLAG_RESPONSE != 0) {
+        (WRITE_ANDX, false) => (m.word(2).map(FileId::One), m.word(11)),
+        (READ_ANDX, true) => (state.peek_read(m.key).map(|read| read.id), m.word(6)),
+        _ => return false,
     };
-    id.is_some_and(|id| !state.is_pipe(id, m.tree.into()))
+    let (Some(id), Some(at)) = (id, at.map(usize::from).filter(|&at| at <= bytes.len())) else {
+        return false;
+    };
+    let call = m.command == WRITE_ANDX && super::is_call(bytes, at);
+    !state.is_pipe(id, m.tree.into()) && (!call || state.files.name(id).is_some())
 }
 
 /// Reads a message. If it is cut short in the contents of a file, says what is to come.
@@ -230,8 +234,9 @@ fn request(state: &mut State, m: &Message<'_>, sink: &mut dyn Sink) -> Option<Bu
             let offset = u64::from(le32(m.words, 6)?) | u64::from(le32(m.words, 24).unwrap_or(0)) << 32;
             let (data, length) = m.contents(10, 9, 11)?;
             let whole = &data[..data.len().min(length)];
-            let plain = state.files.name(id).is_some() && !state.is_pipe(id, m.tree.into());
-            if !plain && state.piped(id, m.key, whole, &smb, sink) || state.is_pipe(id, m.tree.into()) {
+            let call = super::is_call(m.bytes, m.word(11)?.into()) && state.files.name(id).is_none();
+            let pipe = state.is_pipe(id, m.tree.into());
+            if (call || pipe) && state.piped(id, m.key, whole, &smb, sink) || pipe {
                 return None;
             }
             return state.contents(id, Direction::ToServer, offset, data, length, smb, sink);

@@ -91,12 +91,17 @@ pub(super) fn is_bulk(state: &mut State, bytes: &[u8]) -> bool {
     let Some(header) = Header::parse(bytes).filter(|h| h.next == 0 && bytes.len() >= HEADER + 48) else {
         return false;
     };
-    let id = match (header.command, header.is_response()) {
-        (WRITE, false) => file_id(bytes, HEADER + 16),
-        (READ, true) => state.peek_read(header.key()).map(|read| read.id),
-        _ => None,
+    let (id, at) = match (header.command, header.is_response()) {
+        (WRITE, false) => (file_id(bytes, HEADER + 16), le16(bytes, HEADER + 2).map(usize::from)),
+        (READ, true) => (
+            state.peek_read(header.key()).map(|read| read.id),
+            bytes.get(HEADER + 2).copied().map(usize::from),
+        ),
+        _ => return false,
     };
-    id.is_some_and(|id| !state.is_pipe(id, header.tree))
+    let (Some(id), Some(at)) = (id, at.filter(|&at| at <= bytes.len())) else { return false };
+    let call = header.command == WRITE && super::is_call(bytes, at);
+    !state.is_pipe(id, header.tree) && (!call || state.files.name(id).is_some())
 }
 
 /// Reads the messages of a frame. If the last is cut short in the contents of a file, says what is to come.
@@ -208,8 +213,8 @@ fn write(state: &mut State, header: &Header, bytes: &[u8], sink: &mut dyn Sink) 
     let data = bytes.get(at..).unwrap_or_default();
     let smb = header.smb();
     let whole = &data[..data.len().min(length)];
-    let plain = state.files.name(id).is_some() && !state.is_pipe(id, header.tree);
-    if !plain && state.piped(id, header.key(), whole, &smb, sink) {
+    let call = super::is_call(bytes, at) && state.files.name(id).is_none();
+    if (call || state.is_pipe(id, header.tree)) && state.piped(id, header.key(), whole, &smb, sink) {
         return None;
     }
     // A compound that opens a file and writes to it: which, only the answer says.
