@@ -235,7 +235,8 @@ impl Datagram {
         let interface = Interface { context: 0, uuid: uuid(&head[24..], little)?, version, ack: None };
         Some(Datagram {
             kind: head[1],
-            activity: uuid(&head[40..], little)?,
+            // Whatever the sender says of its byte order, as Suricata reads it: the identifier means nothing else.
+            activity: uuid(&head[40..], true)?,
             interface,
             seqnum: u32_at(head, 64, little)?,
             opnum: u16_at(head, 68, little)?,
