@@ -3,6 +3,7 @@
 use memchr::memmem;
 
 use crate::bytes::{self, le16, le32};
+use crate::parser::{Sink, complete};
 
 /// How every message begins.
 const SIGNATURE: &[u8; 8] = b"NTLMSSP\0";
@@ -91,6 +92,21 @@ pub fn parse(message: &[u8]) -> Option<Ntlm> {
     };
     let response_version = response_version.map(|len| if len > V1_RESPONSE { 2 } else { 1 });
     Some(Ntlm { step, domain, user, host, version, response_version })
+}
+
+/// Who logged in last on a flow: clients log in anew for every pipe and every context, as the same person.
+#[derive(Debug, Default)]
+pub(crate) struct Who(Option<Ntlm>);
+
+impl Who {
+    /// Tells who logs in with the message that `carrier` holds, if there is one and it is somebody else.
+    pub fn told(&mut self, carrier: &[u8], sink: &mut dyn Sink) {
+        let message = find(carrier).filter(|n| n.step == Step::Authenticate);
+        if message.is_some() && message != self.0 {
+            self.0.clone_from(&message);
+            message.into_iter().for_each(|ntlm| complete(ntlm.into(), sink));
+        }
+    }
 }
 
 fn version(raw: &[u8]) -> Option<Version> {

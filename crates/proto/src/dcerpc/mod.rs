@@ -16,7 +16,7 @@ use self::pdu::{Datagram, HEADER, RESPONSE};
 pub use self::pdu::{Interface, type_name, uuid_text};
 use crate::bytes::{Cut, Units};
 use crate::ntlm;
-use crate::parser::{Chunk, Parser, Sink, Step, complete};
+use crate::parser::{Chunk, Parser, Sink, Step};
 use crate::registry::{AppProto, Guess, Opening, Protocol};
 use crate::transaction::{Transaction, opened};
 
@@ -93,15 +93,14 @@ pub struct DcerpcStream {
     pending: VecDeque<Box<Dcerpc>>,
     /// The call whose answer is being received.
     answered: Option<Box<Dcerpc>>,
+    who: ntlm::Who,
     limits_hit: u32,
 }
 
 impl DcerpcStream {
     fn pdu(&mut self, bytes: &[u8], sink: &mut dyn Sink) {
         let Some(pdu) = Pdu::parse(bytes) else { return };
-        if let Some(ntlm) = pdu.auth().and_then(ntlm::find).filter(|n| n.step == ntlm::Step::Authenticate) {
-            complete(ntlm.into(), sink);
-        }
+        self.who.told(pdu.auth().unwrap_or_default(), sink);
         match sender(pdu.kind) {
             Some(Direction::ToServer) => self.request(&pdu, sink),
             Some(Direction::ToClient) => self.response(&pdu, sink),

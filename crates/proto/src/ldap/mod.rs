@@ -118,6 +118,7 @@ pub struct LdapParser {
     tls: bool,
     /// A bind with SASL succeeded: a security layer may follow.
     secured: bool,
+    who: ntlm::Who,
     limits_hit: u32,
 }
 
@@ -129,6 +130,7 @@ impl LdapParser {
             pending: VecDeque::new(),
             tls: false,
             secured: false,
+            who: ntlm::Who::default(),
             limits_hit: 0,
         }
     }
@@ -142,10 +144,8 @@ impl LdapParser {
     }
 
     fn request(&mut self, request: LdapRequest, sink: &mut dyn Sink) {
-        if let Operation::Bind { sasl: Some((_, credentials)), .. } = &request.operation
-            && let Some(ntlm) = ntlm::find(credentials).filter(|n| n.step == ntlm::Step::Authenticate)
-        {
-            complete(ntlm.into(), sink);
+        if let Operation::Bind { sasl: Some((_, credentials)), .. } = &request.operation {
+            self.who.told(credentials, sink);
         }
         let answered = request.operation.is_answered();
         let ldap = Ldap { request: Some(request), ..Ldap::default() };

@@ -9,7 +9,7 @@ use wire::Direction;
 
 use crate::dcerpc::{self, AUTH3, Bound, Dcerpc, Pdu, REQUEST, sender};
 use crate::ntlm;
-use crate::parser::{Sink, complete};
+use crate::parser::Sink;
 use crate::transaction::{Transaction, opened};
 
 /// Pipes that are followed at once; the one opened first is let go.
@@ -31,6 +31,7 @@ struct Pipe {
 #[derive(Debug, Default)]
 pub(super) struct Pipes {
     open: VecDeque<Pipe>,
+    who: ntlm::Who,
     pub limits_hit: u32,
 }
 
@@ -66,13 +67,15 @@ impl Pipes {
             let (units, bound, calls) = (Default::default(), Bound::default(), VecDeque::new());
             self.open.push_back(Pipe { id, units, bound, calls });
         }
-        let Some(pipe) = self.find(id) else { return false };
+        let Some(at) = self.open.iter().rposition(|pipe| pipe.id == id) else { return false };
+        let (pipe, who) = (&mut self.open[at], &mut self.who);
         let mut hits = 0;
         let mut units = std::mem::take(&mut pipe.units[0]);
         units.feed(bytes, dcerpc::cut, dcerpc::guess, |bytes, _| {
             if let Some(pdu) = Pdu::parse(bytes)
                 .filter(|pdu| pdu.kind == AUTH3 || sender(pdu.kind) == Some(Direction::ToServer))
             {
+                who.told(pdu.auth().unwrap_or_default(), sink);
                 hits += pipe.request(&pdu, key, &mut make, sink);
             }
             true
@@ -141,9 +144,6 @@ impl Pipe {
         make: &mut impl FnMut() -> Smb,
         sink: &mut dyn Sink,
     ) -> u32 {
-        if let Some(ntlm) = pdu.auth().and_then(ntlm::find).filter(|n| n.step == ntlm::Step::Authenticate) {
-            complete(ntlm.into(), sink);
-        }
         if pdu.kind == REQUEST && !pdu.is_first() {
             let of = self.calls.iter_mut().rev().filter_map(|(_, smb)| smb.dcerpc.as_mut());
             if let Some(call) = { of }.find(|c| c.call_id == pdu.call_id && c.request == Some(REQUEST)) {

@@ -236,7 +236,8 @@ fn request(state: &mut State, m: &Message<'_>, sink: &mut dyn Sink) -> Option<Bu
             let whole = &data[..data.len().min(length)];
             let call = super::is_call(m.bytes, m.word(11)?.into()) && state.files.name(id).is_none();
             let pipe = state.is_pipe(id, m.tree.into());
-            if (call || pipe) && state.piped(id, m.key, whole, &smb, sink) || pipe {
+            let told = (call || pipe) && state.piped(id, m.key, whole, &smb, sink);
+            if told || pipe {
                 return None;
             }
             return state.contents(id, Direction::ToServer, offset, data, length, smb, sink);
