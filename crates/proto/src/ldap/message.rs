@@ -330,6 +330,11 @@ fn bind(fields: &mut &[u8]) -> Option<Operation> {
             let token = ber::expect(&mut parts, OCTETS).unwrap_or_default();
             sasl = Some((mechanism, token[..token.len().min(MAX_CREDENTIALS)].to_vec()));
         }
+        // Microsoft's own: Sicily, which is NTLM (MS-ADTS section 5.1.1.1.3).
+        0x8a | 0x8b => {
+            let token = credentials.body;
+            sasl = Some(("sicily".to_owned(), token[..token.len().min(MAX_CREDENTIALS)].to_vec()));
+        }
         _ => {}
     }
     Some(Operation::Bind { version, name, password, sasl })

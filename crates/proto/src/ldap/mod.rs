@@ -24,6 +24,8 @@ const MAX_MESSAGE: usize = 256 * 1024;
 const MAX_PENDING: usize = 128;
 /// Responses kept of one request; the others are counted.
 const MAX_RESPONSES: usize = 64;
+/// Bytes of messages whose contents wait on a flow: requests beyond them push out the oldest, responses are counted.
+const MAX_KEPT: usize = 1024 * 1024;
 /// The operation that begins TLS (RFC 4511 section 4.14.1).
 const START_TLS: &str = "1.3.6.1.4.1.1466.20037";
 /// Result codes.
@@ -113,7 +115,10 @@ fn cut(seen: &[u8]) -> Cut {
 pub struct LdapParser {
     stream: bool,
     units: [Units; 2],
-    pending: VecDeque<Box<Ldap>>,
+    /// With the bytes of each one's messages.
+    pending: VecDeque<(usize, Box<Ldap>)>,
+    /// Their sum.
+    kept: usize,
     /// The server agreed to TLS.
     tls: bool,
     /// A bind with SASL succeeded: a security layer may follow.
@@ -128,6 +133,7 @@ impl LdapParser {
             stream,
             units: Default::default(),
             pending: VecDeque::new(),
+            kept: 0,
             tls: false,
             secured: false,
             who: ntlm::Who::default(),
@@ -137,13 +143,13 @@ impl LdapParser {
 
     fn message(&mut self, bytes: &[u8], sink: &mut dyn Sink) {
         match message::parse(bytes) {
-            Some(message::Message::Request(request)) => self.request(request, sink),
-            Some(message::Message::Response(response)) => self.response(response, sink),
+            Some(message::Message::Request(request)) => self.request(request, bytes.len(), sink),
+            Some(message::Message::Response(response)) => self.response(response, bytes.len(), sink),
             None => sink.anomaly("invalid_data"),
         }
     }
 
-    fn request(&mut self, request: LdapRequest, sink: &mut dyn Sink) {
+    fn request(&mut self, request: LdapRequest, size: usize, sink: &mut dyn Sink) {
         if let Operation::Bind { sasl: Some((_, credentials)), .. } = &request.operation {
             self.who.told(credentials, sink);
         }
@@ -152,26 +158,27 @@ impl LdapParser {
         if !answered {
             return complete(ldap.into(), sink);
         }
-        if self.pending.len() >= MAX_PENDING
-            && let Some(oldest) = self.pending.pop_front()
-        {
+        while self.pending.len() >= MAX_PENDING || self.kept + size > MAX_KEPT {
+            let Some((bytes, oldest)) = self.pending.pop_front() else { break };
+            self.kept -= bytes;
             self.limits_hit += 1;
             log(oldest, sink);
         }
         if let Transaction::Ldap(ldap) = opened(ldap, sink) {
-            self.pending.push_back(ldap);
+            self.kept += size;
+            self.pending.push_back((size, ldap));
         }
     }
 
-    fn response(&mut self, response: LdapResponse, sink: &mut dyn Sink) {
+    fn response(&mut self, response: LdapResponse, size: usize, sink: &mut dyn Sink) {
         let of = |l: &Ldap| l.request.as_ref().is_some_and(|r| r.message_id == response.message_id);
-        let Some(at) = self.pending.iter().position(|l| of(l)) else {
+        let Some(at) = self.pending.iter().position(|(_, l)| of(l)) else {
             sink.anomaly("request_not_found");
             let ldap = Ldap { responses: vec![response], ..Ldap::default() };
             return complete(ldap.into(), sink);
         };
         let last = response.is_last();
-        let ldap = &mut self.pending[at];
+        let (bytes, ldap) = &mut self.pending[at];
         if let Some(LdapRequest { operation: Operation::Extended { name, .. }, .. }) = &ldap.request
             && name == START_TLS
             && response.result().is_some_and(|r| r.code == SUCCESS)
@@ -183,13 +190,16 @@ impl LdapParser {
         {
             self.secured = true;
         }
-        if ldap.responses.len() < MAX_RESPONSES || last {
+        if last || (ldap.responses.len() < MAX_RESPONSES && self.kept + size <= MAX_KEPT) {
             ldap.responses.push(response);
+            *bytes += size;
+            self.kept += size;
         } else {
             ldap.more_responses += 1;
             self.limits_hit += 1;
         }
-        if last && let Some(ldap) = self.pending.remove(at) {
+        if last && let Some((bytes, ldap)) = self.pending.remove(at) {
+            self.kept -= bytes;
             log(ldap, sink);
         }
     }
@@ -249,7 +259,7 @@ impl Parser for LdapParser {
     }
 
     fn close(&mut self, sink: &mut dyn Sink) {
-        for ldap in self.pending.drain(..) {
+        for (_, ldap) in self.pending.drain(..) {
             log(ldap, sink);
         }
     }

@@ -50,12 +50,9 @@ fn conversation() -> Turns {
 }
 
 fn logins(log: &Log) -> Vec<(&str, &str, Outcome)> {
-    let login = |t| if let &Transaction::Login(ref l) = t { Some(l) } else { None };
-    let told = |l: &'_ Login| l.secret.is_some() && l.user.is_some();
     log.logged
         .iter()
-        .filter_map(login)
-        .filter(|l| told(l))
+        .filter_map(|t| if let Transaction::Login(l) = t { Some(l) } else { None })
         .map(|l| (l.user.as_deref().unwrap(), l.secret.as_ref().unwrap().reveal(), l.outcome))
         .collect()
 }
@@ -110,6 +107,17 @@ fn an_endless_search_is_bounded() {
     let (log, _) = talk(&vec![(ToServer, search(3)), (ToClient, entry(3).repeat(5000))], usize::MAX);
     let [Transaction::Ldap(ldap)] = &log.logged[..] else { panic!("{:?}", log.logged.len()) };
     assert_eq!((ldap.responses.len(), ldap.more_responses), (MAX_RESPONSES, 5000 - MAX_RESPONSES as u32));
+}
+
+#[test]
+fn large_answers_to_many_requests_are_bounded() {
+    let value = "x".repeat(60_000);
+    let attribute = tlv(0x30, [tlv(4, "cn"), tlv(0x31, tlv(4, &value))].concat());
+    let large = message(3, 0x64, &[tlv(4, "cn=alice,dc=x"), tlv(0x30, attribute)].concat());
+    let (log, _) = talk(&vec![(ToServer, search(3)), (ToClient, large.repeat(60))], usize::MAX);
+    let [Transaction::Ldap(ldap)] = &log.logged[..] else { panic!("{:?}", log.logged.len()) };
+    assert_eq!(ldap.responses.len() + ldap.more_responses as usize, 60);
+    assert!(ldap.responses.len() * value.len() <= MAX_KEPT);
 }
 
 #[test]

@@ -76,9 +76,9 @@ impl Files {
         let handle = self.handles;
         let mut handles = 0;
         let Some(file) = self.find(id) else { return 0 };
-        let (name, size) = (file.name.clone(), file.size);
         let slot = &mut file.transfers[direction.index()];
         if slot.is_none() {
+            let (name, size) = (file.name.clone(), file.size);
             handles = 1;
             let named = (!name.is_empty()).then_some(name.as_str());
             let size = size.filter(|_| direction == Direction::ToClient);

@@ -166,11 +166,12 @@ impl SmbParser {
             let frame = std::mem::take(&mut s.held);
             self.frame(&frame, sink);
         } else if held == HEAD {
-            let head = std::mem::take(&mut self.sides[side].held);
+            let mut head = std::mem::take(&mut self.sides[side].held);
             if self.is_bulk(&head) {
                 let bulk = self.frame(&head, sink);
-                self.sides[side].skip = bulk.is_none();
-                self.sides[side].bulk = bulk;
+                head.clear();
+                self.sides[side] =
+                    Side { held: head, left: total - held, skip: bulk.is_none(), bulk, lost: false };
             } else if matches!(head[0], 0xfc | 0xfd) || total > MAX_FRAME {
                 self.limits_hit += u32::from(total > MAX_FRAME);
                 self.sides[side].skip = true;

@@ -13,7 +13,7 @@ use crate::parser::Sink;
 use crate::transaction::{Transaction, opened};
 
 /// Pipes that are followed at once; the one opened first is let go.
-const MAX_PIPES: usize = 64;
+const MAX_PIPES: usize = 32;
 /// Calls of a pipe that wait for their answer; the oldest is logged without.
 const MAX_CALLS: usize = 64;
 

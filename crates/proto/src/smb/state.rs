@@ -147,10 +147,10 @@ impl State {
         of: Smb,
         sink: &mut dyn Sink,
     ) -> Option<Bulk> {
-        let share = self.trees.get(of.tree_id).cloned();
-        let (count, dialect) = (&mut self.count, &self.dialect);
+        let (count, dialect, trees) = (&mut self.count, &self.dialect, &self.trees);
         let make = || {
             *count += 1;
+            let share = trees.get(of.tree_id).cloned();
             Smb { id: *count, dialect: dialect.clone(), share, file_id: Some(id), ..of }
         };
         let mut known = self.files.at(id, direction, offset, make, sink);
