@@ -53,7 +53,6 @@ pub(crate) fn guess(seen: &[u8]) -> Guess {
     let possible = fits(0, |b| b == 5)
         && fits(1, |b| b <= 1)
         && fits(2, |b| matches!(b, 0 | 2 | 3 | 11..=16))
-        && fits(3, |b| b & 0x48 == 0 || b & 0x3f != 0)
         && fits(4, |b| matches!(b, 0 | 0x10))
         && fits(5, |b| b <= 3)
         && fits(6, |b| b == 0)

@@ -16,7 +16,7 @@ use wire::{Direction, IpProto};
 
 use self::state::{Bulk, State};
 pub use self::transaction::{Create, FileId, Negotiate, Share, ShareKind, Smb, Status, Times, guid_text};
-use crate::bytes::seek;
+use crate::bytes::{le64, seek};
 use crate::dcerpc;
 use crate::krb5;
 use crate::ntlm;
@@ -31,6 +31,9 @@ const HEAD: usize = 128;
 const MAX_NAME: usize = 1024;
 /// Bytes of NetBIOS's session header.
 const NBSS: usize = 4;
+/// First byte of an encrypted frame (MS-SMB2 section 2.2.41) and of a compressed one (section 2.2.42).
+const SEALED: u8 = 0xfd;
+const COMPRESSED: u8 = 0xfc;
 /// NetBIOS session packets: a message, and the last of those that open and keep a session.
 const MESSAGE: u8 = 0;
 const SESSION_REQUEST: u8 = 0x81;
@@ -99,6 +102,7 @@ struct Side {
 pub struct SmbParser {
     sides: [Side; 2],
     state: State,
+    told_sealed: bool,
     limits_hit: u32,
 }
 
@@ -108,13 +112,23 @@ impl SmbParser {
         match bytes.first() {
             Some(0xff) => smb1::message(&mut self.state, bytes, sink),
             Some(0xfe) => smb2::messages(&mut self.state, bytes, sink),
-            // Encrypted, or compressed.
-            Some(0xfd | 0xfc) => None,
+            Some(&SEALED) => self.sealed(bytes, sink),
+            Some(&COMPRESSED) => None,
             _ => {
                 sink.anomaly("malformed_data");
                 None
             }
         }
+    }
+
+    /// From here on the session is encrypted: told once, and passed over.
+    fn sealed(&mut self, bytes: &[u8], sink: &mut dyn Sink) -> Option<Bulk> {
+        if !self.told_sealed {
+            self.told_sealed = true;
+            let session_id = le64(bytes, 44).unwrap_or(0);
+            self.state.alone(Smb { version: 2, command: SEALED, session_id, ..Smb::default() }, sink);
+        }
+        None
     }
 
     fn is_bulk(&mut self, bytes: &[u8]) -> bool {
@@ -149,7 +163,8 @@ impl SmbParser {
         }
         if s.held.is_empty() && now.len() == s.left {
             s.left = 0;
-            if now.len() > MAX_FRAME && !self.is_bulk(&now[..HEAD]) {
+            if now.len() > MAX_FRAME && !matches!(now[0], SEALED | COMPRESSED) && !self.is_bulk(&now[..HEAD])
+            {
                 self.limits_hit += 1;
             } else {
                 self.frame(now, sink);
@@ -172,8 +187,14 @@ impl SmbParser {
                 head.clear();
                 self.sides[side] =
                     Side { held: head, left: total - held, skip: bulk.is_none(), bulk, lost: false };
-            } else if matches!(head[0], 0xfc | 0xfd) || total > MAX_FRAME {
-                self.limits_hit += u32::from(total > MAX_FRAME);
+            } else if matches!(head[0], SEALED | COMPRESSED) || total > MAX_FRAME {
+                match head[0] {
+                    SEALED => {
+                        self.sealed(&head, sink);
+                    }
+                    COMPRESSED => {}
+                    _ => self.limits_hit += 1,
+                }
                 self.sides[side].skip = true;
             } else {
                 self.sides[side].held = head;

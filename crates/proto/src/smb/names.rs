@@ -2,6 +2,9 @@
 
 /// A command's name in events.
 pub(super) fn command_name(version: u8, command: u8) -> String {
+    if (version, command) == (2, super::SEALED) {
+        return "SMB3_ENCRYPTED".to_owned();
+    }
     let name = if version == 1 { command1(command) } else { command2(command) };
     name.map_or_else(|| command.to_string(), |name| format!("SMB{version}_COMMAND_{name}"))
 }

@@ -316,9 +316,11 @@ fn what_is_encrypted_is_passed_over() {
     let mut turns = negotiation();
     let sealed = [&b"\xfdSMB"[..], &[7; 5000]].concat();
     turns.push((ToServer, nbss(&sealed)));
+    turns.push((ToClient, nbss(&sealed)));
     turns.extend(tree_connect(9, r"\\srv\later", 1));
     in_any_pieces(AppProto::Smb, &turns, |log| {
         assert_eq!(smbs(log).last().unwrap().share.as_ref().unwrap().name, r"\\srv\later");
+        assert_eq!(smbs(log).iter().filter(|s| s.command_name() == "SMB3_ENCRYPTED").count(), 1);
         assert!(log.anomalies.is_empty());
     });
 }
