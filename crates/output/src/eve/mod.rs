@@ -170,3 +170,5 @@ fn community_id(src: IpAddr, dst: IpAddr, src_port: u16, dst_port: u16, proto: u
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod windows_tests;
