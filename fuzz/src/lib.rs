@@ -9,7 +9,7 @@ use flow::{
     FlowTuple, HostPolicies, OverlapPolicy, Segment, StreamEvent, StreamOptions, Streams, TcpConnection,
 };
 use intel::Loader;
-use proto::{AppLayer, Chunk, Sink, Transaction};
+use proto::{AppLayer, AppProto, Chunk, Sink, Transaction};
 use wire::{Decoded, Direction, Endpoint, IpProto, LinkType, Nanos, TcpFlags, TcpHeader, Vlans};
 
 /// Takes any bytes, panics if a promise is broken.
@@ -22,6 +22,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("reassembly", reassembly),
     ("overlaps", overlaps),
     ("stream", stream),
+    ("announced", announced),
     ("datagram", datagram),
     ("datagrams", datagrams),
     ("indicators", indicators),
@@ -220,25 +221,47 @@ pub fn stream(data: &[u8]) {
 
 fn talk(data: &[u8], step: usize) -> Log {
     let mut log = Log::default();
-    let Some((&pick, mut rest)) = data.split_first() else { return log };
+    let Some((&pick, rest)) = data.split_first() else { return log };
     let flow = tuple(IpProto::TCP, PORTS[usize::from(pick) % PORTS.len()]);
-    let mut layer = AppLayer::new(&flow);
+    turns(AppLayer::new(&flow), &flow, rest, step, &mut log);
+    log
+}
+
+/// A conversation whose protocol is known beforehand, so that its parser meets what no probe would let pass: the first
+/// byte picks the protocol, turns as in [`stream`].
+pub fn announced(data: &[u8]) {
+    const PROTOCOLS: [AppProto; 5] =
+        [AppProto::Smb, AppProto::Dcerpc, AppProto::Krb5, AppProto::Ldap, AppProto::Rdp];
+    let Some((&pick, rest)) = data.split_first() else { return };
+    let flow = tuple(IpProto::TCP, PORTS[3]);
+    let run = |step| {
+        let (mut layer, mut log) = (AppLayer::new(&flow), Log::default());
+        layer.announced(&flow, PROTOCOLS[usize::from(pick) % PROTOCOLS.len()], None);
+        turns(layer, &flow, rest, step, &mut log);
+        log
+    };
+    let whole = run(usize::MAX);
+    for step in [1, 7] {
+        assert_eq!(run(step).logged, whole.logged, "in pieces of {step}");
+    }
+}
+
+fn turns(mut layer: AppLayer, flow: &FlowTuple, mut rest: &[u8], step: usize, log: &mut Log) {
     while let Some((head, tail)) = rest.split_first_chunk::<2>() {
         let direction = if head[0] & 1 == 0 { Direction::ToServer } else { Direction::ToClient };
         if head[1] == 255 {
-            layer.gap(&flow, direction, 10, &mut log);
+            layer.gap(flow, direction, 10, log);
             rest = tail;
             continue;
         }
         let (bytes, tail) = tail.split_at(usize::from(head[1]).min(tail.len()));
         rest = tail;
         for piece in bytes.chunks(step.min(bytes.len().max(1))) {
-            layer.data(&flow, Chunk { direction, bytes: piece, time: Nanos(0) }, &mut log);
+            layer.data(flow, Chunk { direction, bytes: piece, time: Nanos(0) }, log);
         }
     }
-    layer.close(&mut log);
+    layer.close(log);
     assert_eq!(log.inspected, log.logged.len(), "inspected and never logged");
-    log
 }
 
 /// A UDP payload; the first byte picks the port.

@@ -112,6 +112,16 @@ impl Value {
     }
 }
 
+#[cfg(test)]
+impl Value {
+    /// As others read it.
+    pub(crate) fn reread(&self) -> serde_json::Value {
+        let mut text = Vec::new();
+        self.write(&mut text);
+        serde_json::from_slice(&text).unwrap()
+    }
+}
+
 /// A string in quotes (RFC 8259 section 7): what must be escaped is, the rest goes in whole runs.
 fn write_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
-use wire::{Endpoint, Nanos, Vlans};
+use wire::Nanos;
 
 use super::*;
+use crate::testing::tuple;
 use crate::transaction::Transaction;
 
 #[derive(Debug, Default)]
@@ -17,18 +18,6 @@ impl Sink for Log {
 
     fn log(&mut self, transaction: Transaction) {
         self.logged.push(transaction);
-    }
-}
-
-fn tuple(proto: IpProto, server_port: u16) -> FlowTuple {
-    let end = |ip: &str, port| Endpoint { ip: ip.parse().unwrap(), port };
-    FlowTuple {
-        id: 1,
-        client: end("10.0.0.1", 40000),
-        server: end("10.0.0.2", server_port),
-        proto,
-        vlans: Vlans::default(),
-        start: Nanos(0),
     }
 }
 

@@ -7,30 +7,46 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod ber;
+mod bytes;
 mod cursor;
+pub mod dcerpc;
 pub mod dns;
 mod dtls;
 pub mod http1;
 pub mod ike;
+pub mod krb5;
+pub mod ldap;
 mod login;
+pub mod ntlm;
 mod openvpn;
 mod parser;
 pub mod quic;
+pub mod rdp;
 mod registry;
+pub mod smb;
 pub mod ssh;
 pub mod stun;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 mod transaction;
 mod wireguard;
 
 pub use app::AppLayer;
+pub use dcerpc::Dcerpc;
 pub use dns::Dns;
 pub use http1::Http;
 pub use ike::Ike;
+pub use krb5::Krb5;
+pub use ldap::Ldap;
 pub use login::{Login, Outcome, Secret};
+pub use ntlm::Ntlm;
 pub use parser::{Chunk, Expectation, FileEvent, Parser, Sink, Step};
 pub use quic::Quic;
+pub use rdp::Rdp;
 pub use registry::{AppProto, usual};
+pub use smb::Smb;
 pub use ssh::Ssh;
 pub use stun::Stun;
 pub use tls::{Dtls, Tls};

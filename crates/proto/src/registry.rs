@@ -7,7 +7,7 @@ use flow::FlowTuple;
 use wire::{Direction, IpProto};
 
 use crate::parser::Parser;
-use crate::{dns, dtls, http1, ike, openvpn, quic, ssh, stun, tls, wireguard};
+use crate::{dcerpc, dns, dtls, http1, ike, krb5, ldap, openvpn, quic, rdp, smb, ssh, stun, tls, wireguard};
 
 macro_rules! app_protos {
     ($($variant:ident => $name:literal, $doc:literal;)*) => {
@@ -168,6 +168,14 @@ pub(crate) static PROTOCOLS: &[&Protocol] = &[
     &wireguard::PROTOCOL,
     &openvpn::DATAGRAM,
     &openvpn::STREAM,
+    &smb::PROTOCOL,
+    &dcerpc::STREAM,
+    &dcerpc::DATAGRAM,
+    &krb5::STREAM,
+    &krb5::DATAGRAM,
+    &ldap::STREAM,
+    &ldap::DATAGRAM,
+    &rdp::PROTOCOL,
     &dns::DATAGRAM,
 ];
 

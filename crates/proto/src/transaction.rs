@@ -2,11 +2,18 @@
 
 use wire::Direction;
 
+use crate::dcerpc::Dcerpc;
 use crate::dns::Dns;
 use crate::http1::Http;
 use crate::ike::Ike;
+use crate::krb5::Krb5;
+use crate::ldap::Ldap;
 use crate::login::Login;
+use crate::ntlm::Ntlm;
+use crate::parser::Sink;
 use crate::quic::Quic;
+use crate::rdp::Rdp;
+use crate::smb::Smb;
 use crate::ssh::Ssh;
 use crate::stun::Stun;
 use crate::tls::{Dtls, Tls};
@@ -34,12 +41,18 @@ macro_rules! transactions {
 }
 
 transactions! {
+    Dcerpc => "dcerpc", "A DCE/RPC call with its answer.";
     Dns => "dns", "A DNS query or response message.";
     Dtls => "dtls", "A DTLS handshake.";
     Http => "http", "An HTTP/1 request with its response, if one came.";
     Ike => "ike", "An IKE message.";
+    Krb5 => "krb5", "A Kerberos message.";
+    Ldap => "ldap", "An LDAP operation with its responses.";
     Login => "login", "Somebody tried to log in, with a secret in clear text.";
+    Ntlm => "ntlm", "Somebody logs in with NTLM in a protocol whose own event does not tell of it.";
     Quic => "quic", "A packet of a QUIC handshake.";
+    Rdp => "rdp", "A step of a Remote Desktop connection.";
+    Smb => "smb", "An SMB request with its response, or a file's transfer.";
     Ssh => "ssh", "The beginning of an SSH connection.";
     Stun => "stun", "A STUN or TURN answer, or a request without one.";
     Tls => "tls", "A TLS handshake.";
@@ -54,7 +67,16 @@ impl Transaction {
             Transaction::Ike(ike) if ike.response => Direction::ToClient,
             Transaction::Quic(quic) if quic.response => Direction::ToClient,
             Transaction::Stun(stun) if stun.response => Direction::ToClient,
+            Transaction::Krb5(krb5) if krb5.is_answer() => Direction::ToClient,
+            Transaction::Rdp(rdp) => rdp.direction(),
             _ => Direction::ToServer,
         }
     }
+}
+
+/// Inspects a transaction whose answer is still to come, and gives it back.
+pub(crate) fn opened(of: impl Into<Transaction>, sink: &mut dyn Sink) -> Transaction {
+    let transaction = of.into();
+    sink.inspect(&transaction);
+    transaction
 }

@@ -2,14 +2,20 @@
 
 mod alert;
 mod anomaly;
+mod dcerpc;
 mod dns;
 mod flow;
 mod http;
 mod ike;
 mod isolation;
+mod krb5;
+mod ldap;
 mod login;
 mod netflow;
+mod ntlm;
 mod quic;
+mod rdp;
+mod smb;
 mod ssh;
 mod stats;
 mod stun;
@@ -97,6 +103,7 @@ pub(crate) fn incident_line(stamp: &Stamp, incident: &Incident, state: &'static 
 
 fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
     match transaction {
+        Transaction::Dcerpc(call) => dcerpc::body(call),
         Transaction::Dns(dns) => dns::body(dns, tx_id),
         Transaction::Dtls(dtls) => tls::body(&dtls.0),
         Transaction::Http(http) => http::body(http),
@@ -105,6 +112,11 @@ fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
         Transaction::Quic(quic) => quic::body(quic),
         Transaction::Ssh(ssh) => ssh::body(ssh),
         Transaction::Stun(stun) => stun::body(stun),
+        Transaction::Krb5(krb5) => krb5::body(krb5),
+        Transaction::Ldap(ldap) => ldap::body(ldap),
+        Transaction::Ntlm(ntlm) => ntlm::body(ntlm),
+        Transaction::Rdp(rdp) => rdp::body(rdp),
+        Transaction::Smb(smb) => smb::body(smb),
         Transaction::Tls(tls) => tls::body(tls),
     }
 }
@@ -192,3 +204,5 @@ fn community_id(src: IpAddr, dst: IpAddr, src_port: u16, dst_port: u16, proto: I
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod windows_tests;
