@@ -193,6 +193,7 @@ fn flow_id(event: &Event) -> u64 {
         Event::Transaction(e) => e.flow.id,
         Event::Alert(e) => e.flow.id,
         Event::Evidence(e) => e.flow.id,
+        Event::Piece(e) => e.flow.id,
         Event::Isolation(_) | Event::Stats(_) => 0,
     }
 }

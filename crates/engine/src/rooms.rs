@@ -7,10 +7,12 @@ use flow::{Ended, FlowTuple};
 use output::{
     AlertEvent, Event, EvidenceEvent, EvidencePacket, FlowEvent, Stamp, TransactionEvent, evidence_name,
 };
+use proto::Transaction;
 use wire::{Direction, IpProto, Nanos, Packet};
 
 use crate::bypass::Bypasser;
 use crate::counters::WorkerCounters;
+use crate::files::FileOptions;
 use crate::input::{Input, Place};
 use crate::lookback::Lookback;
 use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session};
@@ -22,6 +24,7 @@ pub(crate) struct Rooms {
     pub(crate) lookback: Lookback,
     pub(crate) findings: Findings,
     pub(crate) counters: Arc<WorkerCounters>,
+    pub(crate) files: FileOptions,
     pub(crate) evidence_limit: u64,
     pub(crate) tunnels: bool,
     pub(crate) clock: Option<fn() -> Nanos>,
@@ -83,7 +86,7 @@ impl Rooms {
         input: &Input<'_>,
         emit: &mut impl FnMut(Stamp, Event),
     ) {
-        let Findings { alerts, logged, gaps, .. } = &mut self.findings;
+        let Findings { alerts, logged, pieces, gaps, .. } = &mut self.findings;
         self.counters.gaps.add(std::mem::take(gaps));
         let alerted = !alerts.is_empty();
         for (mut alert, transaction) in alerts.drain(..) {
@@ -101,7 +104,13 @@ impl Rooms {
             emit(stamp(input, input.time), Event::Alert(Box::new(event)));
         }
         self.counters.transactions.add(logged.len() as u64);
-        for (tx_id, transaction) in logged.drain(..) {
+        for piece in pieces.drain(..) {
+            emit(stamp(input, input.time), Event::Piece(Box::new(piece)));
+        }
+        for (tx_id, mut transaction) in logged.drain(..) {
+            if let Transaction::FileInfo(file) = &mut transaction {
+                file.app = session.layer.protocol();
+            }
             let event = TransactionEvent { flow: flow.tuple, direction, tx_id, transaction };
             emit(stamp(input, input.time), Event::Transaction(Box::new(event)));
         }
@@ -149,6 +158,8 @@ impl Rooms {
             tuple: &record.tuple,
             moment: Moment { time: record.end, arrival: None, direction: Direction::ToServer },
             detector: &self.detector,
+            files: &self.files,
+            counters: &self.counters,
             findings: &mut self.findings,
         };
         inspection.close(&mut session, &mut tcp);

@@ -3,9 +3,12 @@
 use alert::Alert;
 use detect::{Context, IndicatorDetector, Memo};
 use flow::{FlowTuple, StreamEvent, TcpConnection};
-use proto::{AppLayer, Chunk, Sink, Transaction};
+use output::PieceEvent;
+use proto::{AppLayer, Chunk, FileEvent, FileInfo, Sink, Transaction};
 use wire::{Direction, Nanos};
 
+use crate::counters::WorkerCounters;
+use crate::files::{FileOptions, Follower, OpenFiles};
 use crate::lookback::Chain;
 
 /// Evidence of an alerted flow.
@@ -40,6 +43,8 @@ pub(crate) struct Session {
     pub(crate) chain: Chain,
     pub(crate) evidence: Evidence,
     pub(crate) bypass: Bypass,
+    /// Most flows carry no files.
+    files: Option<Box<OpenFiles>>,
     inspected: u64,
     logged: u64,
 }
@@ -52,6 +57,7 @@ impl Session {
             chain: Chain::default(),
             evidence: Evidence::None,
             bypass: Bypass::No,
+            files: None,
             inspected: 0,
             logged: 0,
         }
@@ -68,6 +74,7 @@ impl Session {
 pub(crate) struct Findings {
     pub(crate) alerts: Vec<(Alert, Option<(u64, Transaction)>)>,
     pub(crate) logged: Vec<(u64, Transaction)>,
+    pub(crate) pieces: Vec<PieceEvent>,
     pub(crate) gaps: u64,
     scratch: Vec<Alert>,
 }
@@ -85,6 +92,8 @@ pub(crate) struct Inspection<'a> {
     pub(crate) tuple: &'a FlowTuple,
     pub(crate) moment: Moment,
     pub(crate) detector: &'a IndicatorDetector,
+    pub(crate) files: &'a FileOptions,
+    pub(crate) counters: &'a WorkerCounters,
     pub(crate) findings: &'a mut Findings,
 }
 
@@ -110,21 +119,29 @@ impl Inspection<'_> {
     pub(crate) fn datagram(&mut self, session: &mut Session, bytes: &[u8]) {
         if !bytes.is_empty() && !session.layer.finished() {
             let chunk = Chunk { direction: self.moment.direction, bytes, time: self.moment.time };
-            let Session { layer, memo, inspected, logged, .. } = session;
-            layer.datagram(self.tuple, chunk, &mut Collector { inspection: self, memo, inspected, logged });
+            let Session { layer, memo, files, inspected, logged, .. } = session;
+            layer.datagram(
+                self.tuple,
+                chunk,
+                &mut Collector { inspection: self, memo, files, inspected, logged },
+            );
         }
     }
 
     /// A piece of stream, or a hole in it.
     pub(crate) fn stream(&mut self, session: &mut Session, event: StreamEvent<'_>) {
-        let Session { layer, memo, inspected, logged, .. } = session;
+        let Session { layer, memo, files, inspected, logged, .. } = session;
         if layer.finished() {
             return;
         }
         match event {
             StreamEvent::Data(direction, bytes) => {
                 let chunk = Chunk { direction, bytes, time: self.moment.time };
-                layer.data(self.tuple, chunk, &mut Collector { inspection: self, memo, inspected, logged });
+                layer.data(
+                    self.tuple,
+                    chunk,
+                    &mut Collector { inspection: self, memo, files, inspected, logged },
+                );
             }
             StreamEvent::Gap(direction, missing) => {
                 self.findings.gaps += 1;
@@ -132,7 +149,7 @@ impl Inspection<'_> {
                     self.tuple,
                     direction,
                     missing,
-                    &mut Collector { inspection: self, memo, inspected, logged },
+                    &mut Collector { inspection: self, memo, files, inspected, logged },
                 );
             }
         }
@@ -141,8 +158,10 @@ impl Inspection<'_> {
     /// The flow is over: what still waits behind holes, then what is still open.
     pub(crate) fn close(&mut self, session: &mut Session, tcp: &mut TcpConnection) {
         tcp.flush(&mut |event| self.stream(session, event));
-        let Session { layer, memo, inspected, logged, .. } = session;
-        layer.close(&mut Collector { inspection: self, memo, inspected, logged });
+        let Session { layer, memo, files, inspected, logged, .. } = session;
+        let mut collector = Collector { inspection: self, memo, files, inspected, logged };
+        layer.close(&mut collector);
+        collector.close_files();
     }
 }
 
@@ -150,24 +169,64 @@ impl Inspection<'_> {
 struct Collector<'a, 'b> {
     inspection: &'a mut Inspection<'b>,
     memo: &'a mut Memo,
+    files: &'a mut Option<Box<OpenFiles>>,
     inspected: &'a mut u64,
     logged: &'a mut u64,
 }
 
-impl Sink for Collector<'_, '_> {
-    fn inspect(&mut self, transaction: &Transaction) {
+impl Collector<'_, '_> {
+    /// Lets the detectors see a transaction; `id` is its ordinal in the flow.
+    fn detect(&mut self, id: u64, transaction: &Transaction) {
         let mut alerts = std::mem::take(&mut self.inspection.findings.scratch);
         let context = self.inspection.context();
         self.inspection.detector.transaction(&context, transaction, self.memo, &mut alerts);
-        let id = *self.inspected;
-        *self.inspected += 1;
         let found = alerts.drain(..).map(|alert| (alert, Some((id, transaction.clone()))));
         self.inspection.findings.alerts.extend(found);
         self.inspection.findings.scratch = alerts;
     }
 
+    /// A file is over. It has no ordinal of its own: it bears that of the transaction which is logged next, its
+    /// carrier.
+    fn file_over(&mut self, info: FileInfo) {
+        let id = *self.logged;
+        let transaction = Transaction::from(FileInfo { tx_id: id, ..info });
+        self.detect(id, &transaction);
+        self.inspection.findings.logged.push((id, transaction));
+    }
+
+    fn follower(&mut self) -> Follower<'_> {
+        let Inspection { tuple, files, counters, findings, .. } = &mut *self.inspection;
+        Follower { options: files, counters, tuple, pieces: &mut findings.pieces }
+    }
+
+    /// The flow is over: what its parser has left open.
+    fn close_files(&mut self) {
+        if let Some(mut files) = self.files.take() {
+            for info in self.follower().rest(&mut files) {
+                self.file_over(info);
+            }
+        }
+    }
+}
+
+impl Sink for Collector<'_, '_> {
+    fn inspect(&mut self, transaction: &Transaction) {
+        let id = *self.inspected;
+        *self.inspected += 1;
+        self.detect(id, transaction);
+    }
+
     fn log(&mut self, transaction: Transaction) {
         self.inspection.findings.logged.push((*self.logged, transaction));
         *self.logged += 1;
+    }
+
+    fn file(&mut self, event: FileEvent<'_>) {
+        let mut files = self.files.take().unwrap_or_default();
+        let over = self.follower().take(&mut files, event);
+        *self.files = Some(files);
+        if let Some(info) = over {
+            self.file_over(info);
+        }
     }
 }

@@ -11,6 +11,7 @@ use wire::{Decoded, LinkType, Malformed, Nanos, Packet, Transport, decode, decod
 
 use crate::bypass::{Bypasser, can_be_bypassed};
 use crate::counters::WorkerCounters;
+use crate::files::FileOptions;
 use crate::input::{Input, Place};
 use crate::lookback::Lookback;
 use crate::rooms::{Rooms, Subject};
@@ -31,6 +32,8 @@ pub struct WorkerOptions {
     pub tunnels: bool,
     /// Bytes of recent packets kept for evidence.
     pub lookback: usize,
+    /// What is done with files.
+    pub files: FileOptions,
     /// Evidence bytes per flow.
     pub evidence_limit: u64,
     /// The monotonic clock, read only when an alert is raised; none in replay.
@@ -60,6 +63,7 @@ impl Worker {
                 lookback: Lookback::new(options.lookback),
                 findings: Findings::default(),
                 counters,
+                files: options.files.clone(),
                 evidence_limit: options.evidence_limit,
                 tunnels: options.tunnels,
                 clock: options.clock,
@@ -161,6 +165,8 @@ impl Worker {
             tuple: &flow.tuple,
             moment,
             detector: &rooms.detector,
+            files: &rooms.files,
+            counters: &rooms.counters,
             findings: &mut rooms.findings,
         };
         if tracked.is_new {

@@ -68,6 +68,7 @@ fn worker() -> Worker {
         timeouts: Timeouts::default(),
         tunnels: false,
         lookback: 1 << 20,
+        files: engine::FileOptions::default(),
         evidence_limit: 1 << 20,
         clock: None,
     };

@@ -10,6 +10,7 @@ use crate::error::OutputError;
 use crate::eve;
 use crate::event::{Event, Stamp, Written};
 use crate::evidence::EvidenceStore;
+use crate::files::FileStore;
 use crate::incident::IncidentStore;
 
 /// Lines are written when there are so many bytes of them, or at the next tick.
@@ -23,13 +24,15 @@ pub struct RecorderOptions {
     /// Bytes of evidence of one run. Whoever spoofs addresses can raise as many alerts as he likes: he shall
     /// not fill the disk.
     pub evidence_bytes: u64,
+    /// Bytes of stored files of one run.
+    pub file_bytes: u64,
     /// Incident reports of one run.
     pub reports: u64,
 }
 
 impl Default for RecorderOptions {
     fn default() -> Self {
-        RecorderOptions { append: false, evidence_bytes: 10 << 30, reports: 10_000 }
+        RecorderOptions { append: false, evidence_bytes: 10 << 30, file_bytes: 10 << 30, reports: 10_000 }
     }
 }
 
@@ -38,6 +41,8 @@ impl Default for RecorderOptions {
 pub struct Refused {
     /// Evidence packets.
     pub evidence_packets: AtomicU64,
+    /// Files not stored because of a limit, or because pieces of them were lost.
+    pub files: AtomicU64,
     /// Incidents without report files; their events are in eve.json.
     pub reports: AtomicU64,
 }
@@ -52,6 +57,7 @@ pub struct Recorder {
     waiting: Vec<u8>,
     lines: u64,
     evidence: EvidenceStore,
+    files: FileStore,
     incidents: IncidentStore,
     refused: Arc<Refused>,
 }
@@ -80,6 +86,7 @@ impl Recorder {
             waiting: Vec::with_capacity(2 * WRITE_AT),
             lines: 0,
             evidence: EvidenceStore::new(options.evidence_bytes),
+            files: FileStore::new(dir, options.file_bytes),
             incidents: IncidentStore::new(options.reports),
             refused: Arc::default(),
         })
@@ -114,6 +121,9 @@ impl Recorder {
                 }
             }
         }
+        if let Event::Piece(piece) = event {
+            self.files.take(&self.dir, piece)?;
+        }
         Ok(())
     }
 
@@ -125,6 +135,7 @@ impl Recorder {
         for (stamp, incident, state) in self.incidents.write(&self.dir)? {
             self.line(&eve::incident_line(&stamp, &incident, state))?;
         }
+        self.refused.files.store(self.files.counts().refused, Ordering::Relaxed);
         self.refused.reports.store(self.incidents.refused(), Ordering::Relaxed);
         self.flush()
     }
@@ -147,6 +158,7 @@ impl Recorder {
         Ok(Written {
             lines: self.lines,
             evidence: self.evidence.written().to_vec(),
+            files: self.files.written().to_vec(),
             incidents: self.incidents.written().to_vec(),
         })
     }

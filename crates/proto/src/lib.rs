@@ -8,6 +8,7 @@
 
 mod app;
 pub mod dns;
+mod files;
 pub mod http1;
 mod login;
 mod parser;
@@ -17,6 +18,7 @@ mod transaction;
 
 pub use app::AppLayer;
 pub use dns::Dns;
+pub use files::{FileInfo, FileState, MAX_FILE_NAME, bounded_name};
 pub use http1::Http;
 pub use login::{Login, Outcome, Secret};
 pub use parser::{Chunk, Expectation, FileEvent, Parser, Sink, Step};

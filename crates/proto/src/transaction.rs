@@ -3,6 +3,7 @@
 use wire::Direction;
 
 use crate::dns::Dns;
+use crate::files::FileInfo;
 use crate::http1::Http;
 use crate::login::Login;
 use crate::tls::Tls;
@@ -31,6 +32,7 @@ macro_rules! transactions {
 
 transactions! {
     Dns => "dns", "A DNS query or response message.";
+    FileInfo => "fileinfo", "A file that was transferred.";
     Http => "http", "An HTTP/1 request with its response, if one came.";
     Login => "login", "Somebody tried to log in, with a secret in clear text.";
     Tls => "tls", "A TLS handshake.";
@@ -42,6 +44,7 @@ impl Transaction {
     pub fn direction(&self) -> Direction {
         match self {
             Transaction::Dns(dns) if dns.response => Direction::ToClient,
+            Transaction::FileInfo(file) => file.direction,
             _ => Direction::ToServer,
         }
     }

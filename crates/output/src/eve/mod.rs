@@ -2,6 +2,7 @@
 
 mod alert;
 mod dns;
+mod fileinfo;
 mod flow;
 mod http;
 mod isolation;
@@ -35,15 +36,19 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event) -> Vec<Value> {
             endpoints(&mut line, &e.flow, e.transaction.direction());
             line.insert("pkt_src".into(), "wire/pcap".into());
             community(&mut line, &e.flow);
-            if !matches!(e.transaction, Transaction::Dns(_) | Transaction::Tls(_)) {
+            if !matches!(e.transaction, Transaction::Dns(_) | Transaction::FileInfo(_) | Transaction::Tls(_))
+            {
                 line.insert("tx_id".into(), e.tx_id.into());
+            }
+            if let Transaction::FileInfo(file) = &e.transaction {
+                fileinfo::beside(&mut line, file, |carrier| transaction(carrier, file.tx_id));
             }
             line.insert(e.transaction.name().into(), transaction(&e.transaction, e.tx_id));
             vec![line.into()]
         }
         Event::Alert(e) => vec![alert::line(stamp, e)],
         Event::Isolation(e) => vec![isolation::line(stamp, e)],
-        Event::Evidence(_) => Vec::new(),
+        Event::Evidence(_) | Event::Piece(_) => Vec::new(),
         Event::Stats(e) => stats::lines(stamp, e),
     }
 }
@@ -78,6 +83,7 @@ pub(crate) fn incident_line(stamp: &Stamp, incident: &Incident, state: &str) -> 
 fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
     match transaction {
         Transaction::Dns(dns) => dns::body(dns, tx_id),
+        Transaction::FileInfo(file) => fileinfo::body(file),
         Transaction::Http(http) => http::body(http),
         Transaction::Login(login) => login::body(login),
         Transaction::Tls(tls) => tls::body(tls),
