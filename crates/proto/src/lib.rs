@@ -9,19 +9,23 @@
 mod app;
 pub mod dns;
 mod files;
+pub mod http;
 pub mod http1;
+pub mod http2;
 mod login;
 mod parser;
 mod registry;
 pub mod tls;
 mod transaction;
+pub mod websocket;
 
 pub use app::AppLayer;
 pub use dns::Dns;
 pub use files::{FileInfo, FileState, MAX_FILE_NAME, bounded_name};
-pub use http1::Http;
+pub use http::Http;
 pub use login::{Login, Outcome, Secret};
 pub use parser::{Chunk, Expectation, FileEvent, Parser, Sink, Step};
 pub use registry::{AppProto, usual};
 pub use tls::Tls;
 pub use transaction::Transaction;
+pub use websocket::WebSocket;

@@ -4,9 +4,10 @@ use wire::Direction;
 
 use crate::dns::Dns;
 use crate::files::FileInfo;
-use crate::http1::Http;
+use crate::http::Http;
 use crate::login::Login;
 use crate::tls::Tls;
+use crate::websocket::WebSocket;
 
 macro_rules! transactions {
     ($($variant:ident => $name:literal, $doc:literal;)*) => {
@@ -33,9 +34,10 @@ macro_rules! transactions {
 transactions! {
     Dns => "dns", "A DNS query or response message.";
     FileInfo => "fileinfo", "A file that was transferred.";
-    Http => "http", "An HTTP/1 request with its response, if one came.";
+    Http => "http", "An HTTP request with its response, if one came.";
     Login => "login", "Somebody tried to log in, with a secret in clear text.";
     Tls => "tls", "A TLS handshake.";
+    WebSocket => "websocket", "A WebSocket frame.";
 }
 
 impl Transaction {
@@ -45,6 +47,7 @@ impl Transaction {
         match self {
             Transaction::Dns(dns) if dns.response => Direction::ToClient,
             Transaction::FileInfo(file) => file.direction,
+            Transaction::WebSocket(frame) => frame.direction,
             _ => Direction::ToServer,
         }
     }

@@ -2,6 +2,7 @@
 
 use ::proto::{FileInfo, FileState, Transaction};
 use serde_json::Value;
+use wire::Direction;
 
 use super::Object;
 use crate::text::hex;
@@ -30,8 +31,19 @@ pub(super) fn body(file: &FileInfo) -> Value {
     }
     out.insert("stored".into(), file.stored.into());
     out.insert("size".into(), file.size.into());
+    if let Some((start, end)) = range(file) {
+        out.insert("start".into(), start.into());
+        out.insert("end".into(), end.into());
+    }
     out.insert("tx_id".into(), file.tx_id.into());
     out.into()
+}
+
+/// The part of the whole that it is.
+fn range(file: &FileInfo) -> Option<(u64, u64)> {
+    let Some(Transaction::Http(http)) = &file.carrier else { return None };
+    let range = http.content_range.as_ref().filter(|_| file.direction == Direction::ToClient)?;
+    range.start.zip(range.end)
 }
 
 /// What stands beside the body: the carrier's own, and what the flow speaks.

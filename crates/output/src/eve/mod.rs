@@ -9,6 +9,7 @@ mod isolation;
 mod login;
 mod stats;
 mod tls;
+mod websocket;
 
 use std::net::IpAddr;
 
@@ -36,8 +37,13 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event) -> Vec<Value> {
             endpoints(&mut line, &e.flow, e.transaction.direction());
             line.insert("pkt_src".into(), "wire/pcap".into());
             community(&mut line, &e.flow);
-            if !matches!(e.transaction, Transaction::Dns(_) | Transaction::FileInfo(_) | Transaction::Tls(_))
-            {
+            if !matches!(
+                e.transaction,
+                Transaction::Dns(_)
+                    | Transaction::FileInfo(_)
+                    | Transaction::Tls(_)
+                    | Transaction::WebSocket(_)
+            ) {
                 line.insert("tx_id".into(), e.tx_id.into());
             }
             if let Transaction::FileInfo(file) = &e.transaction {
@@ -87,6 +93,7 @@ fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
         Transaction::Http(http) => http::body(http),
         Transaction::Login(login) => login::body(login),
         Transaction::Tls(tls) => tls::body(tls),
+        Transaction::WebSocket(frame) => websocket::body(frame),
     }
 }
 

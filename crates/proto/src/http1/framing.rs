@@ -2,7 +2,7 @@
 
 /// The body at hand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Body {
+pub(super) enum Framing {
     /// There is none, or it is over: a head comes next.
     #[default]
     None,
@@ -29,38 +29,60 @@ pub(super) enum Chunked {
     Trailer(bool),
 }
 
-impl Body {
-    /// Takes bytes of the body: how many are of it, and how many of those are content. Becomes `None`
-    /// at its end.
-    pub(super) fn consume(&mut self, bytes: &[u8]) -> (usize, u64) {
+/// What a piece of body brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event<'a> {
+    /// Bytes of content.
+    Content(&'a [u8]),
+    /// A chunk's size has an extension.
+    Extension,
+    /// A chunk has no size.
+    BadLength,
+}
+
+impl Framing {
+    /// Takes bytes of the body: how many are of it. Becomes `None` at its end.
+    pub(super) fn consume(&mut self, bytes: &[u8], out: &mut dyn FnMut(Event<'_>)) -> usize {
         match self {
-            Body::None => (0, 0),
-            Body::UntilClose => (bytes.len(), bytes.len() as u64),
-            Body::Length(left) => {
+            Framing::None => 0,
+            Framing::UntilClose => {
+                out(Event::Content(bytes));
+                bytes.len()
+            }
+            Framing::Length(left) => {
                 let take = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                out(Event::Content(&bytes[..take]));
                 *left -= take as u64;
                 if *left == 0 {
-                    *self = Body::None;
+                    *self = Framing::None;
                 }
-                (take, take as u64)
+                take
             }
-            Body::Chunked(_) => self.chunks(bytes),
+            Framing::Chunked(_) => self.chunks(bytes, out),
+        }
+    }
+
+    /// Bytes that are certainly left, if a number says it.
+    pub(super) fn left(&self) -> Option<u64> {
+        match self {
+            Framing::Length(left) | Framing::Chunked(Chunked::Data(left)) => Some(*left),
+            _ => None,
         }
     }
 
     /// `missing` bytes were lost. False if it is not known where in the message we are now.
     pub(super) fn skip(&mut self, missing: u64) -> bool {
         match self {
-            Body::UntilClose => true,
-            Body::Length(left) if *left > missing => {
+            Framing::UntilClose => true,
+            Framing::Length(left) if *left > missing => {
                 *left -= missing;
                 true
             }
-            Body::Length(left) if *left == missing => {
-                *self = Body::None;
+            Framing::Length(left) if *left == missing => {
+                *self = Framing::None;
                 true
             }
-            Body::Chunked(Chunked::Data(left)) if *left > missing => {
+            Framing::Chunked(Chunked::Data(left)) if *left > missing => {
                 *left -= missing;
                 true
             }
@@ -68,16 +90,15 @@ impl Body {
         }
     }
 
-    fn chunks(&mut self, bytes: &[u8]) -> (usize, u64) {
-        let Body::Chunked(mut state) = *self else { return (0, 0) };
+    fn chunks(&mut self, bytes: &[u8], out: &mut dyn FnMut(Event<'_>)) -> usize {
+        let Framing::Chunked(mut state) = *self else { return 0 };
         let mut at = 0;
-        let mut content = 0;
         while let Some(&byte) = bytes.get(at) {
             state = match state {
                 Chunked::Data(left) => {
                     let take = (bytes.len() - at).min(usize::try_from(left).unwrap_or(usize::MAX));
+                    out(Event::Content(&bytes[at..at + take]));
                     at += take;
-                    content += take as u64;
                     let left = left - take as u64;
                     if left == 0 { Chunked::DataEnd } else { Chunked::Data(left) }
                 }
@@ -90,11 +111,23 @@ impl Body {
                             let digit = char::from(b).to_digit(16).unwrap_or(0);
                             Chunked::Size(n.saturating_mul(16).saturating_add(u64::from(digit)))
                         }
-                        (Chunked::Size(n), _) => Chunked::Extension(n),
+                        (Chunked::Size(n), b'\r' | b' ' | b'\t') => Chunked::Extension(n),
+                        (Chunked::Size(n), b';') => {
+                            out(Event::Extension);
+                            Chunked::Extension(n)
+                        }
+                        (Chunked::Size(n), _) => {
+                            out(Event::BadLength);
+                            Chunked::Extension(n)
+                        }
+                        (Chunked::Extension(n), b';') => {
+                            out(Event::Extension);
+                            Chunked::Extension(n)
+                        }
                         (Chunked::DataEnd, b'\n') => Chunked::Size(0),
                         (Chunked::Trailer(true), b'\n') => {
-                            *self = Body::None;
-                            return (at, content);
+                            *self = Framing::None;
+                            return at;
                         }
                         (Chunked::Trailer(_), b'\n') => Chunked::Trailer(true),
                         (Chunked::Trailer(empty), b'\r') => Chunked::Trailer(empty),
@@ -104,7 +137,7 @@ impl Body {
                 }
             };
         }
-        *self = Body::Chunked(state);
-        (at, content)
+        *self = Framing::Chunked(state);
+        at
     }
 }

@@ -1,0 +1,321 @@
+//! Content codings undone (RFC 9110 section 8.4): gzip, deflate, brotli, one within another.
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+use super::brotli::Brotli;
+use crate::parser::Sink;
+
+/// Codings of one body, one within another.
+pub const MAX_CODINGS: usize = 3;
+/// Bytes that a body may grow to when its codings are undone.
+pub const MAX_DECODED: u64 = 256 << 20;
+/// So many times its own size a body may grow to, once it is larger than [`RATIO_FROM`].
+pub const MAX_RATIO: u64 = 512;
+/// Size from which on the ratio counts.
+const RATIO_FROM: u64 = 1 << 20;
+/// Bytes that a layer gives to the next at once.
+const PIECE: usize = 16 * 1024;
+/// Bytes of a gzip header's name, comment and extra field.
+const MAX_GZIP_FIELD: u32 = 64 * 1024;
+
+/// How one coding is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    Gzip,
+    Deflate,
+    Brotli,
+}
+
+/// Where in a gzip member we are (RFC 1952).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gzip {
+    /// So many bytes of the fixed header were seen; its flags.
+    Header(u8, u8),
+    /// The length of the extra field: whether its first byte was seen.
+    ExtraLength(Option<u8>, u8),
+    /// So many bytes of a field are left, or it ends with a zero.
+    Skip(u32, u8),
+    Text(u32, u8),
+    Data,
+    /// So many bytes of the trailer were seen.
+    Trailer(u8),
+}
+
+const FHCRC: u8 = 2;
+const FEXTRA: u8 = 4;
+const FNAME: u8 = 8;
+const FCOMMENT: u8 = 16;
+
+#[derive(Debug)]
+enum Layer {
+    /// Which it is shows in its first bytes: so many are kept.
+    Undecided(Coding, Vec<u8>),
+    Gzip(Gzip, Box<Decompress>),
+    Inflate(Box<Decompress>),
+    Brotli(Brotli),
+    /// It is not what it was said to be: passed on as it is.
+    Plain,
+    /// It is over; what follows is no part of it.
+    Done,
+}
+
+impl Layer {
+    /// The deflated data is over.
+    fn end_stream(&mut self) {
+        match self {
+            Layer::Gzip(state, _) => *state = Gzip::Trailer(0),
+            other => *other = Layer::Done,
+        }
+    }
+}
+
+/// Why decoding ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    Broken,
+    Bomb,
+}
+
+/// Undoes the codings of one body.
+#[derive(Debug, Default)]
+pub(super) struct Decoder {
+    /// The outermost first.
+    layers: Vec<Layer>,
+    taken: u64,
+    given: u64,
+    stopped: bool,
+}
+
+impl Decoder {
+    /// One for a Content-Encoding header; `limits` counts limits that were met.
+    pub(super) fn new(header: &[u8], limits: &mut u32, sink: &mut dyn Sink) -> Self {
+        let mut layers = Vec::new();
+        let codings = header.split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|c| !c.is_empty());
+        for coding in codings {
+            let is = |name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
+            let known = if is("gzip") || is("x-gzip") {
+                Coding::Gzip
+            } else if is("deflate") || is("x-deflate") {
+                Coding::Deflate
+            } else if is("br") {
+                Coding::Brotli
+            } else {
+                if !is("identity") && !is("none") && !is("inflate") && !is("zstd") {
+                    sink.anomaly("ABNORMAL_CE_HEADER");
+                }
+                continue;
+            };
+            if layers.len() >= MAX_CODINGS {
+                *limits += 1;
+                sink.anomaly("TOO_MANY_ENCODING_LAYERS");
+                break;
+            }
+            layers.push(Layer::Undecided(known, Vec::new()));
+        }
+        // What was done last is undone first.
+        layers.reverse();
+        Decoder { layers, ..Decoder::default() }
+    }
+
+    /// Whether bytes come out as they go in.
+    pub(super) fn is_plain(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// Takes bytes of the body and gives what they decode to. False once nothing more can be decoded.
+    pub(super) fn feed(
+        &mut self,
+        bytes: &[u8],
+        limits: &mut u32,
+        sink: &mut dyn Sink,
+        out: &mut dyn FnMut(&[u8], &mut dyn Sink),
+    ) -> bool {
+        if self.is_plain() {
+            out(bytes, sink);
+            return true;
+        }
+        if self.stopped {
+            return false;
+        }
+        self.taken += bytes.len() as u64;
+        let Decoder { layers, taken, given, .. } = self;
+        let mut give = |piece: &[u8]| {
+            *given += piece.len() as u64;
+            if *given > MAX_DECODED || (*given > RATIO_FROM && *given / MAX_RATIO > *taken) {
+                return Err(Stop::Bomb);
+            }
+            out(piece, sink);
+            Ok(())
+        };
+        match feed(layers, bytes, &mut give) {
+            Ok(()) => return true,
+            Err(Stop::Bomb) => {
+                *limits += 1;
+                sink.anomaly("COMPRESSION_BOMB");
+            }
+            Err(Stop::Broken) => sink.anomaly("GZIP_DECOMPRESSION_FAILED"),
+        }
+        self.stopped = true;
+        self.layers = vec![Layer::Done];
+        false
+    }
+
+    /// The body is over: gives bytes that were kept to see what they are.
+    pub(super) fn finish(&mut self, sink: &mut dyn Sink, out: &mut dyn FnMut(&[u8], &mut dyn Sink)) {
+        if let [Layer::Undecided(_, kept)] = self.layers.as_slice() {
+            out(kept, sink);
+        }
+        self.layers = vec![Layer::Done];
+    }
+}
+
+type Give<'a> = dyn FnMut(&[u8]) -> Result<(), Stop> + 'a;
+
+fn feed(layers: &mut [Layer], mut bytes: &[u8], out: &mut Give<'_>) -> Result<(), Stop> {
+    let Some((layer, inner)) = layers.split_first_mut() else { return out(bytes) };
+    if let Layer::Undecided(coding, kept) = layer {
+        // Two bytes tell; few servers send them one by one.
+        let coding = *coding;
+        if coding == Coding::Brotli {
+            *layer = Layer::Brotli(Brotli::new());
+        } else {
+            let take = bytes.len().min(2 - kept.len());
+            kept.extend_from_slice(&bytes[..take]);
+            bytes = &bytes[take..];
+            if kept.len() < 2 {
+                return Ok(());
+            }
+            let first = [kept[0], kept[1]];
+            *layer = decide(coding, first);
+            step(layer, inner, &first, out)?;
+        }
+    }
+    step(layer, inner, bytes, out)
+}
+
+/// What a body that begins like this is, whatever it was said to be.
+fn decide(said: Coding, first: [u8; 2]) -> Layer {
+    let zlib = first[0] & 0x0f == 8 && u16::from_be_bytes(first) % 31 == 0;
+    match said {
+        _ if first == [0x1f, 0x8b] => Layer::Gzip(Gzip::Header(0, 0), Box::new(Decompress::new(false))),
+        _ if zlib => Layer::Inflate(Box::new(Decompress::new(true))),
+        Coding::Deflate => Layer::Inflate(Box::new(Decompress::new(false))),
+        _ => Layer::Plain,
+    }
+}
+
+fn step(layer: &mut Layer, inner: &mut [Layer], mut bytes: &[u8], out: &mut Give<'_>) -> Result<(), Stop> {
+    let mut piece = [0; PIECE];
+    while !bytes.is_empty() {
+        match layer {
+            Layer::Done | Layer::Undecided(..) => return Ok(()),
+            Layer::Plain => return feed(inner, bytes, out),
+            Layer::Gzip(state, inflate) if *state != Gzip::Data => {
+                *state = header(*state, bytes[0]).ok_or(Stop::Broken)?;
+                bytes = &bytes[1..];
+                if *state == Gzip::Data {
+                    inflate.reset(false);
+                }
+            }
+            Layer::Gzip(_, inflate) | Layer::Inflate(inflate) => {
+                let (read, made, ended) = inflated(inflate, bytes, &mut piece)?;
+                bytes = &bytes[read..];
+                feed(inner, &piece[..made], out)?;
+                if ended {
+                    layer.end_stream();
+                } else if read == 0 && made == 0 {
+                    return Ok(());
+                }
+            }
+            Layer::Brotli(brotli) => {
+                let (read, made) = brotli.decode(bytes, &mut piece).ok_or(Stop::Broken)?;
+                bytes = &bytes[read..];
+                feed(inner, &piece[..made], out)?;
+                if read == 0 && made == 0 {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    // What was swallowed already may still give more than one piece.
+    loop {
+        let made = match layer {
+            Layer::Gzip(Gzip::Data, inflate) | Layer::Inflate(inflate) => {
+                let (_, made, ended) = inflated(inflate, &[], &mut piece)?;
+                if ended {
+                    layer.end_stream();
+                }
+                made
+            }
+            Layer::Brotli(brotli) => brotli.decode(&[], &mut piece).ok_or(Stop::Broken)?.1,
+            _ => 0,
+        };
+        if made == 0 {
+            return Ok(());
+        }
+        feed(inner, &piece[..made], out)?;
+    }
+}
+
+/// Inflates into `piece`: bytes read, bytes made, whether the stream is over.
+fn inflated(inflate: &mut Decompress, bytes: &[u8], piece: &mut [u8]) -> Result<(usize, usize, bool), Stop> {
+    let (read, made) = (inflate.total_in(), inflate.total_out());
+    let status = inflate.decompress(bytes, piece, FlushDecompress::None).map_err(|_| Stop::Broken)?;
+    // Differences of two counters: never more than the slices are long.
+    let (read, made) = ((inflate.total_in() - read) as usize, (inflate.total_out() - made) as usize);
+    Ok((read, made, status == Status::StreamEnd))
+}
+
+/// The next byte of a gzip header or trailer.
+fn header(state: Gzip, byte: u8) -> Option<Gzip> {
+    Some(match state {
+        Gzip::Header(at, flags) => {
+            let right = match at {
+                0 => byte == 0x1f,
+                1 => byte == 0x8b,
+                2 => byte == 8,
+                _ => true,
+            };
+            let flags = if at == 3 { byte } else { flags };
+            match at {
+                _ if !right => return None,
+                9 => field(flags),
+                _ => Gzip::Header(at + 1, flags),
+            }
+        }
+        Gzip::ExtraLength(None, flags) => Gzip::ExtraLength(Some(byte), flags),
+        Gzip::ExtraLength(Some(low), flags) => skip(u32::from(u16::from_le_bytes([low, byte])), flags),
+        Gzip::Skip(left, flags) => skip(left - 1, flags),
+        Gzip::Text(so_far, flags) => match byte {
+            0 => field(flags),
+            _ if so_far >= MAX_GZIP_FIELD => return None,
+            _ => Gzip::Text(so_far + 1, flags),
+        },
+        Gzip::Data => Gzip::Data,
+        Gzip::Trailer(7) => Gzip::Header(0, 0),
+        Gzip::Trailer(at) => Gzip::Trailer(at + 1),
+    })
+}
+
+/// Which part of the header comes next; `flags` says which are still to come.
+fn field(flags: u8) -> Gzip {
+    if flags & FEXTRA != 0 {
+        Gzip::ExtraLength(None, flags & !FEXTRA)
+    } else if flags & FNAME != 0 {
+        Gzip::Text(0, flags & !FNAME)
+    } else if flags & FCOMMENT != 0 {
+        Gzip::Text(0, flags & !FCOMMENT)
+    } else if flags & FHCRC != 0 {
+        Gzip::Skip(2, flags & !FHCRC)
+    } else {
+        Gzip::Data
+    }
+}
+
+fn skip(left: u32, flags: u8) -> Gzip {
+    if left == 0 { field(flags) } else { Gzip::Skip(left, flags) }
+}
+
+#[cfg(test)]
+#[path = "coding_tests.rs"]
+mod tests;
