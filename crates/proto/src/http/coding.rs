@@ -15,6 +15,8 @@ pub const MAX_RATIO: u64 = 512;
 const RATIO_FROM: u64 = 1 << 20;
 /// Bytes that a layer gives to the next at once.
 const PIECE: usize = 16 * 1024;
+/// Bytes kept of a layer's input while nothing came out of it.
+const MAX_KEPT: usize = 1024;
 /// Bytes of a gzip header's name, comment and extra field.
 const MAX_GZIP_FIELD: u32 = 64 * 1024;
 
@@ -45,6 +47,14 @@ const FHCRC: u8 = 2;
 const FEXTRA: u8 = 4;
 const FNAME: u8 = 8;
 const FCOMMENT: u8 = 16;
+
+/// A layer, and its input so far while nothing came out of it: if it turns out not to be what it was said to be, its
+/// bytes are passed on as they are, as clients do.
+#[derive(Debug)]
+struct Stage {
+    layer: Layer,
+    kept: Option<Vec<u8>>,
+}
 
 #[derive(Debug)]
 enum Layer {
@@ -80,7 +90,7 @@ enum Stop {
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     /// The outermost first.
-    layers: Vec<Layer>,
+    layers: Vec<Stage>,
     taken: u64,
     given: u64,
     stopped: bool,
@@ -100,17 +110,24 @@ impl Decoder {
             } else if is("br") {
                 Coding::Brotli
             } else {
-                if !is("identity") && !is("none") && !is("inflate") && !is("zstd") {
-                    sink.anomaly("ABNORMAL_CE_HEADER");
+                if is("identity") || is("none") || is("zstd") {
+                    continue;
                 }
-                continue;
+                sink.anomaly("ABNORMAL_CE_HEADER");
+                let lower = coding.to_ascii_lowercase();
+                let has = |name: &str| memchr::memmem::find(&lower, name.as_bytes()).is_some();
+                match () {
+                    () if has("gzip") => Coding::Gzip,
+                    () if has("deflate") => Coding::Deflate,
+                    () => continue,
+                }
             };
             if layers.len() >= MAX_CODINGS {
                 *limits += 1;
                 sink.anomaly("TOO_MANY_ENCODING_LAYERS");
                 break;
             }
-            layers.push(Layer::Undecided(known, Vec::new()));
+            layers.push(Stage { layer: Layer::Undecided(known, Vec::new()), kept: Some(Vec::new()) });
         }
         // What was done last is undone first.
         layers.reverse();
@@ -156,41 +173,63 @@ impl Decoder {
             Err(Stop::Broken) => sink.anomaly("GZIP_DECOMPRESSION_FAILED"),
         }
         self.stopped = true;
-        self.layers = vec![Layer::Done];
+        self.layers = vec![Stage { layer: Layer::Done, kept: None }];
         false
     }
 
     /// The body is over: gives bytes that were kept to see what they are.
     pub(super) fn finish(&mut self, sink: &mut dyn Sink, out: &mut dyn FnMut(&[u8], &mut dyn Sink)) {
-        if let [Layer::Undecided(_, kept)] = self.layers.as_slice() {
-            out(kept, sink);
+        let kept = self.layers.first_mut().and_then(|stage| stage.kept.take()).unwrap_or_default();
+        if let [Stage { layer: Layer::Undecided(..), .. }] = self.layers.as_slice() {
+            out(&kept, sink);
         }
-        self.layers = vec![Layer::Done];
+        self.layers = vec![Stage { layer: Layer::Done, kept: None }];
     }
 }
 
 type Give<'a> = dyn FnMut(&[u8]) -> Result<(), Stop> + 'a;
 
-fn feed(layers: &mut [Layer], mut bytes: &[u8], out: &mut Give<'_>) -> Result<(), Stop> {
-    let Some((layer, inner)) = layers.split_first_mut() else { return out(bytes) };
-    if let Layer::Undecided(coding, kept) = layer {
+fn feed(stages: &mut [Stage], bytes: &[u8], out: &mut Give<'_>) -> Result<(), Stop> {
+    let Some((Stage { layer, kept }, inner)) = stages.split_first_mut() else { return out(bytes) };
+    if let Some(kept) = kept {
+        kept.extend_from_slice(&bytes[..bytes.len().min(MAX_KEPT - kept.len())]);
+    }
+    let mut made = 0;
+    let outcome = decode(layer, bytes, &mut |piece| {
+        made += piece.len();
+        feed(inner, piece, out)
+    });
+    if made > 0 || kept.as_ref().is_some_and(|k| k.len() == MAX_KEPT) {
+        *kept = None;
+    }
+    match (outcome, kept.take_if(|_| outcome == Err(Stop::Broken))) {
+        (Err(Stop::Broken), Some(raw)) => {
+            *layer = Layer::Plain;
+            feed(inner, &raw, out)
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+fn decode(layer: &mut Layer, mut bytes: &[u8], out: &mut Give<'_>) -> Result<(), Stop> {
+    if let Layer::Undecided(coding, begun) = layer {
         // Two bytes tell; few servers send them one by one.
         let coding = *coding;
         if coding == Coding::Brotli {
             *layer = Layer::Brotli(Brotli::new());
         } else {
-            let take = bytes.len().min(2 - kept.len());
-            kept.extend_from_slice(&bytes[..take]);
+            let take = bytes.len().min(2 - begun.len());
+            begun.extend_from_slice(&bytes[..take]);
             bytes = &bytes[take..];
-            if kept.len() < 2 {
+            if begun.len() < 2 {
                 return Ok(());
             }
-            let first = [kept[0], kept[1]];
+            let first = [begun[0], begun[1]];
             *layer = decide(coding, first);
-            step(layer, inner, &first, out)?;
+            step(layer, &first, out)?;
         }
     }
-    step(layer, inner, bytes, out)
+    step(layer, bytes, out)
 }
 
 /// What a body that begins like this is, whatever it was said to be.
@@ -204,12 +243,12 @@ fn decide(said: Coding, first: [u8; 2]) -> Layer {
     }
 }
 
-fn step(layer: &mut Layer, inner: &mut [Layer], mut bytes: &[u8], out: &mut Give<'_>) -> Result<(), Stop> {
+fn step(layer: &mut Layer, mut bytes: &[u8], out: &mut Give<'_>) -> Result<(), Stop> {
     let mut piece = [0; PIECE];
     while !bytes.is_empty() {
         match layer {
             Layer::Done | Layer::Undecided(..) => return Ok(()),
-            Layer::Plain => return feed(inner, bytes, out),
+            Layer::Plain => return out(bytes),
             Layer::Gzip(state, inflate) if *state != Gzip::Data => {
                 *state = header(*state, bytes[0]).ok_or(Stop::Broken)?;
                 bytes = &bytes[1..];
@@ -220,7 +259,7 @@ fn step(layer: &mut Layer, inner: &mut [Layer], mut bytes: &[u8], out: &mut Give
             Layer::Gzip(_, inflate) | Layer::Inflate(inflate) => {
                 let (read, made, ended) = inflated(inflate, bytes, &mut piece)?;
                 bytes = &bytes[read..];
-                feed(inner, &piece[..made], out)?;
+                give(&piece[..made], out)?;
                 if ended {
                     layer.end_stream();
                 } else if read == 0 && made == 0 {
@@ -230,7 +269,7 @@ fn step(layer: &mut Layer, inner: &mut [Layer], mut bytes: &[u8], out: &mut Give
             Layer::Brotli(brotli) => {
                 let (read, made) = brotli.decode(bytes, &mut piece).ok_or(Stop::Broken)?;
                 bytes = &bytes[read..];
-                feed(inner, &piece[..made], out)?;
+                give(&piece[..made], out)?;
                 if read == 0 && made == 0 {
                     return Ok(());
                 }
@@ -253,8 +292,13 @@ fn step(layer: &mut Layer, inner: &mut [Layer], mut bytes: &[u8], out: &mut Give
         if made == 0 {
             return Ok(());
         }
-        feed(inner, &piece[..made], out)?;
+        give(&piece[..made], out)?;
     }
+}
+
+/// Passes on what there is.
+fn give(piece: &[u8], out: &mut Give<'_>) -> Result<(), Stop> {
+    if piece.is_empty() { Ok(()) } else { out(piece) }
 }
 
 /// Inflates into `piece`: bytes read, bytes made, whether the stream is over.

@@ -17,6 +17,8 @@ pub(super) enum Framing {
 /// Where in the chunked coding we are (RFC 9112 section 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chunked {
+    /// Before the size, in spaces or empty lines.
+    Start,
     /// In the size; so much so far.
     Size(u64),
     /// In the rest of the size line.
@@ -36,7 +38,7 @@ pub(super) enum Event<'a> {
     Content(&'a [u8]),
     /// A chunk's size has an extension.
     Extension,
-    /// A chunk has no size.
+    /// A chunk has no size: what follows is taken as it is.
     BadLength,
 }
 
@@ -105,6 +107,17 @@ impl Framing {
                 other => {
                     at += 1;
                     match (other, byte) {
+                        (Chunked::Start, b' ' | b'\t' | b'\r' | b'\n') => Chunked::Start,
+                        (Chunked::Start, b) if !b.is_ascii_hexdigit() => {
+                            // Not chunked at all, whatever the head says: clients show it as it is.
+                            out(Event::BadLength);
+                            out(Event::Content(&bytes[at - 1..]));
+                            *self = Framing::UntilClose;
+                            return bytes.len();
+                        }
+                        (Chunked::Start, b) => {
+                            Chunked::Size(u64::from(char::from(b).to_digit(16).unwrap_or(0)))
+                        }
                         (Chunked::Size(0) | Chunked::Extension(0), b'\n') => Chunked::Trailer(true),
                         (Chunked::Size(n) | Chunked::Extension(n), b'\n') => Chunked::Data(n),
                         (Chunked::Size(n), b) if b.is_ascii_hexdigit() => {
@@ -116,15 +129,12 @@ impl Framing {
                             out(Event::Extension);
                             Chunked::Extension(n)
                         }
-                        (Chunked::Size(n), _) => {
-                            out(Event::BadLength);
-                            Chunked::Extension(n)
-                        }
+                        (Chunked::Size(n), _) => Chunked::Extension(n),
                         (Chunked::Extension(n), b';') => {
                             out(Event::Extension);
                             Chunked::Extension(n)
                         }
-                        (Chunked::DataEnd, b'\n') => Chunked::Size(0),
+                        (Chunked::DataEnd, b'\n') => Chunked::Start,
                         (Chunked::Trailer(true), b'\n') => {
                             *self = Framing::None;
                             return at;

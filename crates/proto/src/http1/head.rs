@@ -10,6 +10,11 @@ use crate::http::headers::{Headers, text};
 use crate::http::{Http, uri};
 use crate::parser::Sink;
 
+/// Carriage returns that an empty line may have.
+const MAX_RETURNS: usize = 3;
+/// The longest end of a head.
+pub(super) const MAX_END: usize = MAX_RETURNS + 2;
+
 /// A request's head.
 pub(super) struct Request {
     pub(super) http: Http,
@@ -29,10 +34,9 @@ pub(super) fn end(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     while let Some(feed) = memchr(b'\n', &bytes[at..]) {
         at += feed + 1;
-        match bytes.get(at..) {
-            Some([b'\n', ..]) => return Some(at + 1),
-            Some([b'\r', b'\n', ..]) => return Some(at + 2),
-            _ => {}
+        let returns = bytes[at..].iter().take(MAX_RETURNS).take_while(|&&b| b == b'\r').count();
+        if bytes.get(at + returns) == Some(&b'\n') {
+            return Some(at + returns + 1);
         }
     }
     None
@@ -48,6 +52,7 @@ struct Names {
     two_lengths: &'static str,
     coding: &'static str,
     too_many: &'static str,
+    folding: &'static str,
 }
 
 const REQUEST: Names = Names {
@@ -59,6 +64,7 @@ const REQUEST: Names = Names {
     two_lengths: "DUPLICATE_CONTENT_LENGTH_FIELD_IN_REQUEST",
     coding: "INVALID_TRANSFER_ENCODING_VALUE_IN_REQUEST",
     too_many: "REQUEST_TOO_MANY_HEADERS",
+    folding: "INVALID_REQUEST_FIELD_FOLDING",
 };
 const RESPONSE: Names = Names {
     missing_colon: "RESPONSE_FIELD_MISSING_COLON",
@@ -69,6 +75,7 @@ const RESPONSE: Names = Names {
     two_lengths: "DUPLICATE_CONTENT_LENGTH_FIELD_IN_RESPONSE",
     coding: "RESPONSE_ABNORMAL_TRANSFER_ENCODING",
     too_many: "RESPONSE_TOO_MANY_HEADERS",
+    folding: "INVALID_RESPONSE_FIELD_FOLDING",
 };
 
 /// Lines of a head: without their ends, those that go on on the next line joined.
@@ -80,7 +87,14 @@ fn headers(lines: &[u8], names: &Names, sink: &mut dyn Sink) -> Headers {
     while !rest.is_empty() {
         let (line, behind) = line(rest);
         rest = behind;
-        let goes_on = matches!(rest.first(), Some(b' ' | b'\t'));
+        let goes_on = matches!(rest.first(), Some(b' ' | b'\t')) && {
+            // Servers and clients disagree on what looks like a header of its own: it is taken for one.
+            let header = is_header(self::line(rest).0);
+            if header {
+                sink.anomaly(names.folding);
+            }
+            !header
+        };
         if goes_on || !folded.is_empty() {
             if !folded.is_empty() {
                 folded.push(b' ');
@@ -108,7 +122,10 @@ fn headers(lines: &[u8], names: &Names, sink: &mut dyn Sink) -> Headers {
         if !bare.iter().all(|&b| is_token(b)) {
             sink.anomaly(names.not_token);
         }
-        full |= !headers.push(bare, value);
+        full |= !match (bare.contains(&0), value.contains(&0)) {
+            (false, false) => headers.push(bare, value),
+            _ => headers.push(&without_zeros(bare), &without_zeros(value)),
+        };
         folded.clear();
     }
     if full {
@@ -124,8 +141,21 @@ fn headers(lines: &[u8], names: &Names, sink: &mut dyn Sink) -> Headers {
     headers
 }
 
+/// Some read over zeros, so others hide headers with them.
+fn without_zeros(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().copied().filter(|&b| b != 0).collect()
+}
+
+/// Whether a line is a name and a colon.
+fn is_header(line: &[u8]) -> bool {
+    memchr(b':', line).is_some_and(|colon| {
+        let name = line[..colon].trim_ascii();
+        !name.is_empty() && name.iter().all(|&b| is_token(b))
+    })
+}
+
 /// A character of a token (RFC 9110 section 5.6.2).
-fn is_token(byte: u8) -> bool {
+pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
@@ -168,7 +198,9 @@ pub(super) fn request(head: &[u8], sink: &mut dyn Sink) -> Option<Request> {
         if http.host.is_some() && http.host != host {
             sink.anomaly("HOST_HEADER_AMBIGUOUS");
         }
-        (http.host, http.port) = (host, port);
+        if host.as_deref().is_some_and(is_host) || http.host.is_none() {
+            (http.host, http.port) = (host, port);
+        }
     }
     Some(Request { http, framing })
 }
@@ -222,7 +254,10 @@ pub(super) fn is_response(bytes: &[u8]) -> Option<bool> {
 
 /// Reads a response's head.
 pub(super) fn response(head: &[u8], sink: &mut dyn Sink) -> Response {
-    let (first, rest) = line(head);
+    let (mut first, mut rest) = line(head);
+    if let Some(bare) = memchr(b'\r', first.trim_ascii()) {
+        (first, rest) = (&first[..bare], &head[bare + 1..]);
+    }
     let first = first.trim_ascii();
     let (version, behind) = split_word(first);
     let (status, _) = split_word(behind);
@@ -257,15 +292,16 @@ fn framing(headers: &Headers, names: &Names, sink: &mut dyn Sink) -> Option<Fram
             sink.anomaly(names.coding);
         }
         if memchr::memmem::find(&coding, b"chunked").is_some() {
-            return Some(Framing::Chunked(Chunked::Size(0)));
+            return Some(Framing::Chunked(Chunked::Start));
         }
     }
     let mut lengths = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"content-length"));
-    let first = lengths.next()?.1;
-    if lengths.next().is_some() {
+    let mut length = largest(lengths.next()?.1);
+    for (_, another) in lengths {
         sink.anomaly(names.two_lengths);
+        length = length.max(largest(another));
     }
-    match length(first) {
+    match length {
         Some(0) => Some(Framing::None),
         Some(n) => Some(Framing::Length(n)),
         None => {
@@ -275,10 +311,8 @@ fn framing(headers: &Headers, names: &Names, sink: &mut dyn Sink) -> Option<Fram
     }
 }
 
-/// The digits of a length, whatever stands around them.
-fn length(value: &[u8]) -> Option<u64> {
-    let start = value.iter().position(u8::is_ascii_digit)?;
-    let digits = &value[start..];
-    let end = digits.iter().position(|b| !b.is_ascii_digit()).unwrap_or(digits.len());
-    text(&digits[..end]).parse().ok()
+/// The largest number in a length: of several the one that hides nothing.
+fn largest(value: &[u8]) -> Option<u64> {
+    let numbers = value.split(|b| !b.is_ascii_digit()).filter(|digits| !digits.is_empty());
+    numbers.filter_map(|digits| text(digits).parse().ok()).max()
 }

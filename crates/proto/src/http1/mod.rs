@@ -94,7 +94,15 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
 
 fn probe(opening: &Opening<'_>) -> Guess {
     let seen = opening.fresh();
-    begins(seen, METHODS.iter().copied().chain([RESPONSE]))
+    match begins(seen, METHODS.iter().copied().chain([RESPONSE])) {
+        // SIP has some methods of the same names; what it asks for tells it from HTTP.
+        Guess::Yes => match seen.iter().position(|&b| b == b' ').map(|space| &seen[space + 1..]) {
+            Some(target) if target.starts_with(b"sip:") || target.starts_with(b"sips:") => Guess::No,
+            Some(target) if b"sip:".starts_with(target) => Guess::More,
+            _ => Guess::Yes,
+        },
+        other => other,
+    }
 }
 
 #[cfg(test)]

@@ -139,7 +139,8 @@ impl HttpParser {
 
     fn on_response(&mut self, side: usize, response: Response, sink: &mut dyn Sink) {
         let Response { status, status_text, headers, framing } = response;
-        if status.is_some_and(|s| (100..200).contains(&s) && s != 101) {
+        // Informational, unless it has a body that it should not have.
+        if status.is_some_and(|s| (100..200).contains(&s) && s != 101) && framing == Framing::UntilClose {
             return;
         }
         let kept = self.answer(sink);
@@ -221,8 +222,8 @@ impl HttpParser {
         let had = kept.len();
         let take = bytes.len().min(MAX_HEAD - had);
         kept.extend_from_slice(&bytes[..take]);
-        // An end is at most three bytes: what was looked at before has none.
-        let from = had.saturating_sub(3);
+        // What was looked at before has no end in it.
+        let from = had.saturating_sub(head::MAX_END);
         let found = head::end(&kept[from..]).map(|end| from + end);
         let full = kept.len() >= MAX_HEAD;
         if found.is_none() && !full {

@@ -80,7 +80,10 @@ impl Side {
                 self.place = Place::LineStart;
                 continue;
             }
-            if self.head.is_empty() && matches!(byte, b'\r' | b'\n') {
+            let lenient = role == Role::Responses && self.place == Place::Between;
+            if self.head.is_empty()
+                && (matches!(byte, b'\r' | b'\n') || (lenient && matches!(byte, b' ' | b'\t')))
+            {
                 bytes = rest;
                 continue;
             }
@@ -114,11 +117,11 @@ impl Side {
     }
 }
 
-/// A word that could be a method nobody has heard of, and a space.
+/// A word that could be a method nobody has heard of, and its end.
 fn any_method(seen: &[u8]) -> Guess {
-    let word = seen.iter().take_while(|b| b.is_ascii_alphabetic() || matches!(**b, b'-' | b'_')).count();
+    let word = seen.iter().take_while(|&&b| head::is_token(b) || b == b'/').count();
     match seen.get(word) {
-        Some(b' ' | b'\t') if (1..=MAX_METHOD).contains(&word) => Guess::Yes,
+        Some(b' ' | b'\t' | b'\r' | b'\n') if (1..=MAX_METHOD).contains(&word) => Guess::Yes,
         None if word <= MAX_METHOD => Guess::More,
         _ => Guess::No,
     }
