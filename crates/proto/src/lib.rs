@@ -15,6 +15,8 @@ pub mod http2;
 mod login;
 mod parser;
 mod registry;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 mod transaction;
 pub mod websocket;

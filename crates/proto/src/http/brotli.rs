@@ -37,15 +37,15 @@ impl Brotli {
         Brotli { state, begun: false, done: false }
     }
 
-    /// Decodes as far as `out` allows: bytes taken from `input`, bytes put into `out`. `None` if it is no brotli.
-    pub(super) fn decode(&mut self, input: &[u8], out: &mut [u8]) -> Option<(usize, usize)> {
+    /// Decodes as far as `out` allows: bytes taken from `input`, bytes put into `out`, and whether it is brotli so far.
+    pub(super) fn decode(&mut self, input: &[u8], out: &mut [u8]) -> (usize, usize, bool) {
         if self.done {
-            return Some((input.len(), 0));
+            return (input.len(), 0, true);
         }
         if let (false, Some(&first)) = (self.begun, input.first()) {
             self.begun = true;
             if window_bits(first) > MAX_WINDOW_BITS {
-                return None;
+                return (0, 0, false);
             }
         }
         let (mut available_in, mut taken, mut available_out, mut put) = (input.len(), 0, out.len(), 0);
@@ -60,11 +60,7 @@ impl Brotli {
             &mut total,
             &mut self.state,
         );
-        match result {
-            BrotliResult::ResultFailure => return None,
-            BrotliResult::ResultSuccess => self.done = true,
-            BrotliResult::NeedsMoreInput | BrotliResult::NeedsMoreOutput => {}
-        }
-        Some((taken, put))
+        self.done = matches!(result, BrotliResult::ResultSuccess);
+        (taken, put, !matches!(result, BrotliResult::ResultFailure))
     }
 }

@@ -15,6 +15,8 @@ pub const MAX_RATIO: u64 = 512;
 const RATIO_FROM: u64 = 1 << 20;
 /// Bytes that a layer gives to the next at once.
 const PIECE: usize = 16 * 1024;
+/// Bytes of input that are decoded at once.
+const INPUT: usize = 1024;
 /// Bytes kept of a layer's input while nothing came out of it.
 const MAX_KEPT: usize = 1024;
 /// Bytes of a gzip header's name, comment and extra field.
@@ -154,17 +156,21 @@ impl Decoder {
         if self.stopped {
             return false;
         }
-        self.taken += bytes.len() as u64;
         let Decoder { layers, taken, given, .. } = self;
-        let mut give = |piece: &[u8]| {
-            *given += piece.len() as u64;
-            if *given > MAX_DECODED || (*given > RATIO_FROM && *given / MAX_RATIO > *taken) {
-                return Err(Stop::Bomb);
-            }
-            out(piece, sink);
-            Ok(())
-        };
-        match feed(layers, bytes, &mut give) {
+        // In small pieces, so that what a piece of input gives is judged by all input before it.
+        let outcome = bytes.chunks(INPUT).try_for_each(|input| {
+            *taken += input.len() as u64;
+            let mut give = |piece: &[u8]| {
+                *given += piece.len() as u64;
+                if *given > MAX_DECODED || (*given > RATIO_FROM && *given / MAX_RATIO > *taken) {
+                    return Err(Stop::Bomb);
+                }
+                out(piece, sink);
+                Ok(())
+            };
+            feed(layers, input, &mut give)
+        });
+        match outcome {
             Ok(()) => return true,
             Err(Stop::Bomb) => {
                 *limits += 1;
@@ -249,65 +255,59 @@ fn step(layer: &mut Layer, mut bytes: &[u8], out: &mut Give<'_>) -> Result<(), S
         match layer {
             Layer::Done | Layer::Undecided(..) => return Ok(()),
             Layer::Plain => return out(bytes),
-            Layer::Gzip(state, inflate) if *state != Gzip::Data => {
+            Layer::Gzip(Gzip::Data, _) | Layer::Inflate(_) | Layer::Brotli(_) => {
+                let (read, made) = pass(layer, bytes, &mut piece, out)?;
+                bytes = &bytes[read..];
+                if read == 0 && made == 0 {
+                    return Ok(());
+                }
+            }
+            Layer::Gzip(state, inflate) => {
                 *state = header(*state, bytes[0]).ok_or(Stop::Broken)?;
                 bytes = &bytes[1..];
                 if *state == Gzip::Data {
                     inflate.reset(false);
                 }
             }
-            Layer::Gzip(_, inflate) | Layer::Inflate(inflate) => {
-                let (read, made, ended) = inflated(inflate, bytes, &mut piece)?;
-                bytes = &bytes[read..];
-                give(&piece[..made], out)?;
-                if ended {
-                    layer.end_stream();
-                } else if read == 0 && made == 0 {
-                    return Ok(());
-                }
-            }
-            Layer::Brotli(brotli) => {
-                let (read, made) = brotli.decode(bytes, &mut piece).ok_or(Stop::Broken)?;
-                bytes = &bytes[read..];
-                give(&piece[..made], out)?;
-                if read == 0 && made == 0 {
-                    return Ok(());
-                }
-            }
         }
     }
     // What was swallowed already may still give more than one piece.
-    loop {
-        let made = match layer {
-            Layer::Gzip(Gzip::Data, inflate) | Layer::Inflate(inflate) => {
-                let (_, made, ended) = inflated(inflate, &[], &mut piece)?;
-                if ended {
-                    layer.end_stream();
-                }
-                made
-            }
-            Layer::Brotli(brotli) => brotli.decode(&[], &mut piece).ok_or(Stop::Broken)?.1,
-            _ => 0,
-        };
-        if made == 0 {
-            return Ok(());
+    while matches!(layer, Layer::Gzip(Gzip::Data, _) | Layer::Inflate(_) | Layer::Brotli(_)) {
+        if pass(layer, &[], &mut piece, out)?.1 == 0 {
+            break;
         }
-        give(&piece[..made], out)?;
     }
+    Ok(())
 }
 
-/// Passes on what there is.
-fn give(piece: &[u8], out: &mut Give<'_>) -> Result<(), Stop> {
-    if piece.is_empty() { Ok(()) } else { out(piece) }
-}
-
-/// Inflates into `piece`: bytes read, bytes made, whether the stream is over.
-fn inflated(inflate: &mut Decompress, bytes: &[u8], piece: &mut [u8]) -> Result<(usize, usize, bool), Stop> {
-    let (read, made) = (inflate.total_in(), inflate.total_out());
-    let status = inflate.decompress(bytes, piece, FlushDecompress::None).map_err(|_| Stop::Broken)?;
-    // Differences of two counters: never more than the slices are long.
-    let (read, made) = ((inflate.total_in() - read) as usize, (inflate.total_out() - made) as usize);
-    Ok((read, made, status == Status::StreamEnd))
+/// Decodes one piece and passes it on: bytes read, bytes made. What was made before a flaw is passed on too.
+fn pass(
+    layer: &mut Layer,
+    bytes: &[u8],
+    piece: &mut [u8],
+    out: &mut Give<'_>,
+) -> Result<(usize, usize), Stop> {
+    let (read, made, ended) = match layer {
+        Layer::Gzip(_, inflate) | Layer::Inflate(inflate) => {
+            let before = (inflate.total_in(), inflate.total_out());
+            let status = inflate.decompress(bytes, piece, FlushDecompress::None);
+            // Differences of two counters: never more than the slices are long.
+            let (read, made) = (inflate.total_in() - before.0, inflate.total_out() - before.1);
+            (read as usize, made as usize, status.map(|s| s == Status::StreamEnd).map_err(|_| Stop::Broken))
+        }
+        Layer::Brotli(brotli) => {
+            let (read, made, sound) = brotli.decode(bytes, piece);
+            (read, made, if sound { Ok(false) } else { Err(Stop::Broken) })
+        }
+        _ => (0, 0, Ok(false)),
+    };
+    if made > 0 {
+        out(&piece[..made])?;
+    }
+    if ended? {
+        layer.end_stream();
+    }
+    Ok((read, made))
 }
 
 /// The next byte of a gzip header or trailer.

@@ -11,14 +11,27 @@ use super::{Exchange, MAX_HEAD, MAX_PENDING};
 use crate::http::body::{Body, Room};
 use crate::http::{Http, credentials, uri};
 use crate::parser::{Chunk, FileEvent, Parser, Sink, Step};
-use crate::registry::AppProto;
+use crate::registry::{AppProto, Guess};
 use crate::transaction::Transaction;
+
+/// First bytes of a connection that tell who asks.
+const MAX_BEGINNING: usize = 64;
 
 /// A body, and the number of the exchange that it belongs to.
 #[derive(Debug)]
 struct Flowing {
     body: Body,
     exchange: u64,
+}
+
+/// Who asks and who answers shows in the first bytes of whoever speaks first.
+#[derive(Debug, Default)]
+enum Beginning {
+    #[default]
+    Silent,
+    /// This side spoke; its bytes do not tell yet.
+    Unclear(usize, Vec<u8>),
+    Clear,
 }
 
 /// See [`crate::Parser`].
@@ -33,7 +46,8 @@ pub struct HttpParser {
     /// The exchange whose response is being received.
     current: Option<Exchange>,
     /// Whether the flow's client is the one that answers: its beginning was not seen.
-    turned: Option<bool>,
+    turned: bool,
+    beginning: Beginning,
     numbers: u64,
     handles: u64,
     held: usize,
@@ -45,8 +59,7 @@ pub struct HttpParser {
 impl HttpParser {
     /// What the bytes of this side are.
     fn role(&self, side: usize) -> Role {
-        let turned = self.turned.unwrap_or(false);
-        if (side == 1) == turned { Role::Requests } else { Role::Responses }
+        if (side == 1) == self.turned { Role::Requests } else { Role::Responses }
     }
 
     fn exchange(&mut self, number: u64) -> Option<&mut Exchange> {
@@ -334,16 +347,35 @@ fn upgraded(value: &[u8]) -> Option<AppProto> {
     }
 }
 
-impl Parser for HttpParser {
-    fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
-        let side = chunk.direction.index();
-        let mut bytes = chunk.bytes;
-        if self.turned.is_none() {
-            let response = super::guess_response(bytes) == crate::registry::Guess::Yes;
-            let request = super::guess_request(bytes) == crate::registry::Guess::Yes;
-            if response || request {
-                self.turned = Some((side == 0) == response);
-            }
+impl HttpParser {
+    /// Finds out who asks. Bytes that were kept for that are read when it is clear.
+    fn begin(&mut self, side: usize, bytes: &[u8], sink: &mut dyn Sink) -> bool {
+        let (first, mut kept) = match std::mem::replace(&mut self.beginning, Beginning::Clear) {
+            Beginning::Clear => return true,
+            Beginning::Silent => (side, Vec::new()),
+            Beginning::Unclear(first, kept) => (first, kept),
+        };
+        let begun = kept.len();
+        if first == side {
+            kept.extend_from_slice(&bytes[..bytes.len().min(MAX_BEGINNING - begun)]);
+        }
+        let (response, request) = (super::guess_response(&kept), super::guess_request(&kept));
+        let unclear = response != Guess::Yes
+            && request != Guess::Yes
+            && (response == Guess::More || request == Guess::More);
+        if unclear && first == side && kept.len() < MAX_BEGINNING {
+            self.beginning = Beginning::Unclear(first, kept);
+            return false;
+        }
+        self.turned = (first == 0) == (response == Guess::Yes) && response != request;
+        self.read(first, &kept[..if first == side { begun } else { kept.len() }], sink);
+        true
+    }
+
+    /// Reads the next bytes of a side; what is left of them behind an upgrade.
+    fn read<'a>(&mut self, side: usize, mut bytes: &'a [u8], sink: &mut dyn Sink) -> &'a [u8] {
+        if bytes.is_empty() {
+            return bytes;
         }
         if self.role(side) == Role::Responses {
             self.end_simple_request(sink);
@@ -357,7 +389,7 @@ impl Parser for HttpParser {
             if self.sides[side].place != Place::Head {
                 match self.sides[side].search(self.role(side), bytes) {
                     Found::Head(rest) => bytes = rest,
-                    Found::Nothing => return Step::More,
+                    Found::Nothing => return &[],
                     Found::Nonsense(rest) => {
                         self.nonsense(side, sink);
                         bytes = rest;
@@ -367,14 +399,28 @@ impl Parser for HttpParser {
             }
             match self.head(side, bytes, sink) {
                 Some(rest) => bytes = rest,
-                None => return Step::More,
+                None => return &[],
             }
         }
-        self.step(bytes.len())
+        bytes
+    }
+}
+
+impl Parser for HttpParser {
+    fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
+        let side = chunk.direction.index();
+        if !self.begin(side, chunk.bytes, sink) {
+            return Step::More;
+        }
+        let rest = self.read(side, chunk.bytes, sink).len();
+        self.step(rest)
     }
 
     fn gap(&mut self, direction: Direction, missing: u64, sink: &mut dyn Sink) -> Step {
         let side = direction.index();
+        // What was said before it tells as much as ever.
+        self.begin(1 - side, &[], sink);
+        self.begin(side, &[], sink);
         let answers = self.role(side) == Role::Responses;
         let left = self.sides[side].framing.left();
         if self.sides[side].framing.skip(missing) {
@@ -402,6 +448,9 @@ impl Parser for HttpParser {
     }
 
     fn close(&mut self, sink: &mut dyn Sink) {
+        if let Beginning::Unclear(first, kept) = std::mem::replace(&mut self.beginning, Beginning::Clear) {
+            self.read(first, &kept, sink);
+        }
         for side in [0, 1] {
             // A head that never got its empty line: read what is there.
             let head = std::mem::take(&mut self.sides[side].head);
