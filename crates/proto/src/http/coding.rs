@@ -7,6 +7,8 @@ use crate::parser::Sink;
 
 /// Codings of one body, one within another.
 pub const MAX_CODINGS: usize = 3;
+/// More than these are undone, but told of.
+const USUAL_CODINGS: usize = 2;
 /// Bytes that a body may grow to when its codings are undone.
 pub const MAX_DECODED: u64 = 256 << 20;
 /// So many times its own size a body may grow to, once it is larger than [`RATIO_FROM`].
@@ -124,9 +126,11 @@ impl Decoder {
                     () => continue,
                 }
             };
+            if layers.len() >= USUAL_CODINGS {
+                sink.anomaly("TOO_MANY_ENCODING_LAYERS");
+            }
             if layers.len() >= MAX_CODINGS {
                 *limits += 1;
-                sink.anomaly("TOO_MANY_ENCODING_LAYERS");
                 break;
             }
             layers.push(Stage { layer: Layer::Undecided(known, Vec::new()), kept: Some(Vec::new()) });
@@ -240,7 +244,7 @@ fn decode(layer: &mut Layer, mut bytes: &[u8], out: &mut Give<'_>) -> Result<(),
 
 /// What a body that begins like this is, whatever it was said to be.
 fn decide(said: Coding, first: [u8; 2]) -> Layer {
-    let zlib = first[0] & 0x0f == 8 && u16::from_be_bytes(first) % 31 == 0;
+    let zlib = first[0] & 0x0f == 8 && u16::from_be_bytes(first).is_multiple_of(31);
     match said {
         _ if first == [0x1f, 0x8b] => Layer::Gzip(Gzip::Header(0, 0), Box::new(Decompress::new(false))),
         _ if zlib => Layer::Inflate(Box::new(Decompress::new(true))),

@@ -10,10 +10,10 @@ use crate::http::headers::{Headers, text};
 use crate::http::{Http, uri};
 use crate::parser::Sink;
 
-/// Carriage returns that an empty line may have.
-const MAX_RETURNS: usize = 3;
+/// Spaces and carriage returns that an empty line may have.
+const MAX_BLANKS: usize = 3;
 /// The longest end of a head.
-pub(super) const MAX_END: usize = MAX_RETURNS + 2;
+pub(super) const MAX_END: usize = MAX_BLANKS + 4;
 
 /// A request's head.
 pub(super) struct Request {
@@ -34,9 +34,13 @@ pub(super) fn end(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     while let Some(feed) = memchr(b'\n', &bytes[at..]) {
         at += feed + 1;
-        let returns = bytes[at..].iter().take(MAX_RETURNS).take_while(|&&b| b == b'\r').count();
-        if bytes.get(at + returns) == Some(&b'\n') {
-            return Some(at + returns + 1);
+        let blanks =
+            bytes[at..].iter().take(MAX_BLANKS).take_while(|b| matches!(b, b'\r' | b' ' | b'\t')).count();
+        let (blank, behind) = bytes[at..].split_at(blanks);
+        // What has blanks is an empty line only behind one that ends without a carriage return.
+        let empty = matches!(blank, [] | [b'\r']) || !bytes[..at].ends_with(b"\r\n");
+        if empty && behind.first() == Some(&b'\n') {
+            return Some(at + blanks + 1);
         }
     }
     None
@@ -85,9 +89,16 @@ fn headers(lines: &[u8], names: &Names, sink: &mut dyn Sink) -> Headers {
     let mut rest = lines;
     let mut full = false;
     while !rest.is_empty() {
-        let (line, behind) = line(rest);
+        let (mut line, mut behind) = line(rest);
+        if let Some(bare) = memchr(b'\r', line)
+            && is_header(&line[bare + 1..])
+        {
+            // Some take a carriage return alone for the end of a line.
+            sink.anomaly("DEFORMED_EOL");
+            (line, behind) = (&line[..bare], &rest[bare + 1..]);
+        }
         rest = behind;
-        let goes_on = matches!(rest.first(), Some(b' ' | b'\t')) && {
+        let goes_on = matches!(rest.first(), Some(b' ' | b'\t' | 0)) && {
             // Servers and clients disagree on what looks like a header of its own: it is taken for one.
             let header = is_header(self::line(rest).0);
             if header {
@@ -115,11 +126,11 @@ fn headers(lines: &[u8], names: &Names, sink: &mut dyn Sink) -> Headers {
                 (&[][..], line.trim_ascii())
             }
         };
-        let bare = name.trim_ascii();
+        let bare = trim(name);
         if bare.len() < name.len() {
             sink.anomaly(names.space_after_name);
         }
-        if !bare.iter().all(|&b| is_token(b)) {
+        if !name.iter().all(|&b| is_token(b) || matches!(b, b' ' | b'\t')) {
             sink.anomaly(names.not_token);
         }
         full |= !match (bare.contains(&0), value.contains(&0)) {
@@ -146,10 +157,22 @@ fn without_zeros(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().copied().filter(|&b| b != 0).collect()
 }
 
+/// Without white space around it, vertical tabs included.
+fn trim(mut bytes: &[u8]) -> &[u8] {
+    let space = |b: &u8| b.is_ascii_whitespace() || *b == 0x0b;
+    while let Some((_, rest)) = bytes.split_first().filter(|(b, _)| space(b)) {
+        bytes = rest;
+    }
+    while let Some((_, rest)) = bytes.split_last().filter(|(b, _)| space(b)) {
+        bytes = rest;
+    }
+    bytes
+}
+
 /// Whether a line is a name and a colon.
 fn is_header(line: &[u8]) -> bool {
     memchr(b':', line).is_some_and(|colon| {
-        let name = line[..colon].trim_ascii();
+        let name = trim(&line[..colon]);
         !name.is_empty() && name.iter().all(|&b| is_token(b))
     })
 }
@@ -256,6 +279,7 @@ pub(super) fn is_response(bytes: &[u8]) -> Option<bool> {
 pub(super) fn response(head: &[u8], sink: &mut dyn Sink) -> Response {
     let (mut first, mut rest) = line(head);
     if let Some(bare) = memchr(b'\r', first.trim_ascii()) {
+        sink.anomaly("DEFORMED_EOL");
         (first, rest) = (&first[..bare], &head[bare + 1..]);
     }
     let first = first.trim_ascii();
@@ -272,7 +296,7 @@ pub(super) fn response(head: &[u8], sink: &mut dyn Sink) -> Response {
     }
     let headers = headers(rest, &RESPONSE, sink);
     let framing = framing(&headers, &RESPONSE, sink).unwrap_or(Framing::UntilClose);
-    if matches!(framing, Framing::Chunked(_)) && version == b"HTTP/1.0" {
+    if matches!(framing, Framing::Chunked(_)) && version != b"HTTP/1.1" {
         sink.anomaly("RESPONSE_CHUNKED_OLD_PROTO");
     }
     Response { status: code, status_text, headers, framing }

@@ -168,7 +168,9 @@ impl HttpParser {
         if http.content_range.as_ref().is_some_and(|range| !range.is_valid()) {
             sink.anomaly("RANGE_INVALID");
         }
-        let bodiless = http.method == "HEAD" || matches!(status, Some(204 | 304));
+        // A body behind 204 is none, unless it is said to be there: then clients take it.
+        let empty = status == Some(304) || (status == Some(204) && framing == Framing::UntilClose);
+        let bodiless = http.method == "HEAD" || empty;
         let connected = http.method == "CONNECT" && status.is_some_and(|s| (200..300).contains(&s));
         let framing = if bodiless { Framing::None } else { framing };
         if status == Some(101) || connected {
@@ -181,6 +183,7 @@ impl HttpParser {
             return;
         }
         self.sides[side].framing = framing;
+        self.sides[side].measured = matches!(framing, Framing::Length(_));
         if framing == Framing::None {
             self.end_response(false, sink);
         } else {
@@ -255,9 +258,8 @@ impl HttpParser {
             let head = &self.sides[side].head;
             if self.role(side) == Role::Requests
                 && self.sides[side].place == Place::Head
-                && let Some(line) = head.strip_suffix(b"\n")
-                && !line.contains(&b'\n')
-                && memchr::memmem::find(line, b" HTTP/").is_none()
+                && !head.strip_suffix(b"\n").unwrap_or(head).contains(&b'\n')
+                && memchr::memmem::find(head, b" HTTP/").is_none()
             {
                 let head = std::mem::take(&mut self.sides[side].head);
                 self.on_head(side, &head, false, sink);
@@ -282,7 +284,11 @@ impl HttpParser {
             self.body(side, &held, sink);
         } else {
             if self.numbers > 0 {
-                sink.anomaly(if answers { "RESPONSE_BODY_UNEXPECTED" } else { "REQUEST_BODY_UNEXPECTED" });
+                sink.anomaly(match (answers, self.sides[side].measured) {
+                    (true, true) => "CONTENT_LENGTH_EXTRA_DATA_END",
+                    (true, false) => "RESPONSE_BODY_UNEXPECTED",
+                    (false, _) => "REQUEST_BODY_UNEXPECTED",
+                });
             }
             self.sides[side].lose(Place::MidLine);
         }

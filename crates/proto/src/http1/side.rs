@@ -44,6 +44,8 @@ pub(super) struct Side {
     pub(super) head: Vec<u8>,
     pub(super) framing: Framing,
     pub(super) place: Place,
+    /// The last body had a length.
+    pub(super) measured: bool,
 }
 
 impl Side {

@@ -55,7 +55,7 @@ fn settings(seen: &[u8]) -> Guess {
     let plausible = head[..2] == [0, 0]
         && head[3..] == [4, 0, 0, 0, 0, 0]
         && length > 0
-        && length % 6 == 0
+        && length.is_multiple_of(6)
         && length / 6 <= MAX_BELIEVED;
     if !plausible {
         return Guess::No;

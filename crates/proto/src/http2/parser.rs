@@ -105,7 +105,7 @@ impl Reader<'_> {
                 if !settings.is_empty() {
                     self.streams.connection(direction, |side| side.settings = settings, sink);
                 }
-                (payload.len() % 6 == 0).then_some(())
+                payload.len().is_multiple_of(6).then_some(())
             }
             GOAWAY => {
                 let code = be32(payload.get(4..)?)?;
