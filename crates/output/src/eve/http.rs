@@ -1,6 +1,7 @@
 //! `http`: a request with its response, of HTTP/1 or of an HTTP/2 stream.
 
 use ::proto::Http;
+use ::proto::http::headers::{Headers, text as text_of};
 use ::proto::http::{ContentRange, Http2Side, Http2Stream};
 use serde_json::{Value, json};
 
@@ -16,8 +17,16 @@ pub(super) fn body(http: &Http) -> Value {
     let text = |text: &Option<String>| text.clone().map(Value::from);
     let some = |text: &str| (!text.is_empty()).then(|| Value::from(text));
     put("version", http.stream.as_ref().map(|_| "2".into()));
-    put("hostname", http.host.as_deref().map(hostname));
-    put("http_port", http.port.map(Value::from));
+    if http.is_http2() {
+        // As Suricata does: all headers, :authority among them; a host name only if a header gives it.
+        put("request_headers", headers(&http.request_headers));
+        put("response_headers", headers(&http.response_headers));
+        let host = http.request_headers.get("host").map(|h| text_of(h).to_ascii_lowercase());
+        put("hostname", host.map(Value::from));
+    } else {
+        put("hostname", http.host.as_deref().map(hostname));
+        put("http_port", http.port.map(Value::from));
+    }
     put("url", some(&http.uri));
     put("http_user_agent", text(&http.user_agent));
     put("xff", text(&http.forwarded_for));
@@ -33,6 +42,12 @@ pub(super) fn body(http: &Http) -> Value {
     put("length", (!connection).then(|| http.response_length.into()));
     put("http2", http.stream.as_deref().map(stream));
     out.into()
+}
+
+fn headers(headers: &Headers) -> Option<Value> {
+    let all = headers.iter().map(|(name, value)| json!({"name": text_of(name), "value": text_of(value)}));
+    let all: Vec<Value> = all.collect();
+    (!all.is_empty()).then(|| all.into())
 }
 
 /// Addresses of IPv6 stand in brackets, as they do in the header.

@@ -177,8 +177,13 @@ fn is_header(line: &[u8]) -> bool {
     })
 }
 
+/// What stands in methods that servers were seen to answer: tokens, and more.
+pub(super) fn in_method(byte: u8) -> bool {
+    is_token(byte) || byte == b'/' || !byte.is_ascii()
+}
+
 /// A character of a token (RFC 9110 section 5.6.2).
-pub(super) fn is_token(byte: u8) -> bool {
+fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
@@ -243,7 +248,7 @@ fn request_line(first: &[u8], sink: &mut dyn Sink) -> Option<(String, String, St
     let first = first.trim_ascii_end();
     let space = first.iter().position(|b| matches!(b, b' ' | b'\t')).unwrap_or(first.len());
     let (method, rest) = (&first[..space], first[space..].trim_ascii());
-    if method.is_empty() || !method.iter().all(|&b| is_token(b) || b == b'/') {
+    if method.is_empty() || !method.iter().all(|&b| in_method(b)) {
         return None;
     }
     let (target, version) = match rest.iter().rposition(|b| matches!(b, b' ' | b'\t')) {

@@ -121,7 +121,7 @@ impl Side {
 
 /// A word that could be a method nobody has heard of, and its end.
 fn any_method(seen: &[u8]) -> Guess {
-    let word = seen.iter().take_while(|&&b| head::is_token(b) || b == b'/').count();
+    let word = seen.iter().take_while(|&&b| head::in_method(b)).count();
     match seen.get(word) {
         Some(b' ' | b'\t' | b'\r' | b'\n') if (1..=MAX_METHOD).contains(&word) => Guess::Yes,
         None if word <= MAX_METHOD => Guess::More,
