@@ -38,7 +38,8 @@ fn files_have_events_and_nothing_more_unless_asked_for() {
 #[test]
 fn files_are_hashed_and_stored_on_request() {
     let desk = Desk::new("");
-    let events = replay(&desk, "[files]\nhash = [\"md5\", \"sha1\", \"sha256\"]\nmagic = true\nstore = true\n");
+    let events =
+        replay(&desk, "[files]\nhash = [\"md5\", \"sha1\", \"sha256\"]\nmagic = true\nstore = true\n");
     for file in of_type(&events, "fileinfo") {
         let file = &file["fileinfo"];
         assert_eq!((&file["sha256"], &file["stored"]), (&SHA256.into(), &true.into()));

@@ -35,7 +35,7 @@ fn replay_all(desk: &Desk, captures: &[PathBuf]) -> Vec<Value> {
     events(&desk.path("out/eve.json"))
 }
 
-const OWN: [&str; 4] = ["isolation", "incident", "evidence", "counters"];
+const OWN: [&str; 5] = ["isolation", "incident", "evidence", "counters", "login"];
 
 #[test]
 fn every_line_of_every_capture_fits_the_schema() {
