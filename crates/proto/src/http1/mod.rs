@@ -4,6 +4,7 @@
 //! refuse what implants send (raw spaces in the target, bare line feeds, broken header lines), and a
 //! sensor must see it. Bodies are passed on as they come, never kept.
 
+mod bodies;
 mod exchange;
 mod framing;
 mod head;

@@ -4,25 +4,19 @@ use std::collections::VecDeque;
 
 use wire::Direction;
 
+use super::bodies::Flowing;
 use super::framing::Framing;
 use super::head::{self, Request, Response};
 use super::side::{Found, Place, Role, Side};
 use super::{Exchange, MAX_HEAD, MAX_PENDING};
-use crate::http::body::{Body, Room};
+use crate::http::body::Room;
 use crate::http::{Http, credentials, uri};
-use crate::parser::{Chunk, FileEvent, Parser, Sink, Step};
+use crate::parser::{Chunk, Parser, Sink, Step};
 use crate::registry::{AppProto, Guess};
 use crate::transaction::Transaction;
 
 /// First bytes of a connection that tell who asks.
 const MAX_BEGINNING: usize = 64;
-
-/// A body, and the number of the exchange that it belongs to.
-#[derive(Debug)]
-struct Flowing {
-    body: Body,
-    exchange: u64,
-}
 
 /// Who asks and who answers shows in the first bytes of whoever speaks first.
 #[derive(Debug, Default)]
@@ -37,75 +31,34 @@ enum Beginning {
 /// See [`crate::Parser`].
 #[derive(Debug, Default)]
 pub struct HttpParser {
-    sides: [Side; 2],
-    bodies: [Option<Box<Flowing>>; 2],
+    pub(super) sides: [Side; 2],
+    pub(super) bodies: [Option<Box<Flowing>>; 2],
     /// Requests without their response.
-    pending: VecDeque<Exchange>,
+    pub(super) pending: VecDeque<Exchange>,
     /// Requests behind these that were logged without waiting for their responses.
     unkept: u64,
     /// The exchange whose response is being received.
-    current: Option<Exchange>,
+    pub(super) current: Option<Exchange>,
     /// Whether the flow's client is the one that answers: its beginning was not seen.
     turned: bool,
     beginning: Beginning,
     numbers: u64,
-    handles: u64,
-    held: usize,
+    pub(super) handles: u64,
+    pub(super) held: usize,
     /// Behind an upgrade another protocol begins.
     switch: Option<Option<AppProto>>,
-    limits_hit: u32,
+    pub(super) limits_hit: u32,
 }
 
 impl HttpParser {
     /// What the bytes of this side are.
-    fn role(&self, side: usize) -> Role {
+    pub(super) fn role(&self, side: usize) -> Role {
         if (side == 1) == self.turned { Role::Requests } else { Role::Responses }
     }
 
-    fn exchange(&mut self, number: u64) -> Option<&mut Exchange> {
+    pub(super) fn exchange(&mut self, number: u64) -> Option<&mut Exchange> {
         let current = self.current.as_mut().filter(|e| e.number == number);
         current.or_else(|| self.pending.iter_mut().rev().find(|e| e.number == number))
-    }
-
-    /// Begins a body; `side` is where it flows.
-    fn begin_body(
-        &mut self,
-        side: usize,
-        exchange: u64,
-        headers: &crate::http::Headers,
-        name: Option<String>,
-        sink: &mut dyn Sink,
-    ) {
-        let direction = if side == 0 { Direction::ToServer } else { Direction::ToClient };
-        let mut room = Room { sink, handles: &mut self.handles, limits_hit: &mut self.limits_hit };
-        let body = Body::new(direction, headers, name, &mut room);
-        self.bodies[side] = Some(Box::new(Flowing { body, exchange }));
-    }
-
-    /// A body is over, or as much of it as will be seen.
-    fn end_body(&mut self, side: usize, truncated: bool, sink: &mut dyn Sink) {
-        let Some(mut flowing) = self.bodies[side].take() else { return };
-        let mut room = Room { sink, handles: &mut self.handles, limits_hit: &mut self.limits_hit };
-        let form = flowing.body.finish(truncated, &mut room);
-        let login = form.and_then(|form| credentials::of_form(AppProto::Http, &form));
-        self.keep_ended(&mut flowing, sink);
-        if let (Some(exchange), Some(login)) = (self.exchange(flowing.exchange), login) {
-            exchange.login.get_or_insert(login);
-        }
-    }
-
-    /// Files of a body that are over wait for their exchange, if it is not over itself.
-    fn keep_ended(&mut self, flowing: &mut Flowing, sink: &mut dyn Sink) {
-        let mut held = self.held;
-        match self.exchange(flowing.exchange) {
-            Some(exchange) => exchange.hold(flowing.body.ended(), &mut held, sink),
-            None => {
-                for (handle, truncated) in flowing.body.ended() {
-                    sink.file(FileEvent::Close { handle, truncated, carrier: None });
-                }
-            }
-        }
-        self.held = held;
     }
 
     fn on_request(&mut self, side: usize, request: Request, sink: &mut dyn Sink) {
@@ -194,7 +147,7 @@ impl HttpParser {
     }
 
     /// The response at hand is over, whatever is missing of it.
-    fn end_response(&mut self, truncated: bool, sink: &mut dyn Sink) {
+    pub(super) fn end_response(&mut self, truncated: bool, sink: &mut dyn Sink) {
         for side in 0..2 {
             if self.role(side) == Role::Responses {
                 self.end_body(side, truncated, sink);
@@ -292,45 +245,6 @@ impl HttpParser {
             }
             self.sides[side].lose(Place::MidLine);
         }
-    }
-
-    /// Takes bytes of a body; how many.
-    fn body(&mut self, side: usize, bytes: &[u8], sink: &mut dyn Sink) -> usize {
-        let answers = self.role(side) == Role::Responses;
-        let mut content = 0;
-        let mut flowing = self.bodies[side].take();
-        let mut framing = self.sides[side].framing;
-        let (handles, limits_hit) = (&mut self.handles, &mut self.limits_hit);
-        let used = framing.consume(bytes, &mut |event| match event {
-            super::framing::Event::Content(piece) => {
-                content += piece.len() as u64;
-                if let Some(flowing) = &mut flowing {
-                    flowing.body.feed(piece, &mut Room { sink, handles, limits_hit });
-                }
-            }
-            super::framing::Event::Extension => {
-                sink.anomaly(if answers { "RESPONSE_CHUNK_EXTENSION" } else { "REQUEST_CHUNK_EXTENSION" });
-            }
-            super::framing::Event::BadLength => {
-                sink.anomaly(if answers {
-                    "INVALID_RESPONSE_CHUNK_LEN"
-                } else {
-                    "INVALID_REQUEST_CHUNK_LEN"
-                });
-            }
-        });
-        self.sides[side].framing = framing;
-        if let Some(flowing) = &mut flowing {
-            self.keep_ended(flowing, sink);
-        }
-        self.bodies[side] = flowing;
-        if answers && let Some(exchange) = &mut self.current {
-            exchange.http.response_length += content;
-        }
-        if framing == Framing::None {
-            if answers { self.end_response(false, sink) } else { self.end_body(side, false, sink) }
-        }
-        used
     }
 
     fn step(&self, rest: usize) -> Step {
