@@ -5,7 +5,9 @@
 use std::io::Write;
 
 use capture::CaptureFile;
-use flow::{FlowTuple, StreamEvent, TcpConnection};
+use flow::{
+    FlowTuple, HostPolicies, OverlapPolicy, Segment, StreamEvent, StreamOptions, Streams, TcpConnection,
+};
 use intel::Loader;
 use proto::http1::HttpParser;
 use proto::http2::Http2Parser;
@@ -21,6 +23,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("capture_file", capture_file),
     ("decode", decode),
     ("reassembly", reassembly),
+    ("overlaps", overlaps),
     ("stream", stream),
     ("datagram", datagram),
     ("web", web),
@@ -44,25 +47,34 @@ pub fn capture_file(data: &[u8]) {
 /// A frame; the first byte picks the link type.
 pub fn decode(data: &[u8]) {
     let Some((&pick, frame)) = data.split_first() else { return };
-    let links =
-        [LinkType::Ethernet, LinkType::RawIp, LinkType::LinuxCooked, LinkType::Null, LinkType::LinuxCooked2];
-    let link = links[usize::from(pick) % links.len()];
+    let link = LinkType::ALL[usize::from(pick) % LinkType::ALL.len()];
     for packet in [wire::decode(link, frame), wire::decode_innermost(link, frame)] {
         let Ok(Decoded::Ip(packet)) = packet else { continue };
-        assert!(packet.payload.len() <= frame.len());
-        let (there, swapped) = packet.flow_key();
-        let (back, other) =
-            wire::FlowKey::new(packet.destination(), packet.source(), packet.proto, packet.vlans);
-        assert_eq!(there, back);
-        assert!(swapped != other || packet.source() == packet.destination());
+        assert!(packet.header.len() + packet.payload.len() <= frame.len());
+        if !matches!(packet.transport, wire::Transport::Icmp { .. }) {
+            let (there, swapped) = packet.flow_key();
+            let (back, other) =
+                wire::FlowKey::new(packet.destination(), packet.source(), packet.proto, packet.vlans);
+            assert_eq!(there, back);
+            assert!(swapped != other || packet.source() == packet.destination());
+        }
         let back = wire::Packet { src: packet.dst, dst: packet.src, fragment: true, ..packet };
         assert!(!packet.fragment || back.steering_hash() == packet.steering_hash());
+        assert!(packet.tcp_options().count() <= 40);
+        if let Some(quote) = packet.icmp().and_then(|message| message.quote) {
+            assert!(quote.body.len() <= packet.payload.len());
+        }
+        if let Some(tunnel) = packet.tunnel {
+            assert!(usize::from(tunnel.depth) <= wire::MAX_TUNNELS);
+            assert!(!tunnel.outermost().source.ip.is_unspecified() || frame.windows(4).any(|w| w == [0; 4]));
+        }
     }
 }
 
 /// Segments: direction and flags, position, length, so many bytes. What comes out is never more than went in, and
 /// never more than promised waits.
 pub fn reassembly(data: &[u8]) {
+    let streams = Streams::new(StreamOptions { memory: 4096, ..StreamOptions::default() });
     let mut tcp = TcpConnection::default();
     let mut rest = data;
     let (mut fed, mut got) = (0, 0);
@@ -71,27 +83,98 @@ pub fn reassembly(data: &[u8]) {
         let (payload, tail) = tail.split_at(usize::from(len).min(tail.len()));
         rest = tail;
         let direction = if control & 1 == 0 { Direction::ToServer } else { Direction::ToClient };
-        let header = TcpHeader {
-            src_port: 1,
-            dst_port: 2,
-            seq: u32::from_be_bytes([b & 0x80, 0, a, b]).wrapping_mul(3),
-            ack: u32::from(ack) << 4,
-            flags: TcpFlags(control >> 1),
-            window: 1000,
-        };
+        let seq = u32::from_be_bytes([b & 0x80, 0, a, b]).wrapping_mul(3);
         let missing = u32::from(control & 0x80) / 8;
         fed += payload.len();
-        tcp.segment(&header, direction, payload, missing, &mut |event| count(&event, &mut got));
-        assert!(tcp.waiting_bytes() <= 2 * flow::MAX_WAITING_BYTES);
+        let segment =
+            Segment { missing, direction, ..segment(seq, u32::from(ack) << 4, control >> 1, payload) };
+        tcp.segment(&streams, &segment, &mut |event| count(&event, &mut got));
+        assert!(tcp.waiting_bytes() <= 4096);
     }
-    tcp.flush(&mut |event| count(&event, &mut got));
+    tcp.flush(&streams, &mut |event| count(&event, &mut got));
     assert!(got <= fed, "{got} bytes out of {fed}");
+    assert_eq!(streams.budget().used(), 0);
+}
+
+fn segment(seq: u32, ack: u32, flags: u8, payload: &[u8]) -> Segment<'_> {
+    Segment {
+        header: TcpHeader { src_port: 1, dst_port: 2, seq, ack, flags: TcpFlags(flags), window: 1000 },
+        window_scale: None,
+        direction: Direction::ToServer,
+        receiver: [10, 0, 0, 2].into(),
+        payload,
+        missing: 0,
+        time: Nanos(0),
+    }
 }
 
 fn count(event: &StreamEvent<'_>, got: &mut usize) {
     if let StreamEvent::Data(_, bytes) = event {
         assert!(!bytes.is_empty());
         *got += bytes.len();
+    }
+}
+
+/// Segments that may disagree, against a model with one cell per byte. The first byte picks the policy, then place
+/// and length of each segment; its bytes are its number.
+pub fn overlaps(data: &[u8]) {
+    let Some((&pick, places)) = data.split_first() else { return };
+    let policy = OverlapPolicy::ALL[usize::from(pick) % OverlapPolicy::ALL.len()];
+    let policies = HostPolicies::new(policy, []);
+    let streams = Streams::new(StreamOptions { policies, ..StreamOptions::default() });
+    // Numbers wrap in the middle.
+    let start = u32::MAX - 100;
+    let mut tcp = TcpConnection::default();
+    tcp.segment(&streams, &segment(start, 0, TcpFlags::SYN, b""), &mut |_| {});
+    let mut model = Model { policy, cells: vec![None; 512], whole: Vec::new(), delivered: Vec::new() };
+    let mut out = Vec::new();
+    // The number is the byte, so that there are no more than numbers.
+    for place in places.as_chunks::<2>().0.iter().take(256) {
+        let (at, len) = (usize::from(place[0]), 1 + usize::from(place[1] % 64));
+        let payload = vec![model.whole.len() as u8; len];
+        let seq = start.wrapping_add(1).wrapping_add(at as u32);
+        tcp.segment(&streams, &segment(seq, 0, TcpFlags::PSH, &payload), &mut |event| match event {
+            StreamEvent::Data(_, bytes) => out.extend_from_slice(bytes),
+            StreamEvent::Gap(..) | StreamEvent::Depth(_) => panic!("nothing was given up"),
+            StreamEvent::Anomaly(..) => {}
+        });
+        model.take(at, at + len);
+        assert_eq!(out, model.delivered, "{policy:?}");
+    }
+}
+
+/// What a receiver has: the segment that each byte came from.
+struct Model {
+    policy: OverlapPolicy,
+    cells: Vec<Option<usize>>,
+    /// Where each segment lay.
+    whole: Vec<(usize, usize)>,
+    delivered: Vec<u8>,
+}
+
+impl Model {
+    fn take(&mut self, at: usize, end: usize) {
+        let from = at.max(self.delivered.len());
+        let number = self.whole.len();
+        self.whole.push((from, end));
+        let before = self.cells.clone();
+        for place in from..end {
+            let wins = before[place].is_none_or(|owner| {
+                let mine = |place: &usize| before[*place] == Some(owner);
+                let cut = (
+                    (0..place).rev().take_while(mine).last().unwrap_or(place),
+                    (place..before.len()).take_while(mine).last().unwrap_or(place) + 1,
+                );
+                let old = if self.policy.compares_whole_segments() { self.whole[owner] } else { cut };
+                self.policy.new_wins((old.0 as u32, old.1 as u32), (from as u32, end as u32))
+            });
+            if wins {
+                self.cells[place] = Some(number);
+            }
+        }
+        while let Some(owner) = self.cells[self.delivered.len()] {
+            self.delivered.push(owner as u8);
+        }
     }
 }
 

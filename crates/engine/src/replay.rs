@@ -14,13 +14,13 @@ use detect::IndicatorDetector;
 use output::{Event, OutputError, Recorder, Source, Stamp, StatsEvent};
 use thiserror::Error;
 use verdict::{Judge, Policy};
-use wire::{Decoded, LinkType, Nanos};
+use wire::{Decoded, LinkType, Nanos, decode_innermost};
 
 use crate::counters::{WorkerCounters, sum};
 use crate::input::Input;
 use crate::lookback::cost;
 use crate::warden::{Enforcement, Warden};
-use crate::worker::{Worker, WorkerOptions, decode_as};
+use crate::worker::{Worker, WorkerOptions};
 
 /// Frames in a batch, over all workers.
 const BATCH_FRAMES: u64 = 1024;
@@ -109,6 +109,8 @@ pub fn replay(
     recorder: Recorder,
 ) -> Result<ReplaySummary, ReplayError> {
     let workers = options.workers.max(1);
+    // Every frame belongs to its innermost flow: nothing is steered here.
+    let worker = WorkerOptions { tunnels: true, ..options.worker.clone() };
     let counters: Vec<Arc<WorkerCounters>> = (0..workers).map(|_| Arc::default()).collect();
     thread::scope(|scope| {
         let lanes: Vec<Lane> = counters
@@ -116,7 +118,7 @@ pub fn replay(
             .map(|counters| {
                 let (to_worker, batches) = bounded(IN_FLIGHT);
                 let (outcomes, from_worker) = bounded(IN_FLIGHT + 1);
-                let worker = Worker::new(&options.worker, detector.clone(), counters.clone());
+                let worker = Worker::new(&worker, detector.clone(), counters.clone());
                 scope.spawn(move || work(worker, &batches, &outcomes));
                 Lane { to_worker, from_worker }
             })
@@ -130,7 +132,6 @@ pub fn replay(
         };
         let reader = Reader {
             lanes,
-            tunnels: options.worker.tunnels,
             batches: Vec::new(),
             in_flight: 0,
             frames: 0,
@@ -153,25 +154,25 @@ fn work(mut worker: Worker, batches: &Receiver<Batch>, outcomes: &Sender<Outcome
         let Some(source) = &batch.source else { continue };
         let mut outcome: Outcome = Vec::new();
         let mut index = 0;
-        let mut input = Input::nothing(batch.last.0, batch.position, source);
-        for slot in &batch.slots {
-            input = Input {
-                bytes: &batch.bytes[slot.start..slot.start + slot.len],
-                link: slot.link,
-                time: slot.time,
-                arrival: None,
-                wire_len: slot.wire_len,
-                steered: None,
-                ordinal: Some(slot.ordinal),
-                position: slot.position,
-                source,
-            };
-            worker.process(&input, &mut |stamp, event| {
-                index += 1;
-                outcome.push(((slot.ordinal, 0, 0, 0, index), stamp, event));
-            });
-        }
-        let end = Input { bytes: &[], ordinal: None, position: batch.position, ..input };
+        let of_slot = |slot: &Slot| Input {
+            bytes: &batch.bytes[slot.start..slot.start + slot.len],
+            link: slot.link,
+            time: slot.time,
+            arrival: None,
+            wire_len: slot.wire_len,
+            steered: None,
+            ordinal: Some(slot.ordinal),
+            position: slot.position,
+            source,
+        };
+        let inputs: Vec<Input<'_>> = batch.slots.iter().map(of_slot).collect();
+        worker.batch(&inputs, &mut |input, stamp, event| {
+            index += 1;
+            outcome.push(((input.ordinal.unwrap_or(0), 0, 0, 0, index), stamp, event));
+        });
+        let nothing = Input::nothing(batch.last.0, batch.position, source);
+        let last = inputs.last().copied().unwrap_or(nothing);
+        let end = Input { bytes: &[], ordinal: None, position: batch.position, ..last };
         let mut late = |stamp: Stamp, event: Event| {
             index += 1;
             let flow = flow_id(&event);
@@ -194,6 +195,7 @@ fn flow_id(event: &Event) -> u64 {
         Event::Alert(e) => e.flow.id,
         Event::Evidence(e) => e.flow.id,
         Event::Piece(e) => e.flow.id,
+        Event::Anomaly(e) => e.flow.map_or(0, |(flow, _)| flow.id),
         Event::Isolation(_) | Event::Stats(_) => 0,
     }
 }
@@ -201,7 +203,6 @@ fn flow_id(event: &Event) -> u64 {
 /// Reads, deals out, and collects.
 struct Reader {
     lanes: Vec<Lane>,
-    tunnels: bool,
     batches: Vec<Batch>,
     in_flight: usize,
     frames: u64,
@@ -248,8 +249,7 @@ impl Reader {
             unsupported.unsupported_link.add(1);
             return;
         };
-        let lane =
-            if self.lanes.len() == 1 { 0 } else { lane(self.tunnels, link, record.bytes, self.lanes.len()) };
+        let lane = if self.lanes.len() == 1 { 0 } else { lane(link, record.bytes, self.lanes.len()) };
         self.batches.resize_with(self.lanes.len(), Batch::default);
         let batch = &mut self.batches[lane];
         batch.slots.push(Slot {
@@ -307,10 +307,10 @@ impl Reader {
     }
 }
 
-/// Which worker gets a frame: all of a flow's go to the same one.
-fn lane(tunnels: bool, link: LinkType, frame: &[u8], lanes: usize) -> usize {
-    match decode_as(tunnels, link, frame) {
-        Ok(Decoded::Ip(packet)) => (packet.flow_key().0.stable_hash() >> 17) as usize % lanes,
+/// Which worker gets a frame: all flows between two hosts go to the same one, because one may announce another.
+fn lane(link: LinkType, frame: &[u8], lanes: usize) -> usize {
+    match decode_innermost(link, frame) {
+        Ok(Decoded::Ip(packet)) => (packet.flow_key().0.hosts_hash() >> 17) as usize % lanes,
         _ => 0,
     }
 }

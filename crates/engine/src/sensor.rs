@@ -20,6 +20,7 @@ use crate::bypass::Bypasser;
 use crate::clock;
 use crate::control::Listener;
 use crate::counters::WorkerCounters;
+use crate::expectations::Expectations;
 use crate::input::Place;
 use crate::options::{SensorError, SensorOptions};
 use crate::owners::Owners;
@@ -309,6 +310,7 @@ impl Threads<'_> {
         let keeper = spawn("keeper", move || keep(&bypass, &orders, &to_recorder))?;
         let cpus = if options.cpus.is_empty() { allowed_cpus() } else { options.cpus.clone() };
         let owners = Arc::<Owners>::default();
+        let expectations = Expectations::default();
         let (mut workers, mut tell_workers) = (Vec::new(), Vec::new());
         for (index, (ports, counters)) in (0..).zip(ports.lanes.into_iter().zip(self.counters)) {
             let i = index as usize;
@@ -324,7 +326,10 @@ impl Threads<'_> {
             }
             let thread = WorkerThread {
                 index,
-                worker: worker.with_bypass(bypasser.clone()).steered_to(place),
+                worker: worker
+                    .with_bypass(bypasser.clone())
+                    .with_expectations(expectations.clone())
+                    .steered_to(place),
                 ports,
                 changes,
                 sleeper: Sleeper::new().map_err(thread_error)?,

@@ -58,7 +58,7 @@ fn counters() -> String {
     {
         let _ = writeln!(out, "| `{name}` | {about} |");
     }
-    let _ = writeln!(out, "\n`decoder.malformed.*`, by reason:\n");
+    let _ = writeln!(out, "\n`decoder.event.*`, by reason:\n");
     for reason in wire::Malformed::ALL {
         let _ = writeln!(out, "- `{reason}`");
     }

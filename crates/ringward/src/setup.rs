@@ -11,14 +11,14 @@ use engine::{
     BypassOptions, CapturePortOptions, FileOptions, GuardPort, InlinePair, SensorOptions, Wakeup,
     WorkerOptions,
 };
-use flow::{StateTimeouts, Timeouts};
+use flow::{HostPolicies, OverlapPolicy, Pressure, StateTimeouts, StreamOptions, Timeouts};
 use intel::Loader;
 use output::{FileBudget, RecorderOptions};
 use verdict::{Mode, Policy};
 use wire::Nanos;
 
 use crate::Failure;
-use crate::config::{self, Bind, Config, Hash, OnFailure, Role, Seen, Steer, Xdp};
+use crate::config::{self, Bind, Config, Hash, OnFailure, Overlap, Role, Seen, Steer, Xdp};
 
 const MIB: u64 = 1024 * 1024;
 /// Malformed indicator lines that are printed; the rest is only counted.
@@ -58,28 +58,60 @@ fn observation(seen: Seen) -> Observation {
     }
 }
 
+/// How TCP streams are followed.
+fn streams(config: &Config) -> Result<StreamOptions, Failure> {
+    let s = &config.streams;
+    let mut networks = Vec::new();
+    for host in &s.hosts {
+        networks.push((config::network(&host.net).map_err(Failure::usage)?, overlap(host.policy)));
+    }
+    Ok(StreamOptions {
+        policies: HostPolicies::new(overlap(s.policy), networks),
+        depth: s.depth_kib * 1024,
+        memory: u64::from(s.memory_mib) * MIB,
+    })
+}
+
+fn overlap(policy: Overlap) -> OverlapPolicy {
+    match policy {
+        Overlap::First => OverlapPolicy::First,
+        Overlap::Last => OverlapPolicy::Last,
+        Overlap::Bsd => OverlapPolicy::Bsd,
+        Overlap::Linux => OverlapPolicy::Linux,
+        Overlap::OldLinux => OverlapPolicy::OldLinux,
+        Overlap::Windows => OverlapPolicy::Windows,
+        Overlap::Vista => OverlapPolicy::Vista,
+        Overlap::Solaris => OverlapPolicy::Solaris,
+        Overlap::HpUx => OverlapPolicy::HpUx,
+        Overlap::MacOs => OverlapPolicy::MacOs,
+    }
+}
+
 /// Worker settings; `clock` is the monotonic clock of a live sensor.
-pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> WorkerOptions {
+pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> Result<WorkerOptions, Failure> {
     let t = &config.flow.timeout;
     let of = |new, established, closed| StateTimeouts {
         new: Duration::from_secs(new),
         established: Duration::from_secs(established),
         closed: Duration::from_secs(closed),
     };
-    WorkerOptions {
+    Ok(WorkerOptions {
         max_flows: config.flow.max_flows,
+        pressure: Pressure { percent: config.flow.pressure_percent, divisor: config.flow.pressure_divisor },
+        interim: Duration::from_secs(config.flow.interim_secs.into()),
         timeouts: Timeouts {
             tcp: of(t.tcp_new, t.tcp_established, t.tcp_closed),
             udp: of(t.udp_new, t.udp_established, 0),
             icmp: of(t.icmp_new, t.icmp_established, 0),
             other: of(t.other_new, t.other_established, 0),
         },
+        streams: streams(config)?,
         tunnels: config.workers.tunnels,
         lookback: (u64::from(config.evidence.lookback_mib) * MIB) as usize,
         files: files(config, clock.is_some()),
         evidence_limit: u64::from(config.evidence.max_mib_per_flow) * MIB,
         clock,
-    }
+    })
 }
 
 /// What is done with files. A replay has nobody to keep up with, and must not depend on how fast the disk is.
@@ -104,6 +136,7 @@ pub fn recorder(config: &Config, append: bool) -> RecorderOptions {
         evidence_bytes: u64::from(config.evidence.max_total_mib) * MIB,
         file_bytes: u64::from(config.files.max_total_mib) * MIB,
         reports: u64::from(config.output.max_reports),
+        netflow: config.output.netflow,
     }
 }
 
@@ -184,7 +217,7 @@ pub fn sensor(config: &Config) -> Result<SensorOptions, Failure> {
         isolation_capacity: config.isolation.capacity,
         socket: config.control.socket.clone(),
         stats_interval: Duration::from_secs(config.output.stats_interval),
-        worker: worker(config, Some(engine::monotonic)),
+        worker: worker(config, Some(engine::monotonic))?,
         policy: policy(config)?,
     })
 }

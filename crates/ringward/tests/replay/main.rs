@@ -7,7 +7,9 @@ mod support;
 
 mod bad_input;
 mod determinism;
+mod exact;
 mod files;
 mod golden;
 mod oracles;
 mod story;
+mod streams;
