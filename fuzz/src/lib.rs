@@ -9,7 +9,10 @@ use flow::{
     FlowTuple, HostPolicies, OverlapPolicy, Segment, StreamEvent, StreamOptions, Streams, TcpConnection,
 };
 use intel::Loader;
-use proto::{AppLayer, AppProto, Chunk, Sink, Transaction};
+use proto::http1::HttpParser;
+use proto::http2::Http2Parser;
+use proto::websocket::WebSocketParser;
+use proto::{AppLayer, AppProto, Chunk, FileEvent, Parser, Sink, Step, Transaction};
 use wire::{Decoded, Direction, Endpoint, IpProto, LinkType, Nanos, TcpFlags, TcpHeader, Vlans};
 
 /// Takes any bytes, panics if a promise is broken.
@@ -25,6 +28,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("announced", announced),
     ("datagram", datagram),
     ("datagrams", datagrams),
+    ("web", web),
     ("indicators", indicators),
     ("check_in", check_in),
 ];
@@ -262,6 +266,81 @@ fn turns(mut layer: AppLayer, flow: &FlowTuple, mut rest: &[u8], step: usize, lo
     }
     layer.close(log);
     assert_eq!(log.inspected, log.logged.len(), "inspected and never logged");
+}
+
+/// Files of a connection: opened once, closed once, in between data.
+#[derive(Debug, Default)]
+struct WebLog {
+    log: Log,
+    open: std::collections::HashMap<u64, Vec<u8>>,
+    closed: Vec<(u64, Vec<u8>, bool)>,
+}
+
+impl Sink for WebLog {
+    fn inspect(&mut self, transaction: &Transaction) {
+        self.log.inspect(transaction);
+    }
+
+    fn log(&mut self, transaction: Transaction) {
+        self.log.log(transaction);
+    }
+
+    fn file(&mut self, event: FileEvent<'_>) {
+        match event {
+            FileEvent::Open { handle, .. } => {
+                assert!(self.open.insert(handle, Vec::new()).is_none(), "opened twice");
+            }
+            FileEvent::Data { handle, bytes } => {
+                self.open.get_mut(&handle).expect("an open file").extend_from_slice(bytes);
+            }
+            FileEvent::Gap { handle, .. } => assert!(self.open.contains_key(&handle)),
+            FileEvent::Close { handle, truncated, .. } => {
+                let bytes = self.open.remove(&handle).expect("an open file");
+                self.closed.push((handle, bytes, truncated));
+            }
+        }
+    }
+}
+
+/// A connection of HTTP/1, HTTP/2 or WebSocket, by the first byte; turns as in [`stream`]. However it is split it gives
+/// the same transactions and files.
+pub fn web(data: &[u8]) {
+    let whole = surf(data, usize::MAX);
+    for step in [1, 5] {
+        let pieces = surf(data, step);
+        assert_eq!(pieces.log.logged, whole.log.logged, "in pieces of {step}");
+        assert_eq!(pieces.closed, whole.closed, "in pieces of {step}");
+    }
+}
+
+fn surf(data: &[u8], step: usize) -> WebLog {
+    let mut log = WebLog::default();
+    let Some((&pick, mut rest)) = data.split_first() else { return log };
+    let mut parser: Box<dyn Parser> = match pick % 3 {
+        0 => Box::<HttpParser>::default(),
+        1 => Box::<Http2Parser>::default(),
+        _ => Box::<WebSocketParser>::default(),
+    };
+    'all: while let Some((head, tail)) = rest.split_first_chunk::<2>() {
+        let direction = if head[0] & 1 == 0 { Direction::ToServer } else { Direction::ToClient };
+        let (bytes, tail) = tail.split_at(usize::from(head[1]).min(tail.len()));
+        rest = tail;
+        if head[1] == 255 {
+            if parser.gap(direction, 10, &mut log) != Step::More {
+                break 'all;
+            }
+            continue;
+        }
+        for piece in bytes.chunks(step.min(bytes.len().max(1))) {
+            if parser.data(Chunk { direction, bytes: piece, time: Nanos(0) }, &mut log) != Step::More {
+                break 'all;
+            }
+        }
+    }
+    parser.close(&mut log);
+    assert_eq!(log.log.inspected, log.log.logged.len(), "inspected and never logged");
+    assert!(log.open.is_empty(), "a file was never closed");
+    log
 }
 
 /// A UDP payload; the first byte picks the port.

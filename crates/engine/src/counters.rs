@@ -89,6 +89,10 @@ counters! {
     segments_refused => "tcp.segment_memcap_drop", "Holes given up because there was no memory to wait for what is missing.";
     parser_limits => "app_layer.limits_hit", "Times a parser met one of its limits.";
     transactions => "app_layer.transactions", "Transactions logged.";
+    files => "files.total", "Files that were transferred and told of.";
+    files_refused => "files.refused", "Files not followed because too many were open on their flow.";
+    files_too_large => "files.too_large", "Files neither hashed nor stored because of files.max_mib.";
+    files_lost => "files.lost", "Files not stored because the disk was too slow.";
     alerts => "detect.alert", "Alerts raised.";
     alerts_lost => "detect.alert_queue_overflow", "Alerts among them that no verdict was made of: the warden was too slow.";
     events_lost => "output.events_lost", "Events dropped because the output was too slow.";

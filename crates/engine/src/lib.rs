@@ -10,6 +10,7 @@ mod clock;
 mod control;
 mod counters;
 mod expectations;
+mod files;
 mod histogram;
 mod input;
 mod lookback;
@@ -30,6 +31,7 @@ mod worker;
 pub use clock::monotonic;
 pub use control::{ControlError, Reply, Request, request};
 pub use counters::{Counter, WORKER_COUNTERS, WorkerCounters};
+pub use files::FileOptions;
 pub use input::Input;
 pub use options::{
     BypassOptions, CapturePortOptions, GuardPort, InlinePair, SensorError, SensorOptions, Wakeup,

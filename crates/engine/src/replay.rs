@@ -194,6 +194,7 @@ fn flow_id(event: &Event) -> u64 {
         Event::Transaction(e) => e.flow.id,
         Event::Alert(e) => e.flow.id,
         Event::Evidence(e) => e.flow.id,
+        Event::Piece(e) => e.flow.id,
         Event::Anomaly(e) => e.flow.map_or(0, |(flow, _)| flow.id),
         Event::Isolation(_) | Event::Stats(_) => 0,
     }

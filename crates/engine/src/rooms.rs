@@ -8,12 +8,14 @@ use output::{
     AlertEvent, AnomalyEvent, AnomalyKind, Event, EvidenceEvent, EvidencePacket, FlowEvent, Stamp,
     TransactionEvent, evidence_name,
 };
+use proto::Transaction;
 use wire::{Direction, IpProto, Malformed, Nanos, Packet};
 
 use crate::anomalies::Limiter;
 use crate::bypass::Bypasser;
 use crate::counters::WorkerCounters;
 use crate::expectations::Expectations;
+use crate::files::FileOptions;
 use crate::input::{Input, Place};
 use crate::lookback::Lookback;
 use crate::session::{Bypass, Evidence, Findings, Found, Inspection, Moment, Session};
@@ -26,6 +28,7 @@ pub(crate) struct Rooms {
     pub(crate) streams: Streams,
     pub(crate) findings: Findings,
     pub(crate) counters: Arc<WorkerCounters>,
+    pub(crate) files: FileOptions,
     pub(crate) anomalies: Limiter,
     pub(crate) evidence_limit: u64,
     pub(crate) tunnels: bool,
@@ -109,7 +112,7 @@ impl Rooms {
         input: &Input<'_>,
         emit: &mut impl FnMut(Stamp, Event),
     ) {
-        let Findings { alerts, logged, anomalies, gaps, depths, unexpected, .. } = &mut self.findings;
+        let Findings { alerts, logged, pieces, anomalies, gaps, depths, unexpected, .. } = &mut self.findings;
         self.counters.gaps.add(std::mem::take(gaps));
         self.counters.depths_reached.add(std::mem::take(depths));
         self.counters.expectations_refused.add(std::mem::take(unexpected));
@@ -144,7 +147,13 @@ impl Rooms {
             emit(stamp(input, input.time), Event::Anomaly(Box::new(event)));
         }
         self.counters.transactions.add(logged.len() as u64);
-        for (tx_id, transaction) in logged.drain(..) {
+        for piece in pieces.drain(..) {
+            emit(stamp(input, input.time), Event::Piece(Box::new(piece)));
+        }
+        for (tx_id, mut transaction) in logged.drain(..) {
+            if let Transaction::FileInfo(file) = &mut transaction {
+                file.app = session.layer.protocol();
+            }
             let tunnel = session.tunnel();
             let event = TransactionEvent { flow: flow.tuple, direction, tx_id, transaction, tunnel };
             emit(stamp(input, input.time), Event::Transaction(Box::new(event)));
@@ -205,6 +214,8 @@ impl Rooms {
             tuple: &record.tuple,
             moment: Moment { time: record.end, arrival: None, direction: Direction::ToServer },
             detector: &self.detector,
+            files: &self.files,
+            counters: &self.counters,
             findings: &mut self.findings,
             expectations: &self.expectations,
         };

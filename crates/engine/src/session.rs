@@ -3,11 +3,13 @@
 use alert::Alert;
 use detect::{Context, IndicatorDetector, Memo};
 use flow::{FlowTable, FlowTuple, StreamEvent, Streams, TcpConnection};
-use output::AnomalyKind;
-use proto::{AppLayer, Chunk, Expectation, Sink, Transaction};
+use output::{AnomalyKind, PieceEvent};
+use proto::{AppLayer, Chunk, Expectation, FileEvent, FileInfo, Sink, Transaction};
 use wire::{Direction, Nanos, Outer};
 
+use crate::counters::WorkerCounters;
 use crate::expectations::Expectations;
+use crate::files::{FileOptions, Follower, OpenFiles};
 use crate::lookback::Chain;
 
 /// Evidence of an alerted flow.
@@ -43,7 +45,7 @@ pub(crate) struct Session {
     special: Option<Box<Special>>,
 }
 
-/// What few flows need: those alerted on, those bypassed, those in tunnels.
+/// What few flows need: those alerted on, those bypassed, those in tunnels, those that carry files.
 #[derive(Debug, Default)]
 struct Special {
     memo: Memo,
@@ -51,6 +53,7 @@ struct Special {
     bypass: Bypass,
     icmp_reply: Option<(u8, u8)>,
     tunnel: Option<Outer>,
+    files: OpenFiles,
     /// Names of the anomalies that were told.
     told: Vec<&'static str>,
 }
@@ -121,6 +124,7 @@ impl Session {
 pub(crate) struct Findings {
     pub(crate) alerts: Vec<(Alert, Option<(u64, Transaction)>)>,
     pub(crate) logged: Vec<(u64, Transaction)>,
+    pub(crate) pieces: Vec<PieceEvent>,
     pub(crate) anomalies: Vec<Found>,
     pub(crate) gaps: u64,
     pub(crate) depths: u64,
@@ -150,6 +154,8 @@ pub(crate) struct Inspection<'a> {
     pub(crate) tuple: &'a FlowTuple,
     pub(crate) moment: Moment,
     pub(crate) detector: &'a IndicatorDetector,
+    pub(crate) files: &'a FileOptions,
+    pub(crate) counters: &'a WorkerCounters,
     pub(crate) findings: &'a mut Findings,
     pub(crate) expectations: &'a Expectations,
 }
@@ -214,7 +220,9 @@ impl Inspection<'_> {
     pub(crate) fn close(&mut self, session: &mut Session, tcp: &mut TcpConnection, streams: &Streams) {
         tcp.flush(streams, &mut |event| self.stream(session, event));
         let Session { layer, counts, special, .. } = session;
-        layer.close(&mut Collector { inspection: self, counts, special });
+        let mut collector = Collector { inspection: self, counts, special };
+        layer.close(&mut collector);
+        collector.close_files();
     }
 }
 
@@ -225,8 +233,9 @@ struct Collector<'a, 'b> {
     special: &'a mut Option<Box<Special>>,
 }
 
-impl Sink for Collector<'_, '_> {
-    fn inspect(&mut self, transaction: &Transaction) {
+impl Collector<'_, '_> {
+    /// Lets the detectors see a transaction; `id` is its ordinal in the flow.
+    fn detect(&mut self, id: u64, transaction: &Transaction) {
         let mut alerts = std::mem::take(&mut self.inspection.findings.scratch);
         let context = self.inspection.context();
         let mut memo =
@@ -236,11 +245,50 @@ impl Sink for Collector<'_, '_> {
         if !alerts.is_empty() || self.special.is_some() {
             self.special.get_or_insert_default().memo = memo;
         }
-        let id = u64::from(self.counts.inspected);
-        self.counts.inspected = self.counts.inspected.saturating_add(1);
         let found = alerts.drain(..).map(|alert| (alert, Some((id, transaction.clone()))));
         self.inspection.findings.alerts.extend(found);
         self.inspection.findings.scratch = alerts;
+    }
+
+    /// A file is over. It has no ordinal of its own: it bears that of the transaction which is logged next, its
+    /// carrier.
+    fn file_over(&mut self, info: FileInfo) {
+        let id = u64::from(self.counts.logged);
+        let transaction = Transaction::from(FileInfo { tx_id: id, ..info });
+        self.detect(id, &transaction);
+        self.inspection.findings.logged.push((id, transaction));
+    }
+
+    /// The open files of the flow, and who follows them.
+    fn files(&mut self) -> (&mut OpenFiles, Follower<'_>) {
+        let Inspection { tuple, files, counters, findings, .. } = &mut *self.inspection;
+        let follower = Follower { options: files, counters, tuple, pieces: &mut findings.pieces };
+        (&mut self.special.get_or_insert_default().files, follower)
+    }
+
+    /// The flow is over: what its parser has left open.
+    fn close_files(&mut self) {
+        if self.special.is_some() {
+            let (files, mut follower) = self.files();
+            for info in follower.rest(files) {
+                self.file_over(info);
+            }
+        }
+    }
+}
+
+impl Sink for Collector<'_, '_> {
+    fn inspect(&mut self, transaction: &Transaction) {
+        let id = u64::from(self.counts.inspected);
+        self.counts.inspected = self.counts.inspected.saturating_add(1);
+        self.detect(id, transaction);
+    }
+
+    fn file(&mut self, event: FileEvent<'_>) {
+        let (files, mut follower) = self.files();
+        if let Some(info) = follower.take(files, event) {
+            self.file_over(info);
+        }
     }
 
     fn log(&mut self, transaction: Transaction) {

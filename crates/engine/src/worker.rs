@@ -13,6 +13,7 @@ use crate::anomalies::Limiter;
 use crate::bypass::{Bypasser, can_be_bypassed};
 use crate::counters::WorkerCounters;
 use crate::expectations::Expectations;
+use crate::files::FileOptions;
 use crate::input::{Input, Place};
 use crate::lookback::Lookback;
 use crate::rooms::{Rooms, Subject};
@@ -44,6 +45,8 @@ pub struct WorkerOptions {
     pub tunnels: bool,
     /// Bytes of recent packets kept for evidence.
     pub lookback: usize,
+    /// What is done with files.
+    pub files: FileOptions,
     /// Evidence bytes per flow.
     pub evidence_limit: u64,
     /// The monotonic clock, read only when an alert is raised; none in replay.
@@ -76,6 +79,7 @@ impl Worker {
                 streams: Streams::new(options.streams.clone()),
                 findings: Findings::default(),
                 counters,
+                files: options.files.clone(),
                 anomalies: Limiter::default(),
                 evidence_limit: options.evidence_limit,
                 tunnels: options.tunnels,
@@ -246,6 +250,8 @@ impl Worker {
             tuple: &flow.tuple,
             moment,
             detector: &rooms.detector,
+            files: &rooms.files,
+            counters: &rooms.counters,
             findings: &mut rooms.findings,
             expectations: &rooms.expectations,
         };

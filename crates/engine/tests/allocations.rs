@@ -71,6 +71,7 @@ fn worker() -> Worker {
         interim: Duration::ZERO,
         tunnels: false,
         lookback: 1 << 20,
+        files: engine::FileOptions::default(),
         evidence_limit: 1 << 20,
         clock: None,
     };

@@ -4,6 +4,7 @@ use core::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::files::PieceEvent;
 use alert::Alert;
 use flow::{FlowRecord, FlowTuple};
 use proto::{AppProto, Transaction};
@@ -266,6 +267,8 @@ pub enum Event {
     Isolation(Box<IsolationEvent>),
     /// Packets of an alerted flow.
     Evidence(Box<EvidenceEvent>),
+    /// Bytes of a file that is to be stored.
+    Piece(Box<PieceEvent>),
     /// Counters.
     Stats(Box<StatsEvent>),
 }
@@ -277,6 +280,8 @@ pub struct Written {
     pub lines: u64,
     /// Evidence files, relative to the output directory.
     pub evidence: Vec<PathBuf>,
+    /// Stored files, relative to the output directory.
+    pub files: Vec<PathBuf>,
     /// Incident report files, relative to the output directory.
     pub incidents: Vec<PathBuf>,
 }

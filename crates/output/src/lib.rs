@@ -1,6 +1,6 @@
 //! Events leave.
 //!
-//! In: [`Event`]s with their [`Stamp`]. Out: eve.json, evidence/*.pcapng, incidents/*.{json,html}. This
+//! In: [`Event`]s with their [`Stamp`]. Out: eve.json, evidence/*.pcapng, files/, incidents/*.{json,html}. This
 //! room knows events and nothing of where they come from; it runs on a thread of its own and is the
 //! only one that touches the disk.
 #![forbid(unsafe_code)]
@@ -9,6 +9,7 @@ mod error;
 mod eve;
 mod event;
 mod evidence;
+mod files;
 mod incident;
 mod json;
 mod pcapng;
@@ -18,5 +19,6 @@ mod text;
 pub use error::OutputError;
 pub use event::*;
 pub use evidence::evidence_name;
+pub use files::{FileBudget, PieceBytes, PieceEnd, PieceEvent};
 pub use incident::{Incident, load as load_incident, render_html};
 pub use recorder::{Recorder, RecorderOptions, Refused};

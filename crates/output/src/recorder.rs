@@ -10,6 +10,7 @@ use crate::error::OutputError;
 use crate::eve;
 use crate::event::{Event, Stamp, Written};
 use crate::evidence::EvidenceStore;
+use crate::files::FileStore;
 use crate::incident::IncidentStore;
 use crate::json::Value;
 
@@ -24,6 +25,8 @@ pub struct RecorderOptions {
     /// Bytes of evidence of one run. Whoever spoofs addresses can raise as many alerts as he likes: he shall
     /// not fill the disk.
     pub evidence_bytes: u64,
+    /// Bytes of stored files of one run.
+    pub file_bytes: u64,
     /// Incident reports of one run.
     pub reports: u64,
     /// Write flow records once more as `netflow`, one line for each direction.
@@ -32,7 +35,13 @@ pub struct RecorderOptions {
 
 impl Default for RecorderOptions {
     fn default() -> Self {
-        RecorderOptions { append: false, evidence_bytes: 10 << 30, reports: 10_000, netflow: false }
+        RecorderOptions {
+            append: false,
+            evidence_bytes: 10 << 30,
+            file_bytes: 10 << 30,
+            reports: 10_000,
+            netflow: false,
+        }
     }
 }
 
@@ -41,6 +50,8 @@ impl Default for RecorderOptions {
 pub struct Refused {
     /// Evidence packets.
     pub evidence_packets: AtomicU64,
+    /// Files not stored because of a limit, or because pieces of them were lost.
+    pub files: AtomicU64,
     /// Incidents without report files; their events are in eve.json.
     pub reports: AtomicU64,
 }
@@ -56,6 +67,7 @@ pub struct Recorder {
     lines: u64,
     netflow: bool,
     evidence: EvidenceStore,
+    files: FileStore,
     incidents: IncidentStore,
     refused: Arc<Refused>,
 }
@@ -85,6 +97,7 @@ impl Recorder {
             lines: 0,
             netflow: options.netflow,
             evidence: EvidenceStore::new(options.evidence_bytes),
+            files: FileStore::new(dir, options.file_bytes),
             incidents: IncidentStore::new(options.reports),
             refused: Arc::default(),
         })
@@ -119,6 +132,9 @@ impl Recorder {
                 }
             }
         }
+        if let Event::Piece(piece) = event {
+            self.files.take(&self.dir, piece)?;
+        }
         Ok(())
     }
 
@@ -130,6 +146,7 @@ impl Recorder {
         for (stamp, incident, state) in self.incidents.write(&self.dir)? {
             self.line(&eve::incident_line(&stamp, &incident, state))?;
         }
+        self.refused.files.store(self.files.counts().refused, Ordering::Relaxed);
         self.refused.reports.store(self.incidents.refused(), Ordering::Relaxed);
         self.flush()
     }
@@ -152,6 +169,7 @@ impl Recorder {
         Ok(Written {
             lines: self.lines,
             evidence: self.evidence.written().to_vec(),
+            files: self.files.written().to_vec(),
             incidents: self.incidents.written().to_vec(),
         })
     }

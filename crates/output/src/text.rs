@@ -42,6 +42,15 @@ pub(crate) fn file_ip(ip: IpAddr) -> String {
     ip.to_string().replace(':', "-")
 }
 
+/// Bytes in hexadecimal, lower case.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// Nanoseconds for people: "412 ns", "38.2 µs", "1.24 ms", "2.00 s".
 pub(crate) fn duration(ns: u64) -> String {
     match ns {

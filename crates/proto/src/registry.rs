@@ -7,7 +7,10 @@ use flow::FlowTuple;
 use wire::{Direction, IpProto};
 
 use crate::parser::Parser;
-use crate::{dcerpc, dns, dtls, http1, ike, krb5, ldap, openvpn, quic, rdp, smb, ssh, stun, tls, wireguard};
+use crate::{
+    dcerpc, dns, dtls, http1, http2, ike, krb5, ldap, openvpn, quic, rdp, smb, ssh, stun, tls, websocket,
+    wireguard,
+};
 
 macro_rules! app_protos {
     ($($variant:ident => $name:literal, $doc:literal;)*) => {
@@ -177,6 +180,8 @@ pub(crate) static PROTOCOLS: &[&Protocol] = &[
     &ldap::DATAGRAM,
     &rdp::PROTOCOL,
     &dns::DATAGRAM,
+    &http2::PROTOCOL,
+    &websocket::PROTOCOL,
 ];
 
 /// The protocol that is usual on this flow's server port.

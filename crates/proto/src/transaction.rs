@@ -4,7 +4,8 @@ use wire::Direction;
 
 use crate::dcerpc::Dcerpc;
 use crate::dns::Dns;
-use crate::http1::Http;
+use crate::files::FileInfo;
+use crate::http::Http;
 use crate::ike::Ike;
 use crate::krb5::Krb5;
 use crate::ldap::Ldap;
@@ -17,6 +18,7 @@ use crate::smb::Smb;
 use crate::ssh::Ssh;
 use crate::stun::Stun;
 use crate::tls::{Dtls, Tls};
+use crate::websocket::WebSocket;
 
 macro_rules! transactions {
     ($($variant:ident => $name:literal, $doc:literal;)*) => {
@@ -44,6 +46,7 @@ transactions! {
     Dcerpc => "dcerpc", "A DCE/RPC call with its answer.";
     Dns => "dns", "A DNS query or response message.";
     Dtls => "dtls", "A DTLS handshake.";
+    FileInfo => "fileinfo", "A file that was transferred.";
     Http => "http", "An HTTP/1 request with its response, if one came.";
     Ike => "ike", "An IKE message.";
     Krb5 => "krb5", "A Kerberos message.";
@@ -56,6 +59,7 @@ transactions! {
     Ssh => "ssh", "The beginning of an SSH connection.";
     Stun => "stun", "A STUN or TURN answer, or a request without one.";
     Tls => "tls", "A TLS handshake.";
+    WebSocket => "websocket", "A WebSocket frame.";
 }
 
 impl Transaction {
@@ -69,6 +73,8 @@ impl Transaction {
             Transaction::Stun(stun) if stun.response => Direction::ToClient,
             Transaction::Krb5(krb5) if krb5.is_answer() => Direction::ToClient,
             Transaction::Rdp(rdp) => rdp.direction(),
+            Transaction::FileInfo(file) => file.direction,
+            Transaction::WebSocket(frame) => frame.direction,
             _ => Direction::ToServer,
         }
     }

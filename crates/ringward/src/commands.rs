@@ -117,6 +117,10 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
     );
     let (packets, reports) =
         (refused.evidence_packets.load(Ordering::Relaxed), refused.reports.load(Ordering::Relaxed));
+    let files = refused.files.load(Ordering::Relaxed);
+    if files > 0 {
+        eprintln!("ringward: {files} files are over their limits and not stored");
+    }
     if packets + reports > 0 {
         eprintln!(
             "ringward: {packets} evidence packets and {reports} reports are over their limits and not written"

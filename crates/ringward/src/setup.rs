@@ -8,16 +8,17 @@ use alert::{Observation, Severity};
 use capture::{BindMode, Steering, XdpMode};
 use detect::IndicatorDetector;
 use engine::{
-    BypassOptions, CapturePortOptions, GuardPort, InlinePair, SensorOptions, Wakeup, WorkerOptions,
+    BypassOptions, CapturePortOptions, FileOptions, GuardPort, InlinePair, SensorOptions, Wakeup,
+    WorkerOptions,
 };
 use flow::{HostPolicies, OverlapPolicy, Pressure, StateTimeouts, StreamOptions, Timeouts};
 use intel::Loader;
-use output::RecorderOptions;
+use output::{FileBudget, RecorderOptions};
 use verdict::{Mode, Policy};
 use wire::Nanos;
 
 use crate::Failure;
-use crate::config::{self, Bind, Config, OnFailure, Overlap, Role, Seen, Steer, Xdp};
+use crate::config::{self, Bind, Config, Hash, OnFailure, Overlap, Role, Seen, Steer, Xdp};
 
 const MIB: u64 = 1024 * 1024;
 /// Malformed indicator lines that are printed; the rest is only counted.
@@ -107,9 +108,25 @@ pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> Result<WorkerOpt
         streams: streams(config)?,
         tunnels: config.workers.tunnels,
         lookback: (u64::from(config.evidence.lookback_mib) * MIB) as usize,
+        files: files(config, clock.is_some()),
         evidence_limit: u64::from(config.evidence.max_mib_per_flow) * MIB,
         clock,
     })
+}
+
+/// What is done with files. A replay has nobody to keep up with, and must not depend on how fast the disk is.
+fn files(config: &Config, live: bool) -> FileOptions {
+    let f = &config.files;
+    let asked = |hash| f.hash.contains(&hash);
+    FileOptions {
+        md5: asked(Hash::Md5),
+        sha1: asked(Hash::Sha1),
+        sha256: asked(Hash::Sha256),
+        magic: f.magic,
+        store: f.store,
+        max_size: u64::from(f.max_mib) * MIB,
+        budget: FileBudget::new(if live { u64::from(f.max_waiting_mib) * MIB } else { u64::MAX / 2 }),
+    }
 }
 
 /// What may be written.
@@ -117,6 +134,7 @@ pub fn recorder(config: &Config, append: bool) -> RecorderOptions {
     RecorderOptions {
         append,
         evidence_bytes: u64::from(config.evidence.max_total_mib) * MIB,
+        file_bytes: u64::from(config.files.max_total_mib) * MIB,
         reports: u64::from(config.output.max_reports),
         netflow: config.output.netflow,
     }

@@ -71,7 +71,7 @@ pub const EACH_COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Name and meaning of the counters of verdicts and output.
-pub const VERDICT_COUNTERS: [(&str, &str); 7] = [
+pub const VERDICT_COUNTERS: [(&str, &str); 8] = [
     ("isolation.active", "Hosts isolated now."),
     ("isolation.not_enforced", "Verdicts that could not be enforced; the log says why."),
     (
@@ -80,6 +80,10 @@ pub const VERDICT_COUNTERS: [(&str, &str); 7] = [
     ),
     ("output.write_errors", "Writes that failed."),
     ("output.evidence_packets_refused", "Evidence packets not written because of evidence.max_total_mib."),
+    (
+        "output.files_refused",
+        "Files not stored because of files.max_total_mib, or because pieces of them were lost.",
+    ),
     ("output.reports_refused", "Incidents without report files because of output.max_reports."),
     ("output.verdict_events_lost", "Alerts and isolation steps that the recorder had no room for."),
 ];

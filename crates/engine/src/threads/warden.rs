@@ -172,6 +172,7 @@ impl WardenThread {
         stats.counters.push(("output.write_errors".into(), of(&self.write_errors)));
         let packets = of(&self.refused.evidence_packets);
         stats.counters.push(("output.evidence_packets_refused".into(), packets));
+        stats.counters.push(("output.files_refused".into(), of(&self.refused.files)));
         stats.counters.push(("output.reports_refused".into(), of(&self.refused.reports)));
         stats.counters.push(("output.verdict_events_lost".into(), of(&self.events_lost)));
         stats

@@ -4,6 +4,7 @@ mod alert;
 mod anomaly;
 mod dcerpc;
 mod dns;
+mod fileinfo;
 mod flow;
 mod http;
 mod ike;
@@ -20,6 +21,7 @@ mod ssh;
 mod stats;
 mod stun;
 mod tls;
+mod websocket;
 
 use std::net::IpAddr;
 
@@ -61,15 +63,20 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event, netflow: bool) -> Vec<Value> {
                     | Transaction::Quic(_)
                     | Transaction::Ssh(_)
                     | Transaction::Tls(_)
+                    | Transaction::FileInfo(_)
+                    | Transaction::WebSocket(_)
             ) {
                 line.insert("tx_id".into(), e.tx_id.into());
+            }
+            if let Transaction::FileInfo(file) = &e.transaction {
+                fileinfo::beside(&mut line, file, |carrier| transaction(carrier, file.tx_id));
             }
             line.insert(e.transaction.name().into(), transaction(&e.transaction, e.tx_id));
             vec![line.into()]
         }
         Event::Alert(e) => vec![alert::line(stamp, e)],
         Event::Isolation(e) => vec![isolation::line(stamp, e)],
-        Event::Evidence(_) => Vec::new(),
+        Event::Evidence(_) | Event::Piece(_) => Vec::new(),
         Event::Stats(e) => stats::lines(stamp, e),
     }
 }
@@ -106,6 +113,7 @@ fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
         Transaction::Dcerpc(call) => dcerpc::body(call),
         Transaction::Dns(dns) => dns::body(dns, tx_id),
         Transaction::Dtls(dtls) => tls::body(&dtls.0),
+        Transaction::FileInfo(file) => fileinfo::body(file),
         Transaction::Http(http) => http::body(http),
         Transaction::Ike(ike) => ike::body(ike),
         Transaction::Login(login) => login::body(login),
@@ -118,6 +126,7 @@ fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
         Transaction::Rdp(rdp) => rdp::body(rdp),
         Transaction::Smb(smb) => smb::body(smb),
         Transaction::Tls(tls) => tls::body(tls),
+        Transaction::WebSocket(frame) => websocket::body(frame),
     }
 }
 

@@ -1,5 +1,6 @@
 //! ringward.toml: reading and checking, with errors that name file, line and key.
 
+mod files;
 mod ports;
 mod tables;
 
@@ -8,6 +9,7 @@ use std::path::Path;
 
 use ipnet::IpNet;
 
+pub use files::Hash;
 pub use ports::{Bind, OnFailure, Role, Steer, Wakeup, Xdp};
 pub use tables::{Config, Mode, Overlap, Seen};
 
@@ -117,6 +119,9 @@ impl Config {
             let what =
                 format!("\"{}\" is no address with a port like 127.0.0.1:9477", self.control.prometheus);
             return Err(at.error("control.prometheus", &what));
+        }
+        if self.files.max_mib == 0 {
+            return Err(at.error("files.max_mib", "must be at least 1"));
         }
         self.check_ports(at)
     }

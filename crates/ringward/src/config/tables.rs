@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::files::Files;
 use super::ports::{Bypass, Port, Workers};
 
 /// The configuration file. Every table and key is optional unless said otherwise.
@@ -31,6 +32,8 @@ pub struct Config {
     pub output: Output,
     /// Packets of alerted flows.
     pub evidence: EvidenceConfig,
+    /// Files that are transferred.
+    pub files: Files,
     /// How `ringward isolate` and `ringward stats` reach the sensor.
     pub control: Control,
 }

@@ -8,6 +8,7 @@ mod support;
 mod bad_input;
 mod determinism;
 mod exact;
+mod files;
 mod golden;
 mod oracles;
 mod story;

@@ -43,6 +43,8 @@ const OWN: &[&str] = &[
     "evidence",
     "incident",
     "isolation",
+    "login",
+    "ntlm",
     "stun",
 ];
 

@@ -1,0 +1,225 @@
+//! Streams under way: two sides of headers and bodies, put together to a transaction.
+
+use std::collections::BTreeMap;
+
+use wire::Direction;
+
+use crate::http::body::{Body, Room};
+use crate::http::headers::{Headers, text};
+use crate::http::{Http, Http2Stream, credentials, uri};
+use crate::http1::Exchange;
+use crate::parser::Sink;
+use crate::registry::AppProto;
+use crate::transaction::Transaction;
+
+/// Streams that may be open at once; the oldest is logged as it is.
+pub const MAX_STREAMS: usize = 256;
+
+#[derive(Debug)]
+struct Stream {
+    exchange: Exchange,
+    bodies: [Option<Body>; 2],
+    /// Headers were seen of this side.
+    spoke: [bool; 2],
+    ended: [bool; 2],
+    inspected: bool,
+}
+
+/// All open streams of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    open: BTreeMap<u32, Stream>,
+    handles: u64,
+    held: usize,
+    pub(super) limits_hit: u32,
+}
+
+impl Stream {
+    fn new(id: u32) -> Self {
+        let stream = Box::new(Http2Stream { id, ..Http2Stream::default() });
+        let http = Box::new(Http { stream: Some(stream), ..Http::default() });
+        Stream {
+            exchange: Exchange { http, ..Exchange::default() },
+            bodies: [None, None],
+            spoke: [false; 2],
+            ended: [false; 2],
+            inspected: false,
+        }
+    }
+
+    fn side(&mut self, direction: Direction) -> Option<&mut crate::http::Http2Side> {
+        self.exchange.http.stream.as_mut().map(|stream| &mut stream.sides[direction.index()])
+    }
+
+    fn inspect(&mut self, sink: &mut dyn Sink) {
+        if !std::mem::replace(&mut self.inspected, true) {
+            let transaction = Transaction::Http(std::mem::take(&mut self.exchange.http));
+            sink.inspect(&transaction);
+            if let Transaction::Http(http) = transaction {
+                self.exchange.http = http;
+            }
+        }
+    }
+}
+
+impl Streams {
+    fn stream(&mut self, id: u32, sink: &mut dyn Sink) -> &mut Stream {
+        if self.open.len() >= MAX_STREAMS && !self.open.contains_key(&id) {
+            self.limits_hit += 1;
+            sink.anomaly("too_many_streams");
+            if let Some((_, stream)) = self.open.pop_first() {
+                self.log(stream, sink);
+            }
+        }
+        self.open.entry(id).or_insert_with(|| Stream::new(id))
+    }
+
+    /// A frame of the connection itself.
+    pub(super) fn connection(
+        &mut self,
+        direction: Direction,
+        fill: impl FnOnce(&mut crate::http::Http2Side),
+        sink: &mut dyn Sink,
+    ) {
+        let mut stream = Stream::new(0);
+        if let Some(side) = stream.side(direction) {
+            fill(side);
+        }
+        self.log(stream, sink);
+    }
+
+    pub(super) fn priority(&mut self, direction: Direction, id: u32, weight: u8, sink: &mut dyn Sink) {
+        if let Some(side) = self.stream(id, sink).side(direction) {
+            side.priority = Some(weight);
+        }
+    }
+
+    /// The stream is given up.
+    pub(super) fn reset(&mut self, direction: Direction, id: u32, code: u32, sink: &mut dyn Sink) {
+        // One that is over already is not opened anew for it.
+        if let Some(mut stream) = self.open.remove(&id) {
+            if let Some(side) = stream.side(direction) {
+                side.error = Some(code);
+            }
+            self.log(stream, sink);
+        }
+    }
+
+    /// A block of headers, or of trailers.
+    pub(super) fn headers(&mut self, direction: Direction, id: u32, headers: Headers, sink: &mut dyn Sink) {
+        let at = direction.index();
+        let informational = headers.get(":status").is_some_and(|s| s.starts_with(b"1"));
+        let stream = self.stream(id, sink);
+        if informational || std::mem::replace(&mut stream.spoke[at], true) {
+            return;
+        }
+        match direction {
+            Direction::ToServer => request(stream, headers, sink),
+            Direction::ToClient => response(stream, headers, sink),
+        }
+    }
+
+    /// Content of a DATA frame.
+    pub(super) fn data(&mut self, direction: Direction, id: u32, bytes: &[u8], sink: &mut dyn Sink) {
+        self.content(direction, id, bytes.len() as u64, sink, |body, room| body.feed(bytes, room));
+    }
+
+    /// Content that was lost.
+    pub(super) fn gap(&mut self, direction: Direction, id: u32, missing: u64, sink: &mut dyn Sink) {
+        self.content(direction, id, missing, sink, |body, room| body.gap(missing, room));
+    }
+
+    fn content(
+        &mut self,
+        direction: Direction,
+        id: u32,
+        length: u64,
+        sink: &mut dyn Sink,
+        work: impl FnOnce(&mut Body, &mut Room<'_>),
+    ) {
+        let Streams { open, handles, held, limits_hit } = self;
+        let Some(stream) = open.get_mut(&id) else { return };
+        let http = &mut stream.exchange.http;
+        if direction == Direction::ToClient {
+            http.response_length += length;
+        }
+        let mut room = Room { sink, handles, limits_hit };
+        let headers = match direction {
+            Direction::ToServer => &http.request_headers,
+            Direction::ToClient => &http.response_headers,
+        };
+        let body = stream.bodies[direction.index()]
+            .get_or_insert_with(|| Body::new(direction, headers, None, &mut room));
+        work(body, &mut room);
+        stream.exchange.hold(body.ended(), held, sink);
+    }
+
+    /// One side will say no more on this stream.
+    pub(super) fn end(&mut self, direction: Direction, id: u32, sink: &mut dyn Sink) {
+        let Some(stream) = self.open.get_mut(&id) else { return };
+        stream.ended[direction.index()] = true;
+        if stream.ended == [true; 2]
+            && let Some(stream) = self.open.remove(&id)
+        {
+            self.log(stream, sink);
+        }
+    }
+
+    /// The connection is over.
+    pub(super) fn close(&mut self, sink: &mut dyn Sink) {
+        while let Some((_, stream)) = self.open.pop_first() {
+            self.log(stream, sink);
+        }
+    }
+
+    fn log(&mut self, mut stream: Stream, sink: &mut dyn Sink) {
+        stream.inspect(sink);
+        for at in 0..2 {
+            let Some(mut body) = stream.bodies[at].take() else { continue };
+            let room = &mut Room { sink, handles: &mut self.handles, limits_hit: &mut self.limits_hit };
+            if let Some(form) = body.finish(!stream.ended[at], room) {
+                let login = credentials::of_form(AppProto::Http2, &form);
+                stream.exchange.login = stream.exchange.login.take().or(login);
+            }
+            stream.exchange.hold(body.ended(), &mut self.held, sink);
+        }
+        stream.exchange.log(&mut self.held, sink);
+    }
+}
+
+fn request(stream: &mut Stream, headers: Headers, sink: &mut dyn Sink) {
+    let http = &mut stream.exchange.http;
+    let pseudo = |name| headers.get(name).map(text);
+    http.method = pseudo(":method").unwrap_or_default();
+    http.uri = pseudo(":path").unwrap_or_default();
+    let authority = pseudo(":authority");
+    if let (Some(authority), Some(host)) = (&authority, headers.get("host"))
+        && !authority.as_bytes().eq_ignore_ascii_case(host)
+    {
+        sink.anomaly("authority_host_mismatch");
+    }
+    if let Some(authority) = authority {
+        if authority.contains('@') {
+            sink.anomaly("user_info_in_uri");
+        }
+        (http.host, http.port) = uri::host_port(authority.rsplit('@').next().unwrap_or(&authority));
+    }
+    stream.exchange.login = credentials::of_headers(AppProto::Http2, &headers, sink);
+    http.take_request_headers(headers);
+    stream.inspect(sink);
+}
+
+fn response(stream: &mut Stream, headers: Headers, sink: &mut dyn Sink) {
+    // Detectors see a request before its response, or a response that has none.
+    stream.inspect(sink);
+    let http = &mut stream.exchange.http;
+    let status = headers.get(":status").map(text).unwrap_or_default();
+    http.status = status.parse().ok();
+    if http.status.is_none() && !status.is_empty() {
+        http.status_text = Some(status);
+    }
+    http.take_response_headers(headers);
+    if http.content_range.as_ref().is_some_and(|range| !range.is_valid()) {
+        sink.anomaly("invalid_range");
+    }
+}
