@@ -5,6 +5,7 @@
 //! and time is only what the packets say.
 #![forbid(unsafe_code)]
 
+pub mod defrag;
 mod record;
 mod table;
 mod tcp;

@@ -163,13 +163,28 @@ pub fn decode(link: LinkType, frame: &[u8]) -> Result<Decoded<'_>, Malformed> {
 /// # Errors
 /// As [`decode`], of any of the packets.
 pub fn decode_innermost(link: LinkType, frame: &[u8]) -> Result<Decoded<'_>, Malformed> {
-    let mut decoded = decode(link, frame)?;
-    for _ in 0..tunnel::MAX_TUNNELS {
-        let Decoded::Ip(packet) = decoded else { break };
+    walk(link, frame, true).map(|layer| layer.decoded)
+}
+
+/// A packet and the bytes it was decoded from.
+pub(crate) struct Layer<'a> {
+    pub decoded: Decoded<'a>,
+    /// EtherType of `network`.
+    pub kind: u16,
+    /// From the network header on.
+    pub network: &'a [u8],
+}
+
+/// Decodes the outermost or the innermost packet.
+pub(crate) fn walk(link: LinkType, frame: &[u8], innermost: bool) -> Result<Layer<'_>, Malformed> {
+    let (kind, vlans, network) = link::strip(link, frame)?;
+    let mut layer = Layer { decoded: decode_network(kind, vlans, network)?, kind, network };
+    for _ in 0..if innermost { tunnel::MAX_TUNNELS } else { 0 } {
+        let Decoded::Ip(packet) = layer.decoded else { break };
         if packet.fragment {
             break;
         }
-        let (kind, rest) = match tunnel::inner(packet.proto, &packet.transport, packet.payload)? {
+        let (kind, network) = match tunnel::inner(packet.proto, &packet.transport, packet.payload)? {
             Some(Inner::Ethernet(frame)) => {
                 let (kind, _, rest) = link::strip(LinkType::Ethernet, frame)?;
                 (kind, rest)
@@ -177,12 +192,12 @@ pub fn decode_innermost(link: LinkType, frame: &[u8]) -> Result<Decoded<'_>, Mal
             Some(Inner::Packet(kind, rest)) => (kind, rest),
             None => break,
         };
-        match decode_network(kind, packet.vlans, rest)? {
+        match decode_network(kind, packet.vlans, network)? {
             Decoded::NonIp(_) => break,
-            inner => decoded = inner,
+            decoded => layer = Layer { decoded, kind, network },
         }
     }
-    Ok(decoded)
+    Ok(layer)
 }
 
 fn decode_network(ethertype: u16, vlans: Vlans, rest: &[u8]) -> Result<Decoded<'_>, Malformed> {
@@ -191,10 +206,15 @@ fn decode_network(ethertype: u16, vlans: Vlans, rest: &[u8]) -> Result<Decoded<'
         link::IPV6 => network::ipv6(rest)?,
         other => return Ok(Decoded::NonIp(other)),
     };
+    let other = (Transport::Other, network.body, 0);
     let (transport, payload, short) = if network.later_fragment {
-        (Transport::Other, network.body, 0)
+        other
     } else {
-        transport::parse(network.proto, network.body, network.fragment)?
+        match transport::parse(network.proto, network.body, network.fragment) {
+            // A tiny first fragment (RFC 1858) need not have all of the transport header.
+            Err(_) if network.fragment => other,
+            parsed => parsed?,
+        }
     };
     Ok(Decoded::Ip(Packet {
         src: network.src,

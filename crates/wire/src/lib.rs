@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod decode;
+mod fragment;
 mod host;
 mod key;
 mod link;
@@ -20,6 +21,7 @@ mod tunnel;
 mod decode_tests;
 
 pub use decode::{Decoded, Malformed, Packet, Vlans, decode, decode_innermost};
+pub use fragment::{Fragment, FragmentKey, MAX_DATAGRAM, close_datagram, fragment};
 pub use host::HostKey;
 pub use key::{Direction, Endpoint, FlowKey, IpProto};
 pub use link::{LinkType, MAX_MPLS_LABELS};

@@ -80,6 +80,26 @@ pub(crate) fn strip(link: LinkType, frame: &[u8]) -> Result<(u16, Vlans, &[u8]),
     }
 }
 
+/// Makes a link header say that the other version of IP follows. Where the first nibble says it (raw IP, null, MPLS),
+/// nothing needs be said.
+pub(crate) fn set_kind(link: LinkType, kind: u16, header: &mut [u8]) {
+    let at = match link {
+        LinkType::RawIp | LinkType::Null => return,
+        // With VLAN tags, the first of these types is the tag's.
+        LinkType::LinuxCooked2 if header.len() == 20 => 0,
+        _ => header.len().saturating_sub(2),
+    };
+    let Some(field) = header.get_mut(at..at + 2) else { return };
+    let said = u16::from_be_bytes([field[0], field[1]]);
+    let new = match (said, kind) {
+        (IPV4 | IPV6, kind) => kind,
+        (PPP_IPV4 | PPP_IPV6, IPV4) => PPP_IPV4,
+        (PPP_IPV4 | PPP_IPV6, _) => PPP_IPV6,
+        _ => return,
+    };
+    field.copy_from_slice(&new.to_be_bytes());
+}
+
 /// IPv4 or IPv6 by the first nibble, 0 if it is neither.
 pub(crate) fn by_nibble(bytes: &[u8]) -> Result<u16, Malformed> {
     match bytes.first().map(|b| b >> 4) {
