@@ -89,7 +89,7 @@ impl Datagram {
         let v6 = fragment.key.src.is_ipv6();
         // What the header claims, not what was captured of it, says where the datagram ends.
         let mut len = fragment.data.len().saturating_add(fragment.missing as usize);
-        if fragment.more && len % 8 != 0 {
+        if fragment.more && !len.is_multiple_of(8) {
             note(anomaly::LENGTH);
             if v6 {
                 return self.contradicted(); // RFC 8200 section 4.5: an error, not a fragment

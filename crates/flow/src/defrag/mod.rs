@@ -17,4 +17,4 @@ mod table;
 pub use anomaly::Anomaly;
 pub use options::{DefragOptions, MAX_FRAGMENTS};
 pub use policy::{HostPolicies, Policy};
-pub use table::{Arrival, DefragCounters, Defragmenter, Whole};
+pub use table::{DefragCounters, Defragmenter, Frames};

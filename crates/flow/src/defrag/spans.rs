@@ -73,8 +73,8 @@ impl Spans {
                 continue;
             };
             let last = self.list[touched.end - 1].clone();
-            let left = (first.start < run.start).then(|| first.start..run.start);
-            let right = (last.end > run.end).then(|| run.end..last.end);
+            let left = (first.start < run.start).then_some(first.start..run.start);
+            let right = (last.end > run.end).then_some(run.end..last.end);
             self.list.splice(touched, left.into_iter().chain(right));
         }
     }

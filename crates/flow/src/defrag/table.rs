@@ -17,27 +17,24 @@ const NONE: u32 = u32::MAX;
 /// Longest link header and IP header that buffers are made for at once: longer ones make them grow.
 const USUAL_HEAD: usize = 256;
 
-/// When and how a fragment came.
-#[derive(Clone, Copy, Debug)]
-pub struct Arrival {
-    /// Capture time.
-    pub time: Nanos,
-    /// Length of its frame on the wire.
-    pub wire_len: u32,
-}
-
-/// A datagram of which every byte is there.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Whole<'a> {
-    /// Its frame: the link header of its first fragment, the IP packet as if it had never been fragmented. A tunnel
-    /// around it is left out.
-    pub frame: &'a [u8],
-    /// Fragments that it came in, copies included.
+/// What came on the wire of a fragment (one frame, unless it lay in a tunnel whose packets were fragmented
+/// themselves), or of a whole datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frames {
+    /// How many frames, copies included.
     pub packets: u32,
     /// What they took on the wire.
     pub wire_bytes: u64,
     /// When the first of them came.
     pub start: Nanos,
+}
+
+impl Frames {
+    /// A single frame.
+    #[must_use]
+    pub fn one(time: Nanos, wire_len: u32) -> Self {
+        Frames { packets: 1, wire_bytes: u64::from(wire_len), start: time }
+    }
 }
 
 /// What was counted so far.
@@ -107,7 +104,6 @@ pub struct Defragmenter {
     counters: DefragCounters,
     found: u32,
     won: Vec<Range<u32>>,
-    whole: Vec<u8>,
 }
 
 impl Defragmenter {
@@ -126,7 +122,6 @@ impl Defragmenter {
             counters: DefragCounters::default(),
             found: 0,
             won: Vec::new(),
-            whole: Vec::new(),
         }
     }
 
@@ -161,21 +156,30 @@ impl Defragmenter {
         Anomaly::ALL.iter().copied().filter(move |&anomaly| found & 1 << anomaly as u32 != 0)
     }
 
-    /// Takes a fragment; the datagram, if it is the last that was missing.
-    pub fn take(&mut self, fragment: &Fragment<'_>, arrival: Arrival) -> Option<Whole<'_>> {
+    /// Takes a fragment at `time`. If it is the last that was missing, `whole` is the datagram's frame (the link header
+    /// of its first fragment, the IP packet as if it had never been fragmented; a tunnel around it is left out) and
+    /// all of its frames are told.
+    pub fn take(
+        &mut self,
+        fragment: &Fragment<'_>,
+        frames: Frames,
+        time: Nanos,
+        whole: &mut Vec<u8>,
+    ) -> Option<Frames> {
         self.found = 0;
-        self.counters.packets += 1;
+        self.counters.packets += u64::from(frames.packets);
         let v6 = fragment.key.src.is_ipv6();
-        let Some(slot) = self.find(&fragment.key, arrival.time) else {
+        let Some(slot) = self.find(&fragment.key, frames.start, time) else {
             self.note(anomaly::IGNORED, v6);
-            self.counters.evicted_packets += 1;
+            self.counters.evicted_packets += u64::from(frames.packets);
             return None;
         };
         let datagram = &mut self.slots[slot as usize];
-        datagram.packets = datagram.packets.saturating_add(1);
-        datagram.wire_bytes += u64::from(arrival.wire_len);
+        datagram.packets = datagram.packets.saturating_add(frames.packets);
+        datagram.wire_bytes += frames.wire_bytes;
+        datagram.start = datagram.start.min(frames.start);
         if datagram.discarded {
-            self.counters.discarded_packets += 1;
+            self.counters.discarded_packets += u64::from(frames.packets);
             return None;
         }
         let (mut found, datagram) = (self.found, &self.slots[slot as usize]);
@@ -207,7 +211,7 @@ impl Defragmenter {
             self.discard(slot);
             return None;
         }
-        Some(self.complete(slot))
+        Some(self.complete(slot, whole))
     }
 
     /// Ends datagrams whose time is over at `now`.
@@ -251,7 +255,7 @@ impl Defragmenter {
     }
 
     /// The datagram of a key, begun if there is none. None: there is no room for it.
-    fn find(&mut self, key: &FragmentKey, now: Nanos) -> Option<u32> {
+    fn find(&mut self, key: &FragmentKey, start: Nanos, now: Nanos) -> Option<u32> {
         let hash = self.hasher.hash_one(key);
         let slots = &self.slots;
         if let Some(&slot) = self.index.find(hash, |&slot| slots[slot as usize].key == *key) {
@@ -262,7 +266,7 @@ impl Defragmenter {
         }
         let slot = self.unused(key)?;
         let policy = self.options.policies.of(key.dst);
-        self.slots[slot as usize].reset(*key, hash, now, policy, self.counters.datagrams);
+        self.slots[slot as usize].reset(*key, hash, start, policy, self.counters.datagrams);
         self.counters.datagrams += 1;
         let slots = &self.slots;
         self.index.insert_unique(hash, slot, |&slot| slots[slot as usize].hash);
@@ -349,17 +353,16 @@ impl Defragmenter {
         self.remove(slot);
     }
 
-    fn complete(&mut self, slot: u32) -> Whole<'_> {
-        // One buffer for all, outside of what is counted: it holds the datagram until the next is asked for.
-        self.whole.clear();
-        self.whole.reserve(wire::MAX_DATAGRAM + USUAL_HEAD);
+    fn complete(&mut self, slot: u32, whole: &mut Vec<u8>) -> Frames {
+        whole.clear();
+        whole.reserve(wire::MAX_DATAGRAM + USUAL_HEAD);
         let datagram = &self.slots[slot as usize];
-        datagram.write(&mut self.whole);
-        let (packets, wire_bytes, start) = (datagram.packets, datagram.wire_bytes, datagram.start);
+        datagram.write(whole);
+        let &Datagram { packets, wire_bytes, start, .. } = datagram;
         self.counters.reassembled += 1;
         self.counters.reassembled_packets += u64::from(packets);
         self.remove(slot);
-        Whole { frame: &self.whole, packets, wire_bytes, start }
+        Frames { packets, wire_bytes, start }
     }
 
     /// Takes a datagram out; its buffers are kept for another.

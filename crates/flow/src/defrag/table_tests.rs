@@ -44,12 +44,12 @@ type Outcome = Option<(Vec<u8>, u32)>;
 
 fn give(table: &mut Defragmenter, seconds: u64, frame: &[u8]) -> Outcome {
     let fragment = wire::fragment(LinkType::RawIp, frame, true).expect("a fragment");
-    let arrival = Arrival { time: Nanos(seconds * 1_000_000_000), wire_len: frame.len() as u32 };
-    let whole = table.take(&fragment, arrival)?;
-    let header = if whole.frame[0] >> 4 == 4 { 20 } else { 40 };
-    let length = u16::from_be_bytes([whole.frame[2], whole.frame[3]]);
-    assert!(header == 40 || usize::from(length) == whole.frame.len());
-    Some((whole.frame[header..].to_vec(), whole.packets))
+    let (time, mut whole) = (Nanos(seconds * 1_000_000_000), Vec::new());
+    let frames = table.take(&fragment, Frames::one(time, frame.len() as u32), time, &mut whole)?;
+    let header = if whole[0] >> 4 == 4 { 20 } else { 40 };
+    let (at, counted) = if header == 20 { (2, whole.len()) } else { (4, whole.len() - 40) };
+    assert_eq!(usize::from(u16::from_be_bytes([whole[at], whole[at + 1]])), counted);
+    Some((whole[header..].to_vec(), frames.packets))
 }
 
 fn anomalies(table: &Defragmenter) -> Vec<&'static str> {
@@ -268,8 +268,11 @@ fn datagrams_are_told_apart_by_every_part_of_their_key() {
     let mut last = packet(true, 1, 16, false, &[2; 8]);
     last[40] = 6;
     let fragment = wire::fragment(LinkType::RawIp, &last, true).unwrap();
-    let whole = table.take(&fragment, Arrival { time: Nanos(0), wire_len: 100 }).unwrap();
-    let Ok(Decoded::Ip(packet)) = wire::decode(LinkType::RawIp, whole.frame) else { panic!() };
+    let mut whole = Vec::new();
+    let frames = Frames { packets: 3, wire_bytes: 4000, start: Nanos(0) };
+    let all = table.take(&fragment, frames, Nanos(0), &mut whole).unwrap();
+    assert_eq!((all.packets, all.wire_bytes), (4, 4064));
+    let Ok(Decoded::Ip(packet)) = wire::decode(LinkType::RawIp, &whole) else { panic!() };
     assert_eq!((packet.proto.0, packet.src), (UDP, IpAddr::from(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1))));
 }
 
