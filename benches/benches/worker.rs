@@ -7,6 +7,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use detect::IndicatorDetector;
 use engine::{Input, Worker, WorkerCounters, WorkerOptions};
 use flow::Timeouts;
+use flow::defrag::DefragOptions;
 use intel::Loader;
 use output::Source;
 use ringward_benches::{dns_query, udp};
@@ -58,6 +59,7 @@ fn benches(criterion: &mut Criterion) {
                     ordinal: None,
                     position,
                     source: &source,
+                    merged: None,
                 };
                 position += bytes.len() as u64 + 32;
                 worker.process(&input, &mut |_, event| drop(black_box(event)));

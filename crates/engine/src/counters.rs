@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use flow::defrag::Anomaly;
 use wire::Malformed;
 
 use crate::histogram::AtomicHistogram;
@@ -14,6 +15,8 @@ macro_rules! counters {
             $(#[doc = $doc] pub $field: Counter,)*
             /// Frames that could not be decoded, by reason.
             pub malformed: [Counter; Malformed::ALL.len()],
+            /// What was wrong with fragments.
+            pub fragment_anomalies: [Counter; Anomaly::ALL.len()],
             /// Frames that waited in the fullest receive ring, at every batch.
             pub(crate) ring_depth: AtomicHistogram,
             /// Nanoseconds a packet, averaged over each batch.
@@ -25,13 +28,14 @@ macro_rules! counters {
                 WorkerCounters {
                     $($field: Counter::default(),)*
                     malformed: std::array::from_fn(|_| Counter::default()),
+                    fragment_anomalies: std::array::from_fn(|_| Counter::default()),
                     ring_depth: AtomicHistogram::default(),
                     packet_ns: AtomicHistogram::default(),
                 }
             }
         }
 
-        /// Name and meaning of every worker counter but the malformed ones.
+        /// Name and meaning of every worker counter but those of malformed packets and of fragments.
         pub const WORKER_COUNTERS: &[(&str, &str)] = &[$(($name, $doc),)*];
 
         impl WorkerCounters {
@@ -59,7 +63,17 @@ counters! {
     vlan => "decoder.vlan", "Frames with a VLAN tag.";
     invalid => "decoder.invalid", "Frames that could not be decoded; decoder.malformed.* says why.";
     non_ip => "decoder.non_ip", "Well-formed frames of other network protocols (ARP ...).";
-    fragments => "decoder.fragments", "Fragments; their payload is not parsed.";
+    fragments => "decoder.fragments", "Fragments among the packets.";
+    defrag_reassembled => "defrag.reassembled", "Datagrams put together from fragments.";
+    defrag_reassembled_packets => "defrag.reassembled_packets", "Fragments that these came in; they count as packets of the datagram's flow.";
+    defrag_held => "defrag.held_packets", "Fragments of datagrams that are not whole yet.";
+    defrag_timed_out => "defrag.timed_out_packets", "Fragments of datagrams that were not whole in time.";
+    defrag_evicted => "defrag.evicted_packets", "Fragments of datagrams that had to go because of defrag.max_datagrams or defrag.max_mib.";
+    defrag_discarded => "defrag.overlap_discarded_packets", "Fragments of datagrams that their receiver drops because some overlap or contradict each other.";
+    defrag_flushed => "defrag.flushed_packets", "Fragments of datagrams that were not whole when the sensor stopped or the capture ended.";
+    defrag_nested => "defrag.nested_packets", "Fragments within more reassembled datagrams than are opened.";
+    handed_over => "defrag.handed_over", "Datagrams put together by one worker and given to the one that has their flow.";
+    handover_full => "defrag.handover_full_packets", "Fragments of datagrams dropped because that worker was too slow.";
     cut_short => "decoder.cut_short", "Packets that the capture cut short.";
     unsupported_link => "decoder.unsupported_link", "Frames of a link type that is not decoded.";
     flows => "flow.total", "Flows opened.";
@@ -106,15 +120,21 @@ impl Counter {
 pub fn sum<'a>(workers: impl IntoIterator<Item = &'a WorkerCounters>) -> Vec<(String, u64)> {
     let mut sums = vec![0; WORKER_COUNTERS.len()];
     let mut malformed = [0; Malformed::ALL.len()];
+    let mut anomalies = [0; Anomaly::ALL.len()];
     for worker in workers {
         worker.add_to(&mut sums);
         for (sum, counter) in malformed.iter_mut().zip(&worker.malformed) {
             *sum += counter.get();
         }
+        for (sum, counter) in anomalies.iter_mut().zip(&worker.fragment_anomalies) {
+            *sum += counter.get();
+        }
     }
     let named = WORKER_COUNTERS.iter().zip(sums).map(|(&(name, _), value)| (name.to_owned(), value));
     let reasons = Malformed::ALL.iter().zip(malformed);
+    let anomalies = Anomaly::ALL.iter().zip(anomalies);
     named
         .chain(reasons.map(|(reason, value)| (format!("decoder.malformed.{}", reason.name()), value)))
+        .chain(anomalies.map(|(anomaly, value)| (anomaly.name().to_owned(), value)))
         .collect()
 }

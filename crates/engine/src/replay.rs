@@ -14,11 +14,12 @@ use detect::IndicatorDetector;
 use output::{Event, OutputError, Recorder, Source, Stamp, StatsEvent};
 use thiserror::Error;
 use verdict::{Judge, Policy};
-use wire::{Decoded, LinkType, Nanos};
+use wire::{Decoded, LinkType, Malformed, Nanos};
 
 use crate::counters::{WorkerCounters, sum};
 use crate::input::Input;
 use crate::lookback::cost;
+use crate::reassembly::{Merged, Reassembly};
 use crate::warden::{Enforcement, Warden};
 use crate::worker::{Worker, WorkerOptions, decode_as};
 
@@ -78,6 +79,7 @@ struct Slot {
     position: u64,
     start: usize,
     len: usize,
+    merged: Option<Merged>,
 }
 
 /// Some frames of one capture for one worker.
@@ -109,10 +111,13 @@ pub fn replay(
     recorder: Recorder,
 ) -> Result<ReplaySummary, ReplayError> {
     let workers = options.workers.max(1);
-    let counters: Vec<Arc<WorkerCounters>> = (0..workers).map(|_| Arc::default()).collect();
+    let counters: Vec<Arc<WorkerCounters>> = (0..=workers).map(|_| Arc::default()).collect();
+    // Of what the reader keeps from the workers.
+    let own = counters[workers].clone();
     thread::scope(|scope| {
         let lanes: Vec<Lane> = counters
             .iter()
+            .take(workers)
             .map(|counters| {
                 let (to_worker, batches) = bounded(IN_FLIGHT);
                 let (outcomes, from_worker) = bounded(IN_FLIGHT + 1);
@@ -131,6 +136,8 @@ pub fn replay(
         let reader = Reader {
             lanes,
             tunnels: options.worker.tunnels,
+            reassembly: Reassembly::new(options.worker.defrag.clone(), options.worker.tunnels),
+            own,
             batches: Vec::new(),
             in_flight: 0,
             frames: 0,
@@ -165,11 +172,17 @@ fn work(mut worker: Worker, batches: &Receiver<Batch>, outcomes: &Sender<Outcome
                 ordinal: Some(slot.ordinal),
                 position: slot.position,
                 source,
+                merged: slot.merged,
             };
-            worker.process(&input, &mut |stamp, event| {
+            let mut emit = |stamp, event| {
                 index += 1;
                 outcome.push(((slot.ordinal, 0, 0, 0, index), stamp, event));
-            });
+            };
+            if slot.merged.is_some() {
+                worker.datagram(&input, &mut emit);
+            } else {
+                worker.process(&input, &mut emit);
+            }
         }
         let end = Input { bytes: &[], ordinal: None, position: batch.position, ..input };
         let mut late = |stamp: Stamp, event: Event| {
@@ -201,6 +214,9 @@ fn flow_id(event: &Event) -> u64 {
 struct Reader {
     lanes: Vec<Lane>,
     tunnels: bool,
+    /// All fragments of a datagram must meet, and the datagram must go where its flow goes.
+    reassembly: Reassembly,
+    own: Arc<WorkerCounters>,
     batches: Vec<Batch>,
     in_flight: usize,
     frames: u64,
@@ -217,12 +233,11 @@ impl Reader {
         options: &ReplayOptions,
         counters: &[Arc<WorkerCounters>],
     ) -> Result<ReplaySummary, ReplayError> {
-        let unsupported = counters[0].clone();
         for (i, path) in files.iter().enumerate() {
             let source = Source::File(Arc::from(path.to_string_lossy()));
             self.desk.source = source.clone();
-            let outcome = CaptureFile::open(path)
-                .and_then(|file| file.read(|record| self.take(&record, &source, &unsupported)));
+            let outcome =
+                CaptureFile::open(path).and_then(|file| file.read(|record| self.take(&record, &source)));
             self.desk.read(outcome);
             let last_file = i + 1 == files.len();
             self.flush(&source, options.reset || last_file);
@@ -241,27 +256,39 @@ impl Reader {
         self.desk.finish(sum(counters.iter().map(AsRef::as_ref)))
     }
 
-    fn take(&mut self, record: &Record<'_>, source: &Source, unsupported: &WorkerCounters) {
+    fn take(&mut self, record: &Record<'_>, source: &Source) {
         self.last = (record.time, record.ordinal);
         let Ok(link) = record.link else {
-            unsupported.unsupported_link.add(1);
+            self.own.unsupported_link.add(1);
             return;
         };
-        let lane =
-            if self.lanes.len() == 1 { 0 } else { lane(self.tunnels, link, record.bytes, self.lanes.len()) };
-        self.batches.resize_with(self.lanes.len(), Batch::default);
-        let batch = &mut self.batches[lane];
-        batch.slots.push(Slot {
+        let mut slot = Slot {
             ordinal: record.ordinal,
             time: record.time,
             link,
             wire_len: record.wire_len,
             position: self.position,
-            start: batch.bytes.len(),
-            len: record.bytes.len(),
-        });
-        batch.bytes.extend_from_slice(record.bytes);
-        self.position += cost(record.bytes.len());
+            start: 0,
+            len: 0,
+            merged: None,
+        };
+        match decode_as(self.tunnels, link, record.bytes) {
+            Ok(Decoded::Ip(packet)) if packet.fragment => {
+                self.own.packets.add(1);
+                self.own.bytes.add(u64::from(record.wire_len));
+                self.own.network(&packet);
+                let at = Input { link, wire_len: record.wire_len, ..Input::nothing(record.time, 0, source) };
+                slot.merged = self.reassembly.take_through(&Input { bytes: record.bytes, ..at }, &self.own);
+                if let Some(merged) = slot.merged {
+                    slot.wire_len = u32::try_from(merged.frames.wire_bytes).unwrap_or(u32::MAX);
+                    let frame = std::mem::take(&mut self.reassembly.whole);
+                    let lane = lane(&decode_as(self.tunnels, link, &frame), self.lanes.len());
+                    self.deal(lane, slot, &frame);
+                    self.reassembly.whole = frame;
+                }
+            }
+            decoded => self.deal(lane(&decoded, self.lanes.len()), slot, record.bytes),
+        }
         self.frames += 1;
         if self.frames >= BATCH_FRAMES {
             self.flush(source, false);
@@ -269,8 +296,21 @@ impl Reader {
         }
     }
 
+    /// Puts a frame into a lane's batch.
+    fn deal(&mut self, lane: usize, slot: Slot, frame: &[u8]) {
+        self.batches.resize_with(self.lanes.len(), Batch::default);
+        let batch = &mut self.batches[lane];
+        batch.slots.push(Slot { start: batch.bytes.len(), len: frame.len(), ..slot });
+        batch.bytes.extend_from_slice(frame);
+        self.position += cost(frame.len());
+    }
+
     fn flush(&mut self, source: &Source, drain: bool) {
         self.frames = 0;
+        self.reassembly.expire(self.last.0, &self.own);
+        if drain {
+            self.reassembly.flush(&self.own);
+        }
         self.batches.resize_with(self.lanes.len(), Batch::default);
         for (lane, batch) in self.lanes.iter().zip(self.batches.drain(..)) {
             let (last, position) = (self.last, self.position);
@@ -307,8 +347,8 @@ impl Reader {
 }
 
 /// Which worker gets a frame: all of a flow's go to the same one.
-fn lane(tunnels: bool, link: LinkType, frame: &[u8], lanes: usize) -> usize {
-    match decode_as(tunnels, link, frame) {
+fn lane(decoded: &Result<Decoded<'_>, Malformed>, lanes: usize) -> usize {
+    match decoded {
         Ok(Decoded::Ip(packet)) => (packet.flow_key().0.stable_hash() >> 17) as usize % lanes,
         _ => 0,
     }

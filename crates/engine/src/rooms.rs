@@ -39,24 +39,8 @@ pub(crate) struct Subject {
 
 impl Rooms {
     pub(crate) fn count(&self, packet: &Packet<'_>) {
-        let c = &self.counters;
-        if packet.src.is_ipv4() { &c.ipv4 } else { &c.ipv6 }.add(1);
-        match packet.proto {
-            IpProto::TCP => c.tcp.add(1),
-            IpProto::UDP => c.udp.add(1),
-            IpProto::ICMP => c.icmpv4.add(1),
-            IpProto::ICMPV6 => c.icmpv6.add(1),
-            _ => {}
-        }
-        if !packet.vlans.ids().is_empty() {
-            c.vlan.add(1);
-        }
-        if packet.fragment {
-            c.fragments.add(1);
-        }
-        if packet.missing > 0 {
-            c.cut_short.add(1);
-        }
+        self.counters.network(packet);
+        self.counters.transport(packet);
     }
 
     /// Whether this flow's packets need not come here any more.
@@ -199,6 +183,31 @@ fn emit_evidence(
 }
 
 impl WorkerCounters {
+    /// Counts a packet, and a fragment, by what its IP header says.
+    pub(crate) fn network(&self, packet: &Packet<'_>) {
+        if packet.src.is_ipv4() { &self.ipv4 } else { &self.ipv6 }.add(1);
+        if !packet.vlans.ids().is_empty() {
+            self.vlan.add(1);
+        }
+        if packet.fragment {
+            self.fragments.add(1);
+        }
+        if packet.missing > 0 {
+            self.cut_short.add(1);
+        }
+    }
+
+    /// Counts a packet, and a whole datagram, by its transport protocol.
+    pub(crate) fn transport(&self, packet: &Packet<'_>) {
+        match packet.proto {
+            IpProto::TCP => self.tcp.add(1),
+            IpProto::UDP => self.udp.add(1),
+            IpProto::ICMP => self.icmpv4.add(1),
+            IpProto::ICMPV6 => self.icmpv6.add(1),
+            _ => {}
+        }
+    }
+
     pub(crate) fn opened(&self, proto: IpProto) {
         match proto {
             IpProto::TCP => self.flows_tcp.add(1),

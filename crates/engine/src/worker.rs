@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use capture::BypassReason;
 use detect::IndicatorDetector;
-use flow::{FlowTable, Timeouts};
+use flow::defrag::DefragOptions;
+use flow::{FlowTable, Timeouts, Tracked};
 use output::{Event, Stamp};
 use wire::{Decoded, LinkType, Malformed, Nanos, Packet, Transport, decode, decode_innermost};
 
 use crate::bypass::{Bypasser, can_be_bypassed};
 use crate::counters::WorkerCounters;
+use crate::handover::Handover;
 use crate::input::{Input, Place};
 use crate::lookback::Lookback;
+use crate::reassembly::{Merged, Reassembly};
 use crate::rooms::{Rooms, Subject};
 use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session};
 use crate::shed::HeavyFlows;
@@ -29,6 +32,8 @@ pub struct WorkerOptions {
     pub timeouts: Timeouts,
     /// Whether a packet in a tunnel belongs to the inner flow.
     pub tunnels: bool,
+    /// Reassembly of fragments.
+    pub defrag: DefragOptions,
     /// Bytes of recent packets kept for evidence.
     pub lookback: usize,
     /// Evidence bytes per flow.
@@ -42,6 +47,10 @@ pub struct WorkerOptions {
 pub struct Worker {
     table: FlowTable<Session>,
     rooms: Rooms,
+    /// None while it is at work.
+    reassembly: Option<Box<Reassembly>>,
+    /// Where datagrams of other workers' flows go.
+    handover: Option<Handover>,
     /// Flows that the kernel counts: slot in the table, number, slot in the bypass table.
     bypassed: Vec<(u32, u64, u32)>,
     /// Zero: it is not.
@@ -66,6 +75,8 @@ impl Worker {
                 bypasser: None,
                 place: None,
             },
+            reassembly: Some(Box::new(Reassembly::new(options.defrag.clone(), options.tunnels))),
+            handover: None,
             bypassed: Vec::new(),
             overloaded_until: Nanos(0),
             heavy: HeavyFlows::default(),
@@ -75,6 +86,12 @@ impl Worker {
     /// Says which of how many workers this is.
     pub(crate) fn steered_to(mut self, place: Place) -> Self {
         self.rooms.place = Some(place);
+        self
+    }
+
+    /// Lets datagrams be handed over to the workers that have their flows.
+    pub(crate) fn with_handover(mut self, handover: Handover) -> Self {
+        self.handover = Some(handover);
         self
     }
 
@@ -117,7 +134,14 @@ impl Worker {
         counters.packets.add(1);
         counters.bytes.add(u64::from(input.wire_len));
         match decode_as(self.rooms.tunnels, input.link, input.bytes) {
-            Ok(Decoded::Ip(packet)) => self.packet(&packet, input, emit),
+            Ok(Decoded::Ip(packet)) if packet.fragment => {
+                counters.network(&packet);
+                self.fragment(input, emit);
+            }
+            Ok(Decoded::Ip(packet)) => {
+                self.rooms.count(&packet);
+                self.packet(&packet, input, emit);
+            }
             Ok(Decoded::NonIp(_)) => counters.non_ip.add(1),
             Err(reason) => {
                 counters.invalid.add(1);
@@ -129,6 +153,9 @@ impl Worker {
     /// Ends flows that have been silent for too long at `now`.
     pub fn expire(&mut self, now: Nanos, at: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
         let rooms = &mut self.rooms;
+        if let Some(reassembly) = &mut self.reassembly {
+            reassembly.expire(now, &rooms.counters);
+        }
         self.table.expire(now, &mut |ended| rooms.finish(ended, at, emit));
         self.publish();
     }
@@ -136,6 +163,9 @@ impl Worker {
     /// Ends every flow.
     pub fn drain(&mut self, at: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
         let rooms = &mut self.rooms;
+        if let Some(reassembly) = &mut self.reassembly {
+            reassembly.flush(&rooms.counters);
+        }
         self.table.drain(&mut |ended| rooms.finish(ended, at, emit));
         self.publish();
     }
@@ -150,10 +180,14 @@ impl Worker {
 
     fn packet(&mut self, packet: &Packet<'_>, input: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
         let rooms = &mut self.rooms;
-        rooms.count(packet);
-        let tracked = self.table.track(packet, input.time, input.wire_len, Session::new, &mut |ended| {
+        let began = input.frames().start;
+        let tracked = self.table.track(packet, began, input.wire_len, Session::new, &mut |ended| {
             rooms.finish(ended, input, emit);
         });
+        if let Some(merged) = &input.merged {
+            self.count_all(tracked, merged, input);
+        }
+        let rooms = &mut self.rooms;
         let Some(flow) = self.table.get_mut(tracked.slot) else { return };
         rooms.keep(&mut flow.app, input);
         let moment = Moment { time: input.time, arrival: input.arrival, direction: tracked.direction };
@@ -182,7 +216,7 @@ impl Worker {
                     flow.tcp.ignore_payload();
                 }
             }
-            Transport::Udp { .. } if !packet.fragment => inspection.datagram(session, packet.payload),
+            Transport::Udp { .. } => inspection.datagram(session, packet.payload),
             _ => {}
         }
         let subject = Subject { tuple: flow.tuple, packets: flow.packets, bytes: flow.bytes };
@@ -199,6 +233,58 @@ impl Worker {
             }
         }
         self.table.touch(tracked.slot);
+    }
+
+    /// Takes a fragment, and the datagram that it makes whole.
+    fn fragment(&mut self, input: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
+        let Some(mut reassembly) = self.reassembly.take() else { return };
+        let merged = reassembly.take(input, &self.rooms.counters);
+        let frame = std::mem::take(&mut reassembly.whole);
+        self.reassembly = Some(reassembly);
+        if let Some(merged) = merged {
+            let wire_len = u32::try_from(merged.frames.wire_bytes).unwrap_or(u32::MAX);
+            self.datagram(&Input { bytes: &frame, wire_len, merged: Some(merged), ..*input }, emit);
+        }
+        if let Some(reassembly) = &mut self.reassembly {
+            reassembly.whole = frame;
+        }
+    }
+
+    /// Works on a datagram that was put together from fragments, here or by another worker. Its frames are counted
+    /// already; it is a packet like any other then, for the worker that has its flow.
+    pub(crate) fn datagram(&mut self, input: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
+        let Some(merged) = input.merged else { return };
+        let packets = u64::from(merged.frames.packets);
+        let counters = &self.rooms.counters;
+        let packet = match decode_as(self.rooms.tunnels, input.link, input.bytes) {
+            Ok(Decoded::Ip(packet)) => packet,
+            Ok(Decoded::NonIp(_)) => return counters.non_ip.add(packets),
+            Err(reason) => {
+                counters.invalid.add(packets);
+                return counters.malformed[reason as usize].add(packets);
+            }
+        };
+        let hash = packet.steering_hash();
+        if let Some(handover) = &self.handover
+            && let Some(owner) = handover.other_owner(hash)
+        {
+            let given = handover.give(owner, hash, input, merged);
+            return if given { counters.handed_over.add(1) } else { counters.handover_full.add(packets) };
+        }
+        if packet.fragment {
+            return self.fragment(input, emit);
+        }
+        counters.transport(&packet);
+        self.packet(&packet, &Input { steered: input.steered.map(|_| hash), ..*input }, emit);
+    }
+
+    /// The flow has one packet of the datagram; all others, too, are its.
+    fn count_all(&mut self, tracked: Tracked, merged: &Merged, input: &Input<'_>) {
+        let Some(flow) = self.table.get_mut(tracked.slot) else { return };
+        let (way, id) = (tracked.direction.index(), flow.tuple.id);
+        flow.packets[way] += u64::from(merged.frames.packets.saturating_sub(1));
+        flow.bytes[way] += merged.frames.wire_bytes.saturating_sub(u64::from(input.wire_len));
+        self.table.seen(tracked.slot, id, input.time);
     }
 
     /// Hands a flow over to the kernel, unless its packets are evidence.

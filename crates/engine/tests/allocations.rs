@@ -14,6 +14,7 @@ use detect::IndicatorDetector;
 use engine::{Input, Worker, WorkerCounters, WorkerOptions};
 use etherparse::PacketBuilder;
 use flow::Timeouts;
+use flow::defrag::DefragOptions;
 use intel::Loader;
 use output::Source;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -67,6 +68,7 @@ fn worker() -> Worker {
         max_flows: 4096,
         timeouts: Timeouts::default(),
         tunnels: false,
+        defrag: DefragOptions::default(),
         lookback: 1 << 20,
         evidence_limit: 1 << 20,
         clock: None,
@@ -87,6 +89,7 @@ fn process(worker: &mut Worker, frame: &[u8], n: u64, source: &Source) {
         ordinal: None,
         position: n * 256,
         source,
+        merged: None,
     };
     worker.process(&input, &mut |_, event| panic!("nothing is to be told: {event:?}"));
 }

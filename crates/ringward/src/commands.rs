@@ -102,7 +102,7 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
     let options = ReplayOptions {
         workers: args.workers.map_or(config.workers.count as usize, usize::from),
         reset: args.reset,
-        worker: setup::worker(&config, None),
+        worker: setup::worker(&config, None)?,
         policy: setup::policy(&config)?,
     };
     let recorder = Recorder::create(&args.out, setup::recorder(&config, false)).map_err(Failure::running)?;

@@ -10,6 +10,7 @@ use detect::IndicatorDetector;
 use engine::{
     BypassOptions, CapturePortOptions, GuardPort, InlinePair, SensorOptions, Wakeup, WorkerOptions,
 };
+use flow::defrag::{DefragOptions, HostPolicies};
 use flow::{StateTimeouts, Timeouts};
 use intel::Loader;
 use output::RecorderOptions;
@@ -17,7 +18,7 @@ use verdict::{Mode, Policy};
 use wire::Nanos;
 
 use crate::Failure;
-use crate::config::{self, Bind, Config, OnFailure, Role, Seen, Steer, Xdp};
+use crate::config::{self, Bind, Config, OnFailure, Overlap, Role, Seen, Steer, Xdp};
 
 const MIB: u64 = 1024 * 1024;
 /// Malformed indicator lines that are printed; the rest is only counted.
@@ -57,15 +58,47 @@ fn observation(seen: Seen) -> Observation {
     }
 }
 
+fn defrag(config: &Config) -> Result<DefragOptions, Failure> {
+    let d = &config.defrag;
+    let hosts = d
+        .hosts
+        .iter()
+        .map(|host| Ok((config::network(&host.net).map_err(Failure::usage)?, overlap(host.policy))));
+    Ok(DefragOptions {
+        timeout_ipv4: Duration::from_secs(d.timeout),
+        timeout_ipv6: Duration::from_secs(d.timeout_ipv6),
+        max_datagrams: d.max_datagrams,
+        max_bytes: (u64::from(d.max_mib) * MIB) as usize,
+        policies: HostPolicies {
+            ipv4: overlap(d.policy),
+            ipv6: overlap(d.policy_ipv6),
+            hosts: hosts.collect::<Result<_, Failure>>()?,
+        },
+    })
+}
+
+fn overlap(overlap: Overlap) -> flow::defrag::Policy {
+    match overlap {
+        Overlap::First => flow::defrag::Policy::First,
+        Overlap::Last => flow::defrag::Policy::Last,
+        Overlap::Bsd => flow::defrag::Policy::Bsd,
+        Overlap::BsdRight => flow::defrag::Policy::BsdRight,
+        Overlap::Linux => flow::defrag::Policy::Linux,
+        Overlap::Windows => flow::defrag::Policy::Windows,
+        Overlap::Solaris => flow::defrag::Policy::Solaris,
+        Overlap::Discard => flow::defrag::Policy::Discard,
+    }
+}
+
 /// Worker settings; `clock` is the monotonic clock of a live sensor.
-pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> WorkerOptions {
+pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> Result<WorkerOptions, Failure> {
     let t = &config.flow.timeout;
     let of = |new, established, closed| StateTimeouts {
         new: Duration::from_secs(new),
         established: Duration::from_secs(established),
         closed: Duration::from_secs(closed),
     };
-    WorkerOptions {
+    Ok(WorkerOptions {
         max_flows: config.flow.max_flows,
         timeouts: Timeouts {
             tcp: of(t.tcp_new, t.tcp_established, t.tcp_closed),
@@ -74,10 +107,11 @@ pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> WorkerOptions {
             other: of(t.other_new, t.other_established, 0),
         },
         tunnels: config.workers.tunnels,
+        defrag: defrag(config)?,
         lookback: (u64::from(config.evidence.lookback_mib) * MIB) as usize,
         evidence_limit: u64::from(config.evidence.max_mib_per_flow) * MIB,
         clock,
-    }
+    })
 }
 
 /// What may be written.
@@ -166,7 +200,7 @@ pub fn sensor(config: &Config) -> Result<SensorOptions, Failure> {
         isolation_capacity: config.isolation.capacity,
         socket: config.control.socket.clone(),
         stats_interval: Duration::from_secs(config.output.stats_interval),
-        worker: worker(config, Some(engine::monotonic)),
+        worker: worker(config, Some(engine::monotonic))?,
         policy: policy(config)?,
     })
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::defrag::Defrag;
 use super::ports::{Bypass, Port, Workers};
 
 /// The configuration file. Every table and key is optional unless said otherwise.
@@ -17,6 +18,8 @@ pub struct Config {
     pub workers: Workers,
     /// Flows whose packets the kernel counts in place of the workers.
     pub bypass: Bypass,
+    /// Reassembly of fragmented IP datagrams, in each worker.
+    pub defrag: Defrag,
     /// Flow table of each worker.
     pub flow: FlowConfig,
     /// Threat intelligence.
