@@ -7,6 +7,7 @@ mod support;
 
 mod bad_input;
 mod determinism;
+mod fragments;
 mod golden;
 mod oracles;
 mod story;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::{Desk, events, ringward, shared_data, tshark};
 
 /// Every capture below a folder.
-fn captures(folder: &Path) -> Vec<PathBuf> {
+pub fn captures(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {

@@ -93,6 +93,24 @@ impl Capture {
         self.frame(frame);
     }
 
+    /// An IPv4 datagram in fragments of up to `size` bytes, a multiple of 8.
+    pub fn fragmented_udp(&mut self, src: SocketAddr, dst: SocketAddr, payload: &[u8], size: usize) {
+        let mut frame = Vec::new();
+        self.ip(src, dst).udp(src.port(), dst.port()).write(&mut frame, payload).unwrap();
+        let at = frame.len() - payload.len() - 28;
+        let (header, data) = frame[at..].split_at(20);
+        let id = (self.frames.len() as u16).to_be_bytes();
+        for (n, part) in data.chunks(size).enumerate() {
+            let more = (n + 1) * size < data.len();
+            let field = (n * size / 8) as u16 | u16::from(more) << 13;
+            let mut packet = header.to_vec();
+            packet[2..4].copy_from_slice(&(20 + part.len() as u16).to_be_bytes());
+            packet[4..6].copy_from_slice(&id);
+            packet[6..8].copy_from_slice(&field.to_be_bytes());
+            self.frame([&frame[..at], &packet, part].concat());
+        }
+    }
+
     /// A segment; `flags` in the usual letters.
     pub fn tcp(&mut self, src: SocketAddr, dst: SocketAddr, seq: u32, ack: u32, flags: &str, payload: &[u8]) {
         let mut header = etherparse::TcpHeader::new(src.port(), dst.port(), seq, 64_000);
