@@ -17,8 +17,11 @@ use wire::{LinkType, Nanos, worker_of};
 use crate::input::Input;
 use crate::reassembly::Merged;
 
-/// Datagrams that may wait for a worker.
-pub(crate) const HANDOVER_QUEUE: usize = 256;
+/// Datagrams that may wait for a worker. With fewer, a worker that the kernel does not run for a moment loses some that
+/// its receive ring would have kept.
+pub(crate) const HANDOVER_QUEUE: usize = 1024;
+/// Buffers larger than this are not kept: the most that idle buffers of a worker take is 16 MiB.
+const KEPT_BUFFER: usize = 16 * 1024;
 
 /// A datagram that is handed over.
 #[derive(Debug)]
@@ -148,7 +151,8 @@ impl Handover {
 
     /// The parcel has been worked on: its buffer is free for another.
     pub(crate) fn recycle(&self, parcel: Parcel) {
-        let _ = self.inbox().empty.push(parcel.frame);
+        let small = parcel.frame.capacity() <= KEPT_BUFFER;
+        let _ = self.inbox().empty.push(if small { parcel.frame } else { Vec::new() });
         self.exchange.under_way.fetch_sub(1, Ordering::AcqRel);
     }
 

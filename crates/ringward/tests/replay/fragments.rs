@@ -53,11 +53,11 @@ fn overlaps_are_settled_by_the_receivers_policy() {
     let mut capture = Capture::default();
     let (client, server) = (at("10.0.0.1:4000"), at("192.0.2.53:53"));
     // The same datagram twice in the same fragments, but for its name; the last fragment only once.
-    capture.fragmented_udp(client, server, &good, 24);
+    capture.fragmented_udp(client, server, &good, 8);
     let parts = capture.len();
     let (_, last) = capture.frames.pop().unwrap();
     let mut second = Capture::default();
-    second.fragmented_udp(client, server, &bad, 24);
+    second.fragmented_udp(client, server, &bad, 8);
     for (_, frame) in &second.frames[..parts - 1] {
         capture.frame(frame.clone());
     }
