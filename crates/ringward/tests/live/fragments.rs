@@ -21,8 +21,9 @@ fn large(lab: &Lab) {
     for ip in [v4("b"), v6("b")] {
         lab.on("a", move || {
             let any = if ip.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-            for _ in 0..FLOWS / 2 {
-                let socket = UdpSocket::bind(any).unwrap();
+            // All at once, so that no port is used twice.
+            let sockets: Vec<UdpSocket> = (0..FLOWS / 2).map(|_| UdpSocket::bind(any).unwrap()).collect();
+            for socket in sockets.iter() {
                 socket.connect((ip, 8080)).unwrap();
                 socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
                 for _ in 0..ROUNDS {
