@@ -136,7 +136,7 @@ static __always_inline struct capture_counts *count_frame(struct xdp_md *ctx, __
 	return counts;
 }
 
-/* The packet's flow where tunnels are not opened; 0 if there is an IP packet at all. p must be zeroes. */
+/* The packet's outermost flow; 0 if there is an IP packet at all. p must be zeroes. */
 static __always_inline int parse_flow(struct xdp_md *ctx, struct packet *p)
 {
 	void *data = (void *)(long)ctx->data;
@@ -189,13 +189,18 @@ __attribute__((noinline)) int rw_parse_innermost(struct xdp_md *ctx, struct pack
 	return 0;
 }
 
-/* The packet's flow, and the outermost packet if tunnels are opened. */
+/*
+ * The packet's flow. 0 if there is an IP packet at all; 1 if it is in a tunnel that is opened: outer has the
+ * outermost packet then. Most packets are in no tunnel, so that is looked at first.
+ */
 static __always_inline int find_flow(struct xdp_md *ctx, struct packet *p, struct packet *outer)
 {
-	if (!tunnels)
-		return parse_flow(ctx, p);
+	if (parse_flow(ctx, p))
+		return -1;
+	if (!tunnels || !may_be_tunnel(p))
+		return 0;
 	__builtin_memset(outer, 0, sizeof(*outer));
-	return rw_parse_innermost(ctx, p, outer);
+	return rw_parse_innermost(ctx, p, outer) ? -1 : 1;
 }
 
 /* The hash scaled to the number of workers: cheaper than the remainder, and as even. */
@@ -247,7 +252,7 @@ static __always_inline int capture(struct xdp_md *ctx, int nic_time)
 
 	if (!counts) /* cannot be: the verifier wants to see it */
 		return XDP_ABORTED;
-	if (!find_flow(ctx, &p, &outer)) {
+	if (find_flow(ctx, &p, &outer) >= 0) {
 		if (bypassed(&p, len, counts))
 			return XDP_DROP;
 		hash = symmetric_hash(&p);
@@ -276,12 +281,14 @@ static __always_inline int inline_port(struct xdp_md *ctx, int nic_time)
 	struct capture_counts *counts = count_frame(ctx, len);
 	struct packet p = {}, outer;
 	__u32 hash = 0, index;
+	int found;
 
 	if (!counts) /* cannot be: the verifier wants to see it */
 		return XDP_ABORTED;
-	if (!find_flow(ctx, &p, &outer)) {
+	found = find_flow(ctx, &p, &outer);
+	if (found >= 0) {
 		if (isolated(ctx, &p.src) || isolated(ctx, &p.dst) ||
-		    (tunnels && (isolated(ctx, &outer.src) || isolated(ctx, &outer.dst)))) {
+		    (found && (isolated(ctx, &outer.src) || isolated(ctx, &outer.dst)))) {
 			counts->isolated++;
 			return XDP_DROP;
 		}

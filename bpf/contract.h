@@ -20,7 +20,8 @@
 /* Flows that can be bypassed at once unless the configuration says otherwise. */
 #define BYPASS_CAPACITY 65536
 /* VLAN tags that are skipped to find the IP header. */
-#define MAX_VLANS 2
+#define MAX_VLANS 2 /* in a flow key: flows with more tags are not bypassed */
+#define MAX_TAGS 3 /* that are skipped before the IP header */
 /* MPLS labels that are skipped. */
 #define MAX_LABELS 4
 /* IPv6 extension headers that are walked to find the ports. */

@@ -54,7 +54,7 @@ struct packet {
 	struct host_key dst;
 	__u16 src_port; /* network order; 0 for fragments and where there are none */
 	__u16 dst_port;
-	__u16 vlans[MAX_VLANS]; /* host order, outermost first */
+	__u16 vlans[MAX_TAGS]; /* host order, outermost first */
 	__u8 vlan_count;
 	__u8 proto; /* 0 for fragments */
 	__u8 fragment;
@@ -139,7 +139,7 @@ static __always_inline void *network_header(void *data, void *end, __be16 *proto
 	*proto = eth->h_proto;
 	data = eth + 1;
 #pragma unroll
-	for (int i = 0; i < MAX_VLANS; i++) {
+	for (int i = 0; i < MAX_TAGS; i++) {
 		struct vlan_header *tag = data;
 
 		if (!is_vlan(*proto))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Finding the packet inside of a tunnel: IP-in-IP, 6in4, GRE, VXLAN, GENEVE, GTP-U. */
+/* Finding the packet inside of a tunnel: IP-in-IP, 6in4, GRE, VXLAN, GENEVE, GTP-U. Others
+ * (PPTP, ERSPAN, Teredo) are opened by the workers and steered by their own addresses; crates/wire/src/tunnel.rs. */
 #ifndef RINGWARD_TUNNEL_H
 #define RINGWARD_TUNNEL_H
 
@@ -79,6 +80,15 @@ static __always_inline void *gtp_inner(void *at, void *end, __be16 *proto)
 		return NULL;
 	*proto = ip_by_nibble(at, end);
 	return at;
+}
+
+/* Whether a packet can be a tunnel that is opened: a guess that costs next to nothing, and is never wrong with no. */
+static __always_inline int may_be_tunnel(const struct packet *p)
+{
+	if (p->proto == IPPROTO_UDP)
+		return p->dst_port == bpf_htons(VXLAN_PORT) || p->dst_port == bpf_htons(GENEVE_PORT) ||
+		       p->dst_port == bpf_htons(GTP_U_PORT);
+	return p->proto == IPPROTO_GRE || p->proto == IPPROTO_IPIP || p->proto == IPPROTO_IPV6;
 }
 
 /* What lies inside of the packet p, whose transport header is at `at`; NULL if it is no tunnel. */

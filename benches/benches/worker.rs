@@ -2,16 +2,20 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use detect::IndicatorDetector;
 use engine::{Input, Worker, WorkerCounters, WorkerOptions};
-use flow::Timeouts;
 use flow::defrag::DefragOptions;
+use flow::{Pressure, StreamOptions, Timeouts};
 use intel::Loader;
 use output::Source;
 use ringward_benches::{dns_query, udp};
 use wire::{LinkType, Nanos};
+
+/// Frames handed over at once, as a receive ring does.
+const BATCH: usize = 64;
 
 fn worker() -> Worker {
     let mut loader = Loader::new();
@@ -19,7 +23,11 @@ fn worker() -> Worker {
     let options = WorkerOptions {
         max_flows: 262_144,
         timeouts: Timeouts::default(),
+        streams: StreamOptions::default(),
+        pressure: Pressure::default(),
+        interim: Duration::ZERO,
         tunnels: false,
+        defrag: DefragOptions::default(),
         lookback: 64 << 20,
         evidence_limit: 1 << 20,
         clock: None,
@@ -34,7 +42,6 @@ fn worker() -> Worker {
 fn benches(criterion: &mut Criterion) {
     let source = Source::Interface(Arc::from("bench"));
     let mut group = criterion.benchmark_group("worker");
-    group.throughput(Throughput::Elements(1));
     let udp_of = |port: u16, payload: &[u8]| -> Vec<Vec<u8>> {
         let flow = |i: u16| udp([10, 1, (i >> 4) as u8, 1], 20_000 + i, [192, 0, 2, 1], port, payload);
         (0..1024).map(flow).collect()
@@ -42,27 +49,30 @@ fn benches(criterion: &mut Criterion) {
     // A protocol that nobody knows is looked at for a while and then only counted; DNS is parsed for ever.
     let cases =
         [("unknown_udp", udp_of(9999, &[0; 18])), ("dns_query", udp_of(53, &dns_query("www.fine.example")))];
+    group.throughput(Throughput::Elements(BATCH as u64));
     for (name, frames) in cases {
         let mut worker = worker();
         let (mut next, mut position) = (0, 0);
         group.bench_function(name, |b| {
             b.iter(|| {
-                let bytes = &frames[next & 1023][..];
-                next += 1;
-                let input = Input {
-                    bytes,
-                    link: LinkType::Ethernet,
-                    time: Nanos(1_000_000 + next as u64),
-                    arrival: None,
-                    wire_len: bytes.len() as u32,
-                    steered: None,
-                    ordinal: None,
-                    position,
-                    source: &source,
-                    merged: None,
-                };
-                position += bytes.len() as u64 + 32;
-                worker.process(&input, &mut |_, event| drop(black_box(event)));
+                let inputs: [Input<'_>; BATCH] = std::array::from_fn(|_| {
+                    let bytes = &frames[next & 1023][..];
+                    next += 1;
+                    position += bytes.len() as u64 + 32;
+                    Input {
+                        bytes,
+                        link: LinkType::Ethernet,
+                        time: Nanos(1_000_000 + next as u64),
+                        arrival: None,
+                        wire_len: bytes.len() as u32,
+                        steered: None,
+                        ordinal: None,
+                        position,
+                        source: &source,
+                        merged: None,
+                    }
+                });
+                worker.batch(&inputs, &mut |_, _, event| drop(black_box(event)));
             });
         });
     }

@@ -5,8 +5,10 @@
 use std::io::Write;
 
 use capture::CaptureFile;
-use flow::defrag::{DefragOptions, Defragmenter, Frames, HostPolicies, Policy};
-use flow::{FlowTuple, StreamEvent, TcpConnection};
+use flow::defrag::{DefragOptions, Defragmenter, Frames, Policy};
+use flow::{
+    FlowTuple, HostPolicies, OverlapPolicy, Segment, StreamEvent, StreamOptions, Streams, TcpConnection,
+};
 use intel::Loader;
 use proto::{AppLayer, Chunk, Sink, Transaction};
 use wire::{Decoded, Direction, Endpoint, IpProto, LinkType, Nanos, TcpFlags, TcpHeader, Vlans};
@@ -20,6 +22,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("decode", decode),
     ("fragments", fragments),
     ("reassembly", reassembly),
+    ("overlaps", overlaps),
     ("stream", stream),
     ("datagram", datagram),
     ("indicators", indicators),
@@ -42,19 +45,27 @@ pub fn capture_file(data: &[u8]) {
 /// A frame; the first byte picks the link type.
 pub fn decode(data: &[u8]) {
     let Some((&pick, frame)) = data.split_first() else { return };
-    let links =
-        [LinkType::Ethernet, LinkType::RawIp, LinkType::LinuxCooked, LinkType::Null, LinkType::LinuxCooked2];
-    let link = links[usize::from(pick) % links.len()];
+    let link = LinkType::ALL[usize::from(pick) % LinkType::ALL.len()];
     for packet in [wire::decode(link, frame), wire::decode_innermost(link, frame)] {
         let Ok(Decoded::Ip(packet)) = packet else { continue };
-        assert!(packet.payload.len() <= frame.len());
-        let (there, swapped) = packet.flow_key();
-        let (back, other) =
-            wire::FlowKey::new(packet.destination(), packet.source(), packet.proto, packet.vlans);
-        assert_eq!(there, back);
-        assert!(swapped != other || packet.source() == packet.destination());
+        assert!(packet.header.len() + packet.payload.len() <= frame.len());
+        if !matches!(packet.transport, wire::Transport::Icmp { .. }) {
+            let (there, swapped) = packet.flow_key();
+            let (back, other) =
+                wire::FlowKey::new(packet.destination(), packet.source(), packet.proto, packet.vlans);
+            assert_eq!(there, back);
+            assert!(swapped != other || packet.source() == packet.destination());
+        }
         let back = wire::Packet { src: packet.dst, dst: packet.src, fragment: true, ..packet };
         assert!(!packet.fragment || back.steering_hash() == packet.steering_hash());
+        assert!(packet.tcp_options().count() <= 40);
+        if let Some(quote) = packet.icmp().and_then(|message| message.quote) {
+            assert!(quote.body.len() <= packet.payload.len());
+        }
+        if let Some(tunnel) = packet.tunnel {
+            assert!(usize::from(tunnel.depth) <= wire::MAX_TUNNELS);
+            assert!(!tunnel.outermost().source.ip.is_unspecified() || frame.windows(4).any(|w| w == [0; 4]));
+        }
     }
 }
 
@@ -64,7 +75,7 @@ pub fn fragments(data: &[u8]) {
     const MAX_BYTES: usize = 16 * 1024;
     let Some((&pick, mut rest)) = data.split_first() else { return };
     let policy = Policy::ALL[usize::from(pick) % Policy::ALL.len()];
-    let policies = HostPolicies { ipv4: policy, ipv6: policy, hosts: Vec::new() };
+    let policies = HostPolicies::new(policy, []);
     let mut table = Defragmenter::new(DefragOptions {
         max_datagrams: 4,
         max_bytes: MAX_BYTES,
@@ -122,6 +133,7 @@ fn fragment(v6: bool, id: u8, offset: u16, more: bool, data: &[u8]) -> Vec<u8> {
 /// Segments: direction and flags, position, length, so many bytes. What comes out is never more than went in, and
 /// never more than promised waits.
 pub fn reassembly(data: &[u8]) {
+    let streams = Streams::new(StreamOptions { memory: 4096, ..StreamOptions::default() });
     let mut tcp = TcpConnection::default();
     let mut rest = data;
     let (mut fed, mut got) = (0, 0);
@@ -130,27 +142,98 @@ pub fn reassembly(data: &[u8]) {
         let (payload, tail) = tail.split_at(usize::from(len).min(tail.len()));
         rest = tail;
         let direction = if control & 1 == 0 { Direction::ToServer } else { Direction::ToClient };
-        let header = TcpHeader {
-            src_port: 1,
-            dst_port: 2,
-            seq: u32::from_be_bytes([b & 0x80, 0, a, b]).wrapping_mul(3),
-            ack: u32::from(ack) << 4,
-            flags: TcpFlags(control >> 1),
-            window: 1000,
-        };
+        let seq = u32::from_be_bytes([b & 0x80, 0, a, b]).wrapping_mul(3);
         let missing = u32::from(control & 0x80) / 8;
         fed += payload.len();
-        tcp.segment(&header, direction, payload, missing, &mut |event| count(&event, &mut got));
-        assert!(tcp.waiting_bytes() <= 2 * flow::MAX_WAITING_BYTES);
+        let segment =
+            Segment { missing, direction, ..segment(seq, u32::from(ack) << 4, control >> 1, payload) };
+        tcp.segment(&streams, &segment, &mut |event| count(&event, &mut got));
+        assert!(tcp.waiting_bytes() <= 4096);
     }
-    tcp.flush(&mut |event| count(&event, &mut got));
+    tcp.flush(&streams, &mut |event| count(&event, &mut got));
     assert!(got <= fed, "{got} bytes out of {fed}");
+    assert_eq!(streams.budget().used(), 0);
+}
+
+fn segment(seq: u32, ack: u32, flags: u8, payload: &[u8]) -> Segment<'_> {
+    Segment {
+        header: TcpHeader { src_port: 1, dst_port: 2, seq, ack, flags: TcpFlags(flags), window: 1000 },
+        window_scale: None,
+        direction: Direction::ToServer,
+        receiver: [10, 0, 0, 2].into(),
+        payload,
+        missing: 0,
+        time: Nanos(0),
+    }
 }
 
 fn count(event: &StreamEvent<'_>, got: &mut usize) {
     if let StreamEvent::Data(_, bytes) = event {
         assert!(!bytes.is_empty());
         *got += bytes.len();
+    }
+}
+
+/// Segments that may disagree, against a model with one cell per byte. The first byte picks the policy, then place
+/// and length of each segment; its bytes are its number.
+pub fn overlaps(data: &[u8]) {
+    let Some((&pick, places)) = data.split_first() else { return };
+    let policy = OverlapPolicy::ALL[usize::from(pick) % OverlapPolicy::ALL.len()];
+    let policies = HostPolicies::new(policy, []);
+    let streams = Streams::new(StreamOptions { policies, ..StreamOptions::default() });
+    // Numbers wrap in the middle.
+    let start = u32::MAX - 100;
+    let mut tcp = TcpConnection::default();
+    tcp.segment(&streams, &segment(start, 0, TcpFlags::SYN, b""), &mut |_| {});
+    let mut model = Model { policy, cells: vec![None; 512], whole: Vec::new(), delivered: Vec::new() };
+    let mut out = Vec::new();
+    // The number is the byte, so that there are no more than numbers.
+    for place in places.as_chunks::<2>().0.iter().take(256) {
+        let (at, len) = (usize::from(place[0]), 1 + usize::from(place[1] % 64));
+        let payload = vec![model.whole.len() as u8; len];
+        let seq = start.wrapping_add(1).wrapping_add(at as u32);
+        tcp.segment(&streams, &segment(seq, 0, TcpFlags::PSH, &payload), &mut |event| match event {
+            StreamEvent::Data(_, bytes) => out.extend_from_slice(bytes),
+            StreamEvent::Gap(..) | StreamEvent::Depth(_) => panic!("nothing was given up"),
+            StreamEvent::Anomaly(..) => {}
+        });
+        model.take(at, at + len);
+        assert_eq!(out, model.delivered, "{policy:?}");
+    }
+}
+
+/// What a receiver has: the segment that each byte came from.
+struct Model {
+    policy: OverlapPolicy,
+    cells: Vec<Option<usize>>,
+    /// Where each segment lay.
+    whole: Vec<(usize, usize)>,
+    delivered: Vec<u8>,
+}
+
+impl Model {
+    fn take(&mut self, at: usize, end: usize) {
+        let from = at.max(self.delivered.len());
+        let number = self.whole.len();
+        self.whole.push((from, end));
+        let before = self.cells.clone();
+        for place in from..end {
+            let wins = before[place].is_none_or(|owner| {
+                let mine = |place: &usize| before[*place] == Some(owner);
+                let cut = (
+                    (0..place).rev().take_while(mine).last().unwrap_or(place),
+                    (place..before.len()).take_while(mine).last().unwrap_or(place) + 1,
+                );
+                let old = if self.policy.compares_whole_segments() { self.whole[owner] } else { cut };
+                self.policy.new_wins((old.0 as u32, old.1 as u32), (from as u32, end as u32))
+            });
+            if wins {
+                self.cells[place] = Some(number);
+            }
+        }
+        while let Some(owner) = self.cells[self.delivered.len()] {
+            self.delivered.push(owner as u8);
+        }
     }
 }
 
@@ -170,6 +253,10 @@ impl Sink for Log {
         assert!(self.logged.len() <= self.inspected, "logged before it was inspected");
     }
 }
+
+/// Server ports, so that protocols are met where they are usual and where they are not. The first four are those of
+/// the oldest inputs in the corpus.
+const PORTS: [u16; 4] = [80, 443, 53, 9999];
 
 fn tuple(proto: IpProto, server_port: u16) -> FlowTuple {
     let end = |last, port| Endpoint { ip: [10, 0, 0, last].into(), port };
@@ -196,18 +283,19 @@ pub fn stream(data: &[u8]) {
 fn talk(data: &[u8], step: usize) -> Log {
     let mut log = Log::default();
     let Some((&pick, mut rest)) = data.split_first() else { return log };
-    let mut layer = AppLayer::new(&tuple(IpProto::TCP, [80, 443, 53, 9999][usize::from(pick & 3)]));
+    let flow = tuple(IpProto::TCP, PORTS[usize::from(pick) % PORTS.len()]);
+    let mut layer = AppLayer::new(&flow);
     while let Some((head, tail)) = rest.split_first_chunk::<2>() {
         let direction = if head[0] & 1 == 0 { Direction::ToServer } else { Direction::ToClient };
         if head[1] == 255 {
-            layer.gap(direction, 10, &mut log);
+            layer.gap(&flow, direction, 10, &mut log);
             rest = tail;
             continue;
         }
         let (bytes, tail) = tail.split_at(usize::from(head[1]).min(tail.len()));
         rest = tail;
         for piece in bytes.chunks(step.min(bytes.len().max(1))) {
-            layer.data(Chunk { direction, bytes: piece, time: Nanos(0) }, &mut log);
+            layer.data(&flow, Chunk { direction, bytes: piece, time: Nanos(0) }, &mut log);
         }
     }
     layer.close(&mut log);
@@ -222,9 +310,10 @@ pub fn datagram(data: &[u8]) {
         return;
     }
     let mut log = Log::default();
-    let mut layer = AppLayer::new(&tuple(IpProto::UDP, if pick & 1 == 0 { 53 } else { 9999 }));
+    let flow = tuple(IpProto::UDP, PORTS[usize::from(pick) % PORTS.len()]);
+    let mut layer = AppLayer::new(&flow);
     for direction in [Direction::ToServer, Direction::ToClient] {
-        layer.datagram(Chunk { direction, bytes, time: Nanos(0) }, &mut log);
+        layer.datagram(&flow, Chunk { direction, bytes, time: Nanos(0) }, &mut log);
     }
     layer.close(&mut log);
 }

@@ -46,6 +46,9 @@ struct Args {
     /// Flows of the generator.
     #[arg(long, default_value_t = 1024)]
     flows: u32,
+    /// Steer: tunnels are opened.
+    #[arg(long)]
+    tunnels: bool,
     /// A folder for pins, on a bpffs.
     #[arg(long)]
     pins: PathBuf,
@@ -105,7 +108,7 @@ fn main() -> anyhow::Result<()> {
             if matches!(args.program, Which::Bypass) {
                 bypass_all(&bypass, args.flows)?;
             }
-            let options = PortOptions::default();
+            let options = PortOptions { tunnels: args.tunnels, ..PortOptions::default() };
             let shared = Shared { bypass: &bypass, isolation: None };
             let (port, mut receivers) = CapturePort::open(&[device], options, shared)?;
             let stop = Arc::new(AtomicBool::new(false));

@@ -167,7 +167,7 @@ fn key_bytes(key: &FlowKey) -> [u8; KEY_SIZE] {
     for (slot, id) in bytes[36..40].chunks_exact_mut(2).zip(key.vlans.ids()) {
         slot.copy_from_slice(&id.to_ne_bytes());
     }
-    bytes[40] = key.vlans.ids().len() as u8;
+    bytes[40] = key.vlans.count() as u8;
     bytes[41] = key.proto.0;
     bytes
 }

@@ -62,7 +62,7 @@ impl Device {
             index,
             rx_queues: rx_queues(&socket, request)?,
             mtu,
-            driver: driver(&socket, request).unwrap_or_default(),
+            driver: driver(&socket, request).map(|[name, _]| name).unwrap_or_default(),
         })
     }
 
@@ -88,6 +88,14 @@ pub struct Offloads {
 }
 
 impl Device {
+    /// The driver's version: the kernel's for drivers that come with it, their own for others. Empty if the driver
+    /// does not say.
+    #[must_use]
+    pub fn driver_version(&self) -> String {
+        let (Ok(socket), Ok(request)) = (control_socket(), request(&self.name)) else { return String::new() };
+        driver(&socket, request).map(|[_, version]| version).unwrap_or_default()
+    }
+
     /// Receive offloads in force. A driver that does not say has none.
     ///
     /// # Errors
@@ -332,13 +340,16 @@ fn rx_queues(socket: &OwnedFd, request: libc::ifreq) -> io::Result<u32> {
     channels(socket, request).map(|c| (c[5] + c[8]).max(1))
 }
 
-/// `struct ethtool_drvinfo`: the driver's name is the 32 bytes behind the command.
-fn driver(socket: &OwnedFd, request: libc::ifreq) -> io::Result<String> {
+/// `struct ethtool_drvinfo`: behind the command the driver's name and its version, 32 bytes each.
+fn driver(socket: &OwnedFd, request: libc::ifreq) -> io::Result<[String; 2]> {
     let mut info = [0_u32; 49];
     info[0] = ETHTOOL_GDRVINFO;
     ethtool(socket, request, &mut info)?;
-    let bytes: Vec<u8> = info[1..9].iter().flat_map(|w| w.to_ne_bytes()).take_while(|&b| b != 0).collect();
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let text = |words: &[u32]| {
+        let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).take_while(|&b| b != 0).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    Ok([text(&info[1..9]), text(&info[9..17])])
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ use crate::error::CaptureError;
 const BUFFER: usize = 256 * 1024;
 /// A block larger than this is taken for damage.
 const MAX_BLOCK: usize = 64 * 1024 * 1024;
+/// The link type in a file header's last field.
+const LINK_TYPE_BITS: i32 = 0xffff;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// One frame of a capture file.
@@ -65,7 +67,8 @@ fn units_per_second(resolution: u8) -> u64 {
 impl Interface {
     fn legacy(network: i32, nanoseconds: bool) -> Self {
         let units_per_second = if nanoseconds { NANOS_PER_SECOND } else { 1_000_000 };
-        Interface { link: link(network), units_per_second, offset_seconds: 0 }
+        // The upper bits tell the length of the frame check sequence (draft-ietf-opsawg-pcap).
+        Interface { link: link(network & LINK_TYPE_BITS), units_per_second, offset_seconds: 0 }
     }
 
     fn pcapng(block: &InterfaceDescriptionBlock<'_>) -> Self {

@@ -25,7 +25,7 @@ const SEND_ROUNDS: u32 = 8;
 const NO_DESC: XdpDesc = XdpDesc { addr: 0, len: 0, options: XdpDescOptions::empty() };
 
 /// A received frame, borrowed from packet memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Frame<'a> {
     /// The frame from its link header on.
     pub bytes: &'a [u8],
@@ -122,10 +122,10 @@ impl Receiver {
         })
     }
 
-    /// Receives a batch from each queue and hands its frames to `work` in the order of their arrival; then they
-    /// leave through the other device of a pair, or go back to the fill rings. Never blocks, never allocates.
-    /// The number of frames received.
-    pub fn receive(&mut self, mut work: impl FnMut(&Frame<'_>)) -> usize {
+    /// Receives a batch from each queue and hands its frames to `work` in the order of their arrival, as many at once
+    /// as lie side by side in packet memory (at most [`BATCH`]); then they leave through the other device of a pair,
+    /// or go back to the fill rings. Never blocks, never allocates. The number of frames received.
+    pub fn receive(&mut self, mut work: impl FnMut(&[Frame<'_>])) -> usize {
         let mut total = 0;
         let lanes = self.lanes.len();
         for turn in 0..lanes {
@@ -164,37 +164,51 @@ impl Receiver {
         whole
     }
 
-    fn deliver(&mut self, at: usize, count: usize, work: &mut impl FnMut(&Frame<'_>)) -> usize {
+    fn deliver(&mut self, at: usize, count: usize, work: &mut impl FnMut(&[Frame<'_>])) -> usize {
         let device = self.lanes[at].place.device;
-        let (mut frames, mut truncated) = (0, 0);
-        self.scratch.clear();
-        for desc in &self.batch[..count] {
-            // SAFETY: the chunk came from a receive ring and is given away only when the batch is over.
-            let piece = unsafe { self.umem.bytes(desc.addr, desc.len) };
-            let more = desc.options.contains(XdpDescOptions::XDP_PKT_CONTD);
-            let whole = if more || !self.scratch.is_empty() {
-                let room = self.scratch.capacity() - self.scratch.len();
-                self.scratch.extend_from_slice(&piece[..piece.len().min(room)]);
-                if more {
-                    continue;
+        let mut frames = 0;
+        let mut truncated = 0;
+        let (batch, umem, scratch) = (&self.batch[..count], &self.umem, &mut self.scratch);
+        let continues = |desc: &XdpDesc| desc.options.contains(XdpDescOptions::XDP_PKT_CONTD);
+        let mut rest = batch;
+        while !rest.is_empty() {
+            // Frames of one chunk are handed on where they lie, all that follow one another.
+            let single = rest.iter().position(continues).unwrap_or(rest.len());
+            let mut side_by_side = [Frame::default(); BATCH];
+            let mut n = 0;
+            for desc in &rest[..single] {
+                // SAFETY: the chunk came from a receive ring and is given away only when the batch is over.
+                let whole = unsafe { umem.bytes(desc.addr, desc.len) };
+                if let Some(frame) = frame(whole, device) {
+                    truncated += u64::from(frame.is_truncated());
+                    side_by_side[n] = frame;
+                    n += 1;
                 }
-                &self.scratch[..]
-            } else {
-                piece
-            };
-            // A frame without our head cannot be: the program puts it before each.
-            if let Some((head, bytes)) = split_head(whole) {
-                frames += 1;
-                truncated += u64::from(head.wire_len as usize > bytes.len());
-                work(&Frame {
-                    bytes,
-                    wire_len: head.wire_len,
-                    arrival_ns: head.arrival_ns,
-                    hash: head.hash,
-                    device,
-                });
             }
-            self.scratch.clear();
+            if n > 0 {
+                work(&side_by_side[..n]);
+                frames += n;
+            }
+            rest = &rest[single..];
+            // A frame of several chunks is put together first.
+            let chunks = rest.iter().position(|desc| !continues(desc)).map_or(rest.len(), |last| last + 1);
+            if chunks > 0 {
+                scratch.clear();
+                for desc in &rest[..chunks] {
+                    // SAFETY: as above.
+                    let piece = unsafe { umem.bytes(desc.addr, desc.len) };
+                    let room = scratch.capacity() - scratch.len();
+                    scratch.extend_from_slice(&piece[..piece.len().min(room)]);
+                }
+                // The kernel makes no frame of more chunks than a batch holds; one without an end is none.
+                let ends = rest[..chunks].last().is_some_and(|desc| !continues(desc));
+                if let Some(frame) = frame(scratch, device).filter(|_| ends) {
+                    truncated += u64::from(frame.is_truncated());
+                    work(&[frame]);
+                    frames += 1;
+                }
+                rest = &rest[chunks..];
+            }
         }
         if truncated > 0 {
             add(&self.counts.truncated, truncated);
@@ -346,6 +360,19 @@ impl Receiver {
             .map(|lane| Ok((lane.place.device, lane.place.queue, lane.socket.try_clone()?)))
             .collect::<io::Result<_>>()?;
         Ok(RingStats { sockets, counts: self.counts.clone() })
+    }
+}
+
+/// The frame behind its head. One without our head cannot be: the program puts it before each.
+fn frame(whole: &[u8], device: usize) -> Option<Frame<'_>> {
+    let (head, bytes) = split_head(whole)?;
+    let (wire_len, arrival_ns, hash) = (head.wire_len, head.arrival_ns, head.hash);
+    Some(Frame { bytes, wire_len, arrival_ns, hash, device })
+}
+
+impl Frame<'_> {
+    fn is_truncated(&self) -> bool {
+        self.wire_len as usize > self.bytes.len()
     }
 }
 

@@ -57,6 +57,7 @@ impl IndicatorDetector {
             Transaction::Dns(dns) => self.dns(cx, dns, memo, out),
             Transaction::Http(http) => self.http(cx, http, out),
             Transaction::Tls(tls) => self.tls(cx, tls, memo, out),
+            _ => {}
         }
     }
 

@@ -36,7 +36,7 @@ fn inspect(tx: Transaction, server: &str) -> Vec<Alert> {
 
 fn http(host: &str, uri: &str) -> Vec<Alert> {
     let http = Http { method: "GET".into(), uri: uri.into(), host: Some(host.into()), ..Http::default() };
-    inspect(Transaction::Http(http), "198.51.100.1")
+    inspect(Transaction::from(http), "198.51.100.1")
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_lookup_and_its_answer_are_one_alert() {
     let tuple = tuple("10.0.0.5", "10.0.0.53");
     let (mut memo, mut out) = (Memo::default(), Vec::new());
     for message in [&query[..], &response] {
-        let tx = Transaction::Dns(dns::parse(message).unwrap());
+        let tx = Transaction::from(dns::parse(message).unwrap());
         detector().transaction(&cx(&tuple), &tx, &mut memo, &mut out);
     }
     assert_eq!(out.len(), 1);

@@ -68,7 +68,8 @@ impl Bypasser {
 
 /// Whether the programs can tell this flow's packets.
 pub(crate) fn can_be_bypassed(tuple: &FlowTuple) -> bool {
-    matches!(tuple.proto, IpProto::TCP | IpProto::UDP)
+    // The programs' key has room for two VLAN tags.
+    matches!(tuple.proto, IpProto::TCP | IpProto::UDP) && tuple.vlans.count() <= 2
 }
 
 fn key(tuple: &FlowTuple) -> (FlowKey, bool) {
@@ -119,7 +120,7 @@ mod tests {
             tcp: None,
             icmp: None,
         };
-        FlowEvent { record, app: None, alerted: false, transactions: 0 }
+        FlowEvent { record, app: None, alerted: false, transactions: 0, icmp_reply: None, tunnel: None }
     }
 
     #[test]

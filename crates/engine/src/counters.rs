@@ -61,8 +61,11 @@ counters! {
     icmpv4 => "decoder.icmpv4", "ICMP messages.";
     icmpv6 => "decoder.icmpv6", "ICMPv6 messages.";
     vlan => "decoder.vlan", "Frames with a VLAN tag.";
-    invalid => "decoder.invalid", "Frames that could not be decoded; decoder.malformed.* says why.";
+    invalid => "decoder.invalid", "Frames that could not be decoded; decoder.event.* says why.";
     non_ip => "decoder.non_ip", "Well-formed frames of other network protocols (ARP ...).";
+    arp => "decoder.arp", "ARP packets among them.";
+    tunnelled => "decoder.tunnelled", "IP packets, whole datagrams among them, that came in a tunnel that was opened.";
+    inner_invalid => "decoder.inner_invalid", "Packets of tunnels with something in them that could not be decoded: packets of the tunnel's own flow; decoder.event.* says why.";
     fragments => "decoder.fragments", "Fragments among the packets.";
     defrag_reassembled => "defrag.reassembled", "Datagrams put together from fragments.";
     defrag_reassembled_packets => "defrag.reassembled_packets", "Fragments that these came in; they count as packets of the datagram's flow.";
@@ -76,6 +79,9 @@ counters! {
     handover_full => "defrag.handover_full_packets", "Fragments of datagrams dropped because that worker was too slow.";
     cut_short => "decoder.cut_short", "Packets that the capture cut short.";
     unsupported_link => "decoder.unsupported_link", "Frames of a link type that is not decoded.";
+    anomalies => "output.anomalies", "Anomaly events of flows: streams and application protocols.";
+    expectations_refused => "app_layer.expectations_refused", "Flows that other flows announced and that there was no room to wait for.";
+    anomalies_suppressed => "output.anomalies_suppressed", "Anomaly events of malformed frames and of fragments beyond the rate limit; each is counted.";
     flows => "flow.total", "Flows opened.";
     flows_tcp => "flow.tcp", "TCP flows opened.";
     flows_udp => "flow.udp", "UDP flows opened.";
@@ -85,7 +91,17 @@ counters! {
     bypass_refused => "bypass.refused", "Flows that should have been bypassed and found the table full.";
     busy_poll_failed => "capture.busy_poll_failed", "Workers that gave busy polling up.";
     flows_evicted => "flow.evicted", "Flows that had to go because the table was full.";
+    flows_evicted_new => "flow.evicted_new", "Flows among them that nobody had answered.";
+    flows_evicted_closed => "flow.evicted_closed", "Flows among them that were closed.";
+    flows_evicted_established => "flow.evicted_established", "Flows among them that were established.";
+    flows_pressed => "flow.ended_under_pressure", "Unanswered and closed flows that ended early because the table was nearly full.";
+    flows_expired => "flow.expired", "Flows that were silent for too long.";
+    pressures => "flow.pressure", "Times a flow table was nearly full.";
+    flow_interims => "flow.interim_records", "Records of flows that lived on.";
     gaps => "tcp.reassembly_gap", "Holes in TCP streams that nothing filled.";
+    depths_reached => "tcp.stream_depth_reached", "Directions of TCP streams that were longer than is read.";
+    stream_memory => "tcp.reassembly_memuse", "Bytes that wait behind holes in TCP streams now.";
+    segments_refused => "tcp.segment_memcap_drop", "Holes given up because there was no memory to wait for what is missing.";
     parser_limits => "app_layer.limits_hit", "Times a parser met one of its limits.";
     transactions => "app_layer.transactions", "Transactions logged.";
     alerts => "detect.alert", "Alerts raised.";
@@ -134,7 +150,7 @@ pub fn sum<'a>(workers: impl IntoIterator<Item = &'a WorkerCounters>) -> Vec<(St
     let reasons = Malformed::ALL.iter().zip(malformed);
     let anomalies = Anomaly::ALL.iter().zip(anomalies);
     named
-        .chain(reasons.map(|(reason, value)| (format!("decoder.malformed.{}", reason.name()), value)))
+        .chain(reasons.map(|(reason, value)| (format!("decoder.event.{}", reason.name()), value)))
         .chain(anomalies.map(|(anomaly, value)| (anomaly.name().to_owned(), value)))
         .collect()
 }

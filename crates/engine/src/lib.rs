@@ -4,10 +4,12 @@
 //! writes, a control socket. [`replay`] runs the same [`Worker`] over capture files.
 #![forbid(unsafe_code)]
 
+mod anomalies;
 mod bypass;
 mod clock;
 mod control;
 mod counters;
+mod expectations;
 mod handover;
 mod histogram;
 mod input;

@@ -40,6 +40,7 @@ impl Reassembly {
         let frames = input.frames();
         let fragment = wire::fragment(input.link, input.bytes, self.tunnels);
         let Some(fragment) = fragment.filter(|_| depth < MAX_NESTED) else {
+            self.table.nothing_found();
             counters.defrag_nested.add(u64::from(frames.packets));
             return None;
         };
@@ -48,16 +49,29 @@ impl Reassembly {
         merged.map(|frames| Merged { frames, depth: depth + 1 })
     }
 
-    /// As [`Reassembly::take`], until what comes out is no fragment itself.
-    pub(crate) fn take_through(&mut self, input: &Input<'_>, counters: &WorkerCounters) -> Option<Merged> {
-        let mut merged = self.take(input, counters)?;
-        while let Ok(Decoded::Ip(packet)) = decode_as(self.tunnels, input.link, &self.whole)
+    /// What was wrong with the last fragment.
+    pub(crate) fn anomalies(&self) -> impl Iterator<Item = Anomaly> + use<> {
+        self.table.anomalies()
+    }
+
+    /// As [`Reassembly::take`], until what comes out is no fragment itself. What is wrong on the way goes to `tell`.
+    pub(crate) fn take_through(
+        &mut self,
+        input: &Input<'_>,
+        counters: &WorkerCounters,
+        tell: &mut impl FnMut(Anomaly),
+    ) -> Option<Merged> {
+        let mut merged = self.take(input, counters);
+        self.anomalies().for_each(&mut *tell);
+        while merged.is_some()
+            && let Ok(Decoded::Ip(packet)) = decode_as(self.tunnels, input.link, &self.whole)
             && packet.fragment
         {
             let frame = std::mem::take(&mut self.whole);
-            merged = self.take(&Input { bytes: &frame, merged: Some(merged), ..*input }, counters)?;
+            merged = self.take(&Input { bytes: &frame, merged, ..*input }, counters);
+            self.anomalies().for_each(&mut *tell);
         }
-        Some(merged)
+        merged
     }
 
     /// Gives up what was not whole in time.

@@ -4,6 +4,7 @@
 //! workers; what they make of it comes back and is put in the order of the packets before anybody
 //! judges or writes it. Batches are cut the same however many workers there are, and so is the order.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -14,14 +15,15 @@ use detect::IndicatorDetector;
 use output::{Event, OutputError, Recorder, Source, Stamp, StatsEvent};
 use thiserror::Error;
 use verdict::{Judge, Policy};
-use wire::{Decoded, LinkType, Malformed, Nanos};
+use wire::{Decoded, LinkType, Malformed, Nanos, decode_innermost};
 
+use crate::anomalies::Limiter;
 use crate::counters::{WorkerCounters, sum};
 use crate::input::Input;
 use crate::lookback::cost;
 use crate::reassembly::{Merged, Reassembly};
 use crate::warden::{Enforcement, Warden};
-use crate::worker::{Worker, WorkerOptions, decode_as};
+use crate::worker::{Worker, WorkerOptions};
 
 /// Frames in a batch, over all workers.
 const BATCH_FRAMES: u64 = 1024;
@@ -111,6 +113,8 @@ pub fn replay(
     recorder: Recorder,
 ) -> Result<ReplaySummary, ReplayError> {
     let workers = options.workers.max(1);
+    // Every frame belongs to its innermost flow: nothing is steered here.
+    let worker = WorkerOptions { tunnels: true, ..options.worker.clone() };
     let counters: Vec<Arc<WorkerCounters>> = (0..=workers).map(|_| Arc::default()).collect();
     // Of what the reader keeps from the workers.
     let own = counters[workers].clone();
@@ -121,7 +125,7 @@ pub fn replay(
             .map(|counters| {
                 let (to_worker, batches) = bounded(IN_FLIGHT);
                 let (outcomes, from_worker) = bounded(IN_FLIGHT + 1);
-                let worker = Worker::new(&options.worker, detector.clone(), counters.clone());
+                let worker = Worker::new(&worker, detector.clone(), counters.clone());
                 scope.spawn(move || work(worker, &batches, &outcomes));
                 Lane { to_worker, from_worker }
             })
@@ -135,9 +139,11 @@ pub fn replay(
         };
         let reader = Reader {
             lanes,
-            tunnels: options.worker.tunnels,
-            reassembly: Reassembly::new(options.worker.defrag.clone(), options.worker.tunnels),
+            reassembly: Reassembly::new(worker.defrag.clone(), true),
             own,
+            anomalies: Limiter::default(),
+            told: Vec::new(),
+            told_before: VecDeque::new(),
             batches: Vec::new(),
             in_flight: 0,
             frames: 0,
@@ -160,31 +166,26 @@ fn work(mut worker: Worker, batches: &Receiver<Batch>, outcomes: &Sender<Outcome
         let Some(source) = &batch.source else { continue };
         let mut outcome: Outcome = Vec::new();
         let mut index = 0;
-        let mut input = Input::nothing(batch.last.0, batch.position, source);
-        for slot in &batch.slots {
-            input = Input {
-                bytes: &batch.bytes[slot.start..slot.start + slot.len],
-                link: slot.link,
-                time: slot.time,
-                arrival: None,
-                wire_len: slot.wire_len,
-                steered: None,
-                ordinal: Some(slot.ordinal),
-                position: slot.position,
-                source,
-                merged: slot.merged,
-            };
-            let mut emit = |stamp, event| {
-                index += 1;
-                outcome.push(((slot.ordinal, 0, 0, 0, index), stamp, event));
-            };
-            if slot.merged.is_some() {
-                worker.datagram(&input, &mut emit);
-            } else {
-                worker.process(&input, &mut emit);
-            }
-        }
-        let end = Input { bytes: &[], ordinal: None, position: batch.position, ..input };
+        let of_slot = |slot: &Slot| Input {
+            bytes: &batch.bytes[slot.start..slot.start + slot.len],
+            link: slot.link,
+            time: slot.time,
+            arrival: None,
+            wire_len: slot.wire_len,
+            steered: None,
+            ordinal: Some(slot.ordinal),
+            position: slot.position,
+            source,
+            merged: slot.merged,
+        };
+        let inputs: Vec<Input<'_>> = batch.slots.iter().map(of_slot).collect();
+        worker.batch(&inputs, &mut |input, stamp, event| {
+            index += 1;
+            outcome.push(((input.ordinal.unwrap_or(0), 0, 0, 0, index), stamp, event));
+        });
+        let nothing = Input::nothing(batch.last.0, batch.position, source);
+        let last = inputs.last().copied().unwrap_or(nothing);
+        let end = Input { bytes: &[], ordinal: None, position: batch.position, merged: None, ..last };
         let mut late = |stamp: Stamp, event: Event| {
             index += 1;
             let flow = flow_id(&event);
@@ -206,6 +207,7 @@ fn flow_id(event: &Event) -> u64 {
         Event::Transaction(e) => e.flow.id,
         Event::Alert(e) => e.flow.id,
         Event::Evidence(e) => e.flow.id,
+        Event::Anomaly(e) => e.flow.map_or(0, |(flow, _)| flow.id),
         Event::Isolation(_) | Event::Stats(_) => 0,
     }
 }
@@ -213,10 +215,14 @@ fn flow_id(event: &Event) -> u64 {
 /// Reads, deals out, and collects.
 struct Reader {
     lanes: Vec<Lane>,
-    tunnels: bool,
     /// All fragments of a datagram must meet, and the datagram must go where its flow goes.
     reassembly: Reassembly,
     own: Arc<WorkerCounters>,
+    /// Of anomalies of fragments.
+    anomalies: Limiter,
+    /// What the reader itself has to tell of the batch at hand, and of batches under way.
+    told: Outcome,
+    told_before: VecDeque<Outcome>,
     batches: Vec<Batch>,
     in_flight: usize,
     frames: u64,
@@ -272,18 +278,28 @@ impl Reader {
             len: 0,
             merged: None,
         };
-        match decode_as(self.tunnels, link, record.bytes) {
+        match decode_innermost(link, record.bytes) {
             Ok(Decoded::Ip(packet)) if packet.fragment => {
                 self.own.packets.add(1);
                 self.own.bytes.add(u64::from(record.wire_len));
                 self.own.network(&packet);
-                let at = Input { link, wire_len: record.wire_len, ..Input::nothing(record.time, 0, source) };
-                slot.merged = self.reassembly.take_through(&Input { bytes: record.bytes, ..at }, &self.own);
+                let at = Input {
+                    bytes: record.bytes,
+                    link,
+                    wire_len: record.wire_len,
+                    ..Input::nothing(record.time, 0, source)
+                };
+                let at = Input { ordinal: Some(record.ordinal), ..at };
+                let (told, anomalies, own) = (&mut self.told, &mut self.anomalies, &self.own);
+                slot.merged = self.reassembly.take_through(&at, own, &mut |anomaly| {
+                    if let Some((stamp, event)) = anomalies.decode_event(anomaly.name(), &at, own) {
+                        told.push(((record.ordinal, 0, 0, 0, 0), stamp, event));
+                    }
+                });
                 if let Some(merged) = slot.merged {
                     slot.wire_len = u32::try_from(merged.frames.wire_bytes).unwrap_or(u32::MAX);
                     let frame = std::mem::take(&mut self.reassembly.whole);
-                    let lane = lane(&decode_as(self.tunnels, link, &frame), self.lanes.len());
-                    self.deal(lane, slot, &frame);
+                    self.deal(lane(&decode_innermost(link, &frame), self.lanes.len()), slot, &frame);
                     self.reassembly.whole = frame;
                 }
             }
@@ -310,7 +326,9 @@ impl Reader {
         self.reassembly.expire(self.last.0, &self.own);
         if drain {
             self.reassembly.flush(&self.own);
+            self.anomalies = Limiter::default();
         }
+        self.told_before.push_back(std::mem::take(&mut self.told));
         self.batches.resize_with(self.lanes.len(), Batch::default);
         for (lane, batch) in self.lanes.iter().zip(self.batches.drain(..)) {
             let (last, position) = (self.last, self.position);
@@ -326,7 +344,7 @@ impl Reader {
     /// Takes results until no more than `leave` batches are under way.
     fn collect(&mut self, leave: usize) {
         while self.in_flight > leave && self.failure.is_none() {
-            let mut merged: Outcome = Vec::new();
+            let mut merged = self.told_before.pop_front().unwrap_or_default();
             for lane in &self.lanes {
                 let Ok(outcome) = lane.from_worker.recv() else {
                     self.failure = Some(ReplayError::WorkerDied);
@@ -346,10 +364,10 @@ impl Reader {
     }
 }
 
-/// Which worker gets a frame: all of a flow's go to the same one.
+/// Which worker gets a frame: all flows between two hosts go to the same one, because one may announce another.
 fn lane(decoded: &Result<Decoded<'_>, Malformed>, lanes: usize) -> usize {
     match decoded {
-        Ok(Decoded::Ip(packet)) => (packet.flow_key().0.stable_hash() >> 17) as usize % lanes,
+        Ok(Decoded::Ip(packet)) => (packet.flow_key().0.hosts_hash() >> 17) as usize % lanes,
         _ => 0,
     }
 }

@@ -3,30 +3,36 @@
 use std::sync::Arc;
 
 use detect::IndicatorDetector;
-use flow::{Ended, FlowTuple};
+use flow::{EndReason, Ended, Flow, FlowRecord, FlowTuple, Streams};
 use output::{
-    AlertEvent, Event, EvidenceEvent, EvidencePacket, FlowEvent, Stamp, TransactionEvent, evidence_name,
+    AlertEvent, AnomalyEvent, AnomalyKind, Event, EvidenceEvent, EvidencePacket, FlowEvent, Stamp,
+    TransactionEvent, evidence_name,
 };
-use wire::{Direction, IpProto, Nanos, Packet};
+use wire::{Direction, IpProto, Malformed, Nanos, Packet};
 
+use crate::anomalies::Limiter;
 use crate::bypass::Bypasser;
 use crate::counters::WorkerCounters;
+use crate::expectations::Expectations;
 use crate::input::{Input, Place};
 use crate::lookback::Lookback;
-use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session};
+use crate::session::{Bypass, Evidence, Findings, Found, Inspection, Moment, Session};
 
 /// Everything but the table, so that flows that end while the table is busy can be worked on.
 #[derive(Debug)]
 pub(crate) struct Rooms {
     pub(crate) detector: IndicatorDetector,
     pub(crate) lookback: Lookback,
+    pub(crate) streams: Streams,
     pub(crate) findings: Findings,
     pub(crate) counters: Arc<WorkerCounters>,
+    pub(crate) anomalies: Limiter,
     pub(crate) evidence_limit: u64,
     pub(crate) tunnels: bool,
     pub(crate) clock: Option<fn() -> Nanos>,
     /// None in replay.
     pub(crate) bypasser: Option<Bypasser>,
+    pub(crate) expectations: Expectations,
     pub(crate) place: Option<Place>,
 }
 
@@ -43,17 +49,56 @@ impl Rooms {
         self.counters.transport(packet);
     }
 
+    /// Counts a frame that could not be decoded, and says so.
+    pub(crate) fn malformed(
+        &mut self,
+        reason: Malformed,
+        input: &Input<'_>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) {
+        let frames = u64::from(input.frames().packets);
+        self.counters.invalid.add(frames);
+        self.counters.malformed[reason as usize].add(frames);
+        self.tell_decode_anomaly(reason.event(), input, emit);
+    }
+
+    /// Counts a tunnel's packet with something in it that could not be decoded, and says so.
+    #[cold]
+    pub(crate) fn inner_malformed(
+        &mut self,
+        reason: Malformed,
+        input: &Input<'_>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) {
+        let frames = u64::from(input.frames().packets);
+        self.counters.inner_invalid.add(frames);
+        self.counters.malformed[reason as usize].add(frames);
+        self.tell_decode_anomaly(reason.event(), input, emit);
+    }
+
+    /// Says what is wrong with a frame, unless too many were before it.
+    pub(crate) fn tell_decode_anomaly(
+        &mut self,
+        event: &'static str,
+        input: &Input<'_>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) {
+        if let Some((stamp, event)) = self.anomalies.decode_event(event, input, &self.counters) {
+            emit(stamp, event);
+        }
+    }
+
     /// Whether this flow's packets need not come here any more.
     pub(crate) fn nothing_more_to_learn(&self, session: &Session) -> bool {
-        session.bypass == Bypass::No
+        session.bypass() == Bypass::No
             && session.layer.finished()
-            && session.evidence == Evidence::None
+            && session.evidence() == Evidence::None
             && self.bypasser.as_ref().is_some_and(|b| b.inspected)
     }
 
     /// Keeps the frame for evidence while its flow may still be alerted on.
     pub(crate) fn keep(&mut self, session: &mut Session, input: &Input<'_>) {
-        if session.evidence == Evidence::None && !session.layer.finished() {
+        if session.evidence() == Evidence::None && !session.layer.finished() {
             self.lookback.keep(&mut session.chain, input.position, input.time, input.wire_len, input.bytes);
         }
     }
@@ -67,8 +112,10 @@ impl Rooms {
         input: &Input<'_>,
         emit: &mut impl FnMut(Stamp, Event),
     ) {
-        let Findings { alerts, logged, gaps, .. } = &mut self.findings;
+        let Findings { alerts, logged, anomalies, gaps, depths, unexpected, .. } = &mut self.findings;
         self.counters.gaps.add(std::mem::take(gaps));
+        self.counters.depths_reached.add(std::mem::take(depths));
+        self.counters.expectations_refused.add(std::mem::take(unexpected));
         let alerted = !alerts.is_empty();
         for (mut alert, transaction) in alerts.drain(..) {
             self.counters.alerts.add(1);
@@ -81,15 +128,31 @@ impl Rooms {
                 transaction,
                 alert,
                 evidence: Some(evidence_name(&flow.tuple)),
+                tunnel: session.tunnel(),
             };
             emit(stamp(input, input.time), Event::Alert(Box::new(event)));
         }
+        self.counters.anomalies.add(anomalies.len() as u64);
+        for Found { kind, event, tx_id } in anomalies.drain(..) {
+            let app = (kind == AnomalyKind::AppLayer).then(|| session.layer.protocol()).flatten();
+            let event = AnomalyEvent {
+                kind,
+                event,
+                layer: (kind == AnomalyKind::AppLayer).then_some("proto_parser"),
+                flow: Some((flow.tuple, direction)),
+                app,
+                tx_id,
+                tunnel: session.tunnel(),
+            };
+            emit(stamp(input, input.time), Event::Anomaly(Box::new(event)));
+        }
         self.counters.transactions.add(logged.len() as u64);
         for (tx_id, transaction) in logged.drain(..) {
-            let event = TransactionEvent { flow: flow.tuple, direction, tx_id, transaction };
+            let tunnel = session.tunnel();
+            let event = TransactionEvent { flow: flow.tuple, direction, tx_id, transaction, tunnel };
             emit(stamp(input, input.time), Event::Transaction(Box::new(event)));
         }
-        if alerted || session.evidence != Evidence::None {
+        if alerted || session.evidence() != Evidence::None {
             self.evidence(&flow.tuple, session, input, emit);
         }
     }
@@ -102,7 +165,7 @@ impl Rooms {
         input: &Input<'_>,
         emit: &mut impl FnMut(Stamp, Event),
     ) {
-        let (so_far, mut packets) = match session.evidence {
+        let (so_far, mut packets) = match session.evidence() {
             Evidence::None => (0, self.lookback.collect(session.chain, input.position)),
             Evidence::Open(so_far) => (so_far, Vec::new()),
             Evidence::Complete => return,
@@ -117,8 +180,20 @@ impl Rooms {
         }
         let total = so_far + packets.iter().map(|p| p.frame.len() as u64).sum::<u64>();
         let complete = total >= self.evidence_limit;
-        session.evidence = if complete { Evidence::Complete } else { Evidence::Open(total) };
+        session.set_evidence(if complete { Evidence::Complete } else { Evidence::Open(total) });
         emit_evidence(tuple, input, packets, complete, emit);
+    }
+
+    /// Writes how far a flow has come that lives on.
+    pub(crate) fn interim(
+        &mut self,
+        flow: &Flow<Session>,
+        input: &Input<'_>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) {
+        self.counters.flow_interims.add(1);
+        let event = flow_event(flow.record(EndReason::Active), &flow.app);
+        emit(stamp(input, input.time), Event::Flow(Box::new(event)));
     }
 
     /// Writes a flow's record and what its parsers still held.
@@ -134,29 +209,25 @@ impl Rooms {
             moment: Moment { time: record.end, arrival: None, direction: Direction::ToServer },
             detector: &self.detector,
             findings: &mut self.findings,
+            expectations: &self.expectations,
         };
-        inspection.close(&mut session, &mut tcp);
+        inspection.close(&mut session, &mut tcp, &self.streams);
         // What comes to light at the end belongs to the flow's last packet, not to the one at hand.
         let last = Input { bytes: &[], time: record.end, arrival: None, wire_len: 0, ordinal: None, ..*at };
         let subject = Subject { tuple: record.tuple, packets: record.packets, bytes: record.bytes };
-        let was_open = matches!(session.evidence, Evidence::Open(_));
+        let was_open = matches!(session.evidence(), Evidence::Open(_));
         if was_open {
-            session.evidence = Evidence::Complete;
+            session.set_evidence(Evidence::Complete);
         }
         self.report(&subject, &mut session, Direction::ToServer, &last, emit);
-        if was_open || matches!(session.evidence, Evidence::Open(_)) {
+        if was_open || matches!(session.evidence(), Evidence::Open(_)) {
             emit_evidence(&record.tuple, &last, Vec::new(), true, emit);
         }
         self.counters.parser_limits.add(u64::from(session.layer.limits_hit()));
-        let event = FlowEvent {
-            app: session.layer.protocol(),
-            alerted: session.evidence != Evidence::None,
-            transactions: session.transactions(),
-            record,
-        };
+        let event = flow_event(record, &session);
         let (stamp, event) = (stamp(&last, last.time), Box::new(event));
         // What the kernel counted is added by the keeper, who has to wait for it.
-        let unkept = match (session.bypass, &self.bypasser) {
+        let unkept = match (session.bypass(), &self.bypasser) {
             (Bypass::At(slot), Some(bypasser)) => bypasser.end(slot, stamp, event).err(),
             _ => Some((stamp, event)),
         };
@@ -166,7 +237,18 @@ impl Rooms {
     }
 }
 
-fn stamp(input: &Input<'_>, time: Nanos) -> Stamp {
+fn flow_event(record: FlowRecord, session: &Session) -> FlowEvent {
+    FlowEvent {
+        app: session.layer.protocol(),
+        alerted: session.evidence() != Evidence::None,
+        transactions: session.transactions(),
+        icmp_reply: session.icmp_reply(),
+        tunnel: session.tunnel(),
+        record,
+    }
+}
+
+pub(crate) fn stamp(input: &Input<'_>, time: Nanos) -> Stamp {
     Stamp { time, source: input.source.clone(), packet: input.ordinal }
 }
 
@@ -186,7 +268,7 @@ impl WorkerCounters {
     /// Counts a packet, and a fragment, by what its IP header says.
     pub(crate) fn network(&self, packet: &Packet<'_>) {
         if packet.src.is_ipv4() { &self.ipv4 } else { &self.ipv6 }.add(1);
-        if !packet.vlans.ids().is_empty() {
+        if packet.vlans.count() > 0 {
             self.vlan.add(1);
         }
         if packet.fragment {
@@ -205,6 +287,9 @@ impl WorkerCounters {
             IpProto::ICMP => self.icmpv4.add(1),
             IpProto::ICMPV6 => self.icmpv6.add(1),
             _ => {}
+        }
+        if packet.tunnel.is_some() {
+            self.tunnelled.add(1);
         }
     }
 

@@ -20,6 +20,7 @@ use crate::bypass::Bypasser;
 use crate::clock;
 use crate::control::Listener;
 use crate::counters::WorkerCounters;
+use crate::expectations::Expectations;
 use crate::handover::{Exchange, Handover};
 use crate::input::Place;
 use crate::options::{SensorError, SensorOptions};
@@ -310,6 +311,7 @@ impl Threads<'_> {
         let keeper = spawn("keeper", move || keep(&bypass, &orders, &to_recorder))?;
         let cpus = if options.cpus.is_empty() { allowed_cpus() } else { options.cpus.clone() };
         let owners = Arc::<Owners>::default();
+        let expectations = Expectations::default();
         let exchange = Arc::new(Exchange::new(options.workers).map_err(thread_error)?);
         let (mut workers, mut tell_workers) = (Vec::new(), Vec::new());
         for (index, (ports, counters)) in (0..).zip(ports.lanes.into_iter().zip(self.counters)) {
@@ -329,6 +331,7 @@ impl Threads<'_> {
                 index,
                 worker: worker
                     .with_bypass(bypasser.clone())
+                    .with_expectations(expectations.clone())
                     .steered_to(place)
                     .with_handover(handover.clone()),
                 handover,

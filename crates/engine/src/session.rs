@@ -2,10 +2,12 @@
 
 use alert::Alert;
 use detect::{Context, IndicatorDetector, Memo};
-use flow::{FlowTuple, StreamEvent, TcpConnection};
-use proto::{AppLayer, Chunk, Sink, Transaction};
-use wire::{Direction, Nanos};
+use flow::{FlowTable, FlowTuple, StreamEvent, Streams, TcpConnection};
+use output::AnomalyKind;
+use proto::{AppLayer, Chunk, Expectation, Sink, Transaction};
+use wire::{Direction, Nanos, Outer};
 
+use crate::expectations::Expectations;
 use crate::lookback::Chain;
 
 /// Evidence of an alerted flow.
@@ -32,33 +34,84 @@ pub(crate) enum Bypass {
     At(u32),
 }
 
-/// What the engine keeps on every flow.
+/// What the engine keeps on every flow. Its size is part of that of a tracked flow.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) layer: AppLayer,
-    pub(crate) memo: Memo,
     pub(crate) chain: Chain,
-    pub(crate) evidence: Evidence,
-    pub(crate) bypass: Bypass,
-    inspected: u64,
-    logged: u64,
+    counts: Counts,
+    special: Option<Box<Special>>,
 }
+
+/// What few flows need: those alerted on, those bypassed, those in tunnels.
+#[derive(Debug, Default)]
+struct Special {
+    memo: Memo,
+    evidence: Evidence,
+    bypass: Bypass,
+    icmp_reply: Option<(u8, u8)>,
+    tunnel: Option<Outer>,
+    /// Names of the anomalies that were told.
+    told: Vec<&'static str>,
+}
+
+/// Transactions so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    inspected: u32,
+    logged: u32,
+}
+
+/// A tracked flow, all in: its share of the index and its slot. Waiting segments and parsers are on top.
+const MAX_FLOW_BYTES: usize = 256;
+const _: () = assert!(FlowTable::<Session>::BYTES_PER_FLOW <= MAX_FLOW_BYTES);
 
 impl Session {
     pub(crate) fn new(tuple: &FlowTuple) -> Self {
         Session {
             layer: AppLayer::new(tuple),
-            memo: Memo::default(),
             chain: Chain::default(),
-            evidence: Evidence::None,
-            bypass: Bypass::No,
-            inspected: 0,
-            logged: 0,
+            counts: Counts::default(),
+            special: None,
         }
     }
 
     pub(crate) fn transactions(&self) -> u64 {
-        self.logged
+        self.counts.logged.into()
+    }
+
+    pub(crate) fn evidence(&self) -> Evidence {
+        self.special.as_ref().map_or(Evidence::None, |special| special.evidence)
+    }
+
+    pub(crate) fn set_evidence(&mut self, evidence: Evidence) {
+        self.special.get_or_insert_default().evidence = evidence;
+    }
+
+    pub(crate) fn bypass(&self) -> Bypass {
+        self.special.as_ref().map_or(Bypass::No, |special| special.bypass)
+    }
+
+    /// Type and code of the first ICMP message towards the client.
+    pub(crate) fn icmp_reply(&self) -> Option<(u8, u8)> {
+        self.special.as_ref().and_then(|special| special.icmp_reply)
+    }
+
+    pub(crate) fn set_icmp_reply(&mut self, reply: (u8, u8)) {
+        self.special.get_or_insert_default().icmp_reply.get_or_insert(reply);
+    }
+
+    /// The tunnel that its first packet came through.
+    pub(crate) fn tunnel(&self) -> Option<Outer> {
+        self.special.as_ref().and_then(|special| special.tunnel)
+    }
+
+    pub(crate) fn set_tunnel(&mut self, outer: Outer) {
+        self.special.get_or_insert_default().tunnel = Some(outer);
+    }
+
+    pub(crate) fn set_bypass(&mut self, bypass: Bypass) {
+        self.special.get_or_insert_default().bypass = bypass;
     }
 }
 
@@ -68,8 +121,20 @@ impl Session {
 pub(crate) struct Findings {
     pub(crate) alerts: Vec<(Alert, Option<(u64, Transaction)>)>,
     pub(crate) logged: Vec<(u64, Transaction)>,
+    pub(crate) anomalies: Vec<Found>,
     pub(crate) gaps: u64,
+    pub(crate) depths: u64,
+    /// Announced flows that there was no room for.
+    pub(crate) unexpected: u64,
     scratch: Vec<Alert>,
+}
+
+/// A broken rule.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub(crate) kind: AnomalyKind,
+    pub(crate) event: &'static str,
+    pub(crate) tx_id: Option<u64>,
 }
 
 /// When and which way the packet at hand went.
@@ -86,6 +151,7 @@ pub(crate) struct Inspection<'a> {
     pub(crate) moment: Moment,
     pub(crate) detector: &'a IndicatorDetector,
     pub(crate) findings: &'a mut Findings,
+    pub(crate) expectations: &'a Expectations,
 }
 
 impl Inspection<'_> {
@@ -99,7 +165,10 @@ impl Inspection<'_> {
     }
 
     /// The flow has just been opened.
-    pub(crate) fn flow_start(&mut self) {
+    pub(crate) fn flow_start(&mut self, session: &mut Session) {
+        if let Some((app, note)) = self.expectations.take(self.tuple) {
+            session.layer.announced(self.tuple, app, note.as_deref());
+        }
         let mut alerts = std::mem::take(&mut self.findings.scratch);
         self.detector.flow_start(&self.context(), &mut alerts);
         self.findings.alerts.extend(alerts.drain(..).map(|alert| (alert, None)));
@@ -110,59 +179,87 @@ impl Inspection<'_> {
     pub(crate) fn datagram(&mut self, session: &mut Session, bytes: &[u8]) {
         if !bytes.is_empty() && !session.layer.finished() {
             let chunk = Chunk { direction: self.moment.direction, bytes, time: self.moment.time };
-            let Session { layer, memo, inspected, logged, .. } = session;
-            layer.datagram(chunk, &mut Collector { inspection: self, memo, inspected, logged });
+            let Session { layer, counts, special, .. } = session;
+            layer.datagram(self.tuple, chunk, &mut Collector { inspection: self, counts, special });
         }
     }
 
     /// A piece of stream, or a hole in it.
     pub(crate) fn stream(&mut self, session: &mut Session, event: StreamEvent<'_>) {
-        let Session { layer, memo, inspected, logged, .. } = session;
-        if layer.finished() {
-            return;
-        }
+        let Session { layer, counts, special, .. } = session;
         match event {
+            StreamEvent::Data(..) | StreamEvent::Gap(..) if layer.finished() => {}
             StreamEvent::Data(direction, bytes) => {
                 let chunk = Chunk { direction, bytes, time: self.moment.time };
-                layer.data(chunk, &mut Collector { inspection: self, memo, inspected, logged });
+                layer.data(self.tuple, chunk, &mut Collector { inspection: self, counts, special });
             }
             StreamEvent::Gap(direction, missing) => {
                 self.findings.gaps += 1;
-                layer.gap(direction, missing, &mut Collector { inspection: self, memo, inspected, logged });
+                layer.gap(
+                    self.tuple,
+                    direction,
+                    missing,
+                    &mut Collector { inspection: self, counts, special },
+                );
+            }
+            StreamEvent::Depth(_) => self.findings.depths += 1,
+            StreamEvent::Anomaly(_, anomaly) => {
+                let event = anomaly.name();
+                self.findings.anomalies.push(Found { kind: AnomalyKind::Stream, event, tx_id: None });
             }
         }
     }
 
     /// The flow is over: what still waits behind holes, then what is still open.
-    pub(crate) fn close(&mut self, session: &mut Session, tcp: &mut TcpConnection) {
-        tcp.flush(&mut |event| self.stream(session, event));
-        let Session { layer, memo, inspected, logged, .. } = session;
-        layer.close(&mut Collector { inspection: self, memo, inspected, logged });
+    pub(crate) fn close(&mut self, session: &mut Session, tcp: &mut TcpConnection, streams: &Streams) {
+        tcp.flush(streams, &mut |event| self.stream(session, event));
+        let Session { layer, counts, special, .. } = session;
+        layer.close(&mut Collector { inspection: self, counts, special });
     }
 }
 
 /// Takes transactions from the parsers: detectors first, then the log.
 struct Collector<'a, 'b> {
     inspection: &'a mut Inspection<'b>,
-    memo: &'a mut Memo,
-    inspected: &'a mut u64,
-    logged: &'a mut u64,
+    counts: &'a mut Counts,
+    special: &'a mut Option<Box<Special>>,
 }
 
 impl Sink for Collector<'_, '_> {
     fn inspect(&mut self, transaction: &Transaction) {
         let mut alerts = std::mem::take(&mut self.inspection.findings.scratch);
         let context = self.inspection.context();
-        self.inspection.detector.transaction(&context, transaction, self.memo, &mut alerts);
-        let id = *self.inspected;
-        *self.inspected += 1;
+        let mut memo =
+            self.special.as_mut().map(|special| std::mem::take(&mut special.memo)).unwrap_or_default();
+        self.inspection.detector.transaction(&context, transaction, &mut memo, &mut alerts);
+        // Only what was alerted on is remembered, and so a flow without alerts needs no room for it.
+        if !alerts.is_empty() || self.special.is_some() {
+            self.special.get_or_insert_default().memo = memo;
+        }
+        let id = u64::from(self.counts.inspected);
+        self.counts.inspected = self.counts.inspected.saturating_add(1);
         let found = alerts.drain(..).map(|alert| (alert, Some((id, transaction.clone()))));
         self.inspection.findings.alerts.extend(found);
         self.inspection.findings.scratch = alerts;
     }
 
     fn log(&mut self, transaction: Transaction) {
-        self.inspection.findings.logged.push((*self.logged, transaction));
-        *self.logged += 1;
+        self.inspection.findings.logged.push((self.counts.logged.into(), transaction));
+        self.counts.logged = self.counts.logged.saturating_add(1);
+    }
+    fn anomaly(&mut self, event: &'static str) {
+        let told = &mut self.special.get_or_insert_default().told;
+        if !told.contains(&event) {
+            told.push(event);
+            let tx_id = Some(self.counts.logged.into());
+            self.inspection.findings.anomalies.push(Found { kind: AnomalyKind::AppLayer, event, tx_id });
+        }
+    }
+
+    fn expect(&mut self, expectation: Expectation) {
+        let Inspection { tuple, moment, expectations, .. } = self.inspection;
+        if !expectations.announce(tuple, expectation, moment.time) {
+            self.inspection.findings.unexpected += 1;
+        }
     }
 }

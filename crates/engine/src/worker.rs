@@ -6,12 +6,14 @@ use std::time::Duration;
 use capture::BypassReason;
 use detect::IndicatorDetector;
 use flow::defrag::DefragOptions;
-use flow::{FlowTable, Timeouts, Tracked};
+use flow::{FlowTable, KeyHash, Pressure, Segment, StreamOptions, Streams, Timeouts, Tracked};
 use output::{Event, Stamp};
-use wire::{Decoded, LinkType, Malformed, Nanos, Packet, Transport, decode, decode_innermost};
+use wire::{Decoded, Direction, LinkType, Malformed, Nanos, Packet, Transport, decode, decode_innermost};
 
+use crate::anomalies::Limiter;
 use crate::bypass::{Bypasser, can_be_bypassed};
 use crate::counters::WorkerCounters;
+use crate::expectations::Expectations;
 use crate::handover::Handover;
 use crate::input::{Input, Place};
 use crate::lookback::Lookback;
@@ -20,6 +22,11 @@ use crate::rooms::{Rooms, Subject};
 use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session};
 use crate::shed::HeavyFlows;
 
+/// Frames that are decoded before the first of them is worked on: enough to hide the way to memory, few enough
+/// for the first one's flow to be still in the cache when its turn comes.
+const BATCH: usize = 32;
+/// Flows that a step of the sweep looks at: some tens of microseconds.
+const SWEEP: usize = 512;
 /// How long the heaviest flows are looked for after a ring was nearly full.
 const SHEDDING: Duration = Duration::from_millis(100);
 
@@ -30,6 +37,12 @@ pub struct WorkerOptions {
     pub max_flows: u32,
     /// How long silent flows live.
     pub timeouts: Timeouts,
+    /// How TCP streams are followed.
+    pub streams: StreamOptions,
+    /// When the flow table is nearly full, and what it does then.
+    pub pressure: Pressure,
+    /// How often long flows get an interim record; zero: never.
+    pub interim: Duration,
     /// Whether a packet in a tunnel belongs to the inner flow.
     pub tunnels: bool,
     /// Reassembly of fragments.
@@ -63,16 +76,21 @@ impl Worker {
     #[must_use]
     pub fn new(options: &WorkerOptions, detector: IndicatorDetector, counters: Arc<WorkerCounters>) -> Self {
         Worker {
-            table: FlowTable::new(options.max_flows, options.timeouts),
+            table: FlowTable::new(options.max_flows, options.timeouts)
+                .with_pressure(options.pressure)
+                .with_interim(options.interim),
             rooms: Rooms {
                 detector,
                 lookback: Lookback::new(options.lookback),
+                streams: Streams::new(options.streams.clone()),
                 findings: Findings::default(),
                 counters,
+                anomalies: Limiter::default(),
                 evidence_limit: options.evidence_limit,
                 tunnels: options.tunnels,
                 clock: options.clock,
                 bypasser: None,
+                expectations: Expectations::default(),
                 place: None,
             },
             reassembly: Some(Box::new(Reassembly::new(options.defrag.clone(), options.tunnels))),
@@ -92,6 +110,12 @@ impl Worker {
     /// Lets datagrams be handed over to the workers that have their flows.
     pub(crate) fn with_handover(mut self, handover: Handover) -> Self {
         self.handover = Some(handover);
+        self
+    }
+
+    /// Shares announcements of flows with other workers.
+    pub(crate) fn with_expectations(mut self, expectations: Expectations) -> Self {
+        self.rooms.expectations = expectations;
         self
     }
 
@@ -128,36 +152,74 @@ impl Worker {
         });
     }
 
-    /// Works on one frame; what it causes goes to `emit`.
-    pub fn process(&mut self, input: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
-        let counters = &self.rooms.counters;
-        counters.packets.add(1);
-        counters.bytes.add(u64::from(input.wire_len));
-        match decode_as(self.rooms.tunnels, input.link, input.bytes) {
-            Ok(Decoded::Ip(packet)) if packet.fragment => {
-                counters.network(&packet);
-                self.fragment(input, emit);
+    /// Works on frames in their order; what one causes goes to `emit` together with it. They are decoded first, so
+    /// that the memory of their flows is on its way while others are worked on; then each is run to completion.
+    pub fn batch<'a>(&mut self, inputs: &[Input<'a>], emit: &mut impl FnMut(&Input<'a>, Stamp, Event)) {
+        for inputs in inputs.chunks(BATCH) {
+            let mut ready: [Option<(Packet<'a>, KeyHash)>; BATCH] = [None; BATCH];
+            for (input, ready) in inputs.iter().zip(&mut ready) {
+                *ready = self.decode(input, &mut |stamp, event| emit(input, stamp, event));
+                if let Some((_, hash)) = ready {
+                    self.table.prefetch_bucket(*hash);
+                }
             }
-            Ok(Decoded::Ip(packet)) => {
-                self.rooms.count(&packet);
-                self.packet(&packet, input, emit);
+            let flows = &ready[..inputs.len()];
+            for (_, hash) in flows.iter().flatten() {
+                self.table.prefetch_flow(*hash);
             }
-            Ok(Decoded::NonIp(_)) => counters.non_ip.add(1),
-            Err(reason) => {
-                counters.invalid.add(1);
-                counters.malformed[reason as usize].add(1);
+            for (input, ready) in inputs.iter().zip(flows) {
+                if let Some((packet, hash)) = ready {
+                    let emit = &mut |stamp, event| emit(input, stamp, event);
+                    if packet.fragment || input.merged.is_some() {
+                        self.part_or_whole(packet, *hash, input, emit);
+                    } else {
+                        self.rooms.count(packet);
+                        self.packet(packet, *hash, input, emit);
+                    }
+                }
             }
         }
     }
 
-    /// Ends flows that have been silent for too long at `now`.
+    /// A frame's packet and the hash of its flow's key; nothing, and counted, if there is none in it.
+    fn decode<'a>(
+        &mut self,
+        input: &Input<'a>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) -> Option<(Packet<'a>, KeyHash)> {
+        let counters = &self.rooms.counters;
+        // The frames of a datagram that was put together were counted as they came.
+        if input.merged.is_none() {
+            counters.packets.add(1);
+            counters.bytes.add(u64::from(input.wire_len));
+        }
+        let frames = u64::from(input.frames().packets);
+        match decode_as(self.rooms.tunnels, input.link, input.bytes) {
+            Ok(Decoded::Ip(packet)) => return Some((packet, self.table.hash(&packet))),
+            Ok(Decoded::NonIp(_)) => counters.non_ip.add(frames),
+            Ok(Decoded::Arp(_)) => {
+                counters.non_ip.add(frames);
+                counters.arp.add(frames);
+            }
+            Err(reason) => self.rooms.malformed(reason, input, emit),
+        }
+        None
+    }
+
+    /// Ends flows that have been silent for too long at `now`, all of them.
     pub fn expire(&mut self, now: Nanos, at: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
+        while self.sweep(now, at, emit) {}
+    }
+
+    /// A step of [`Worker::expire`], of bounded length. Whether there is more to do.
+    pub fn sweep(&mut self, now: Nanos, at: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) -> bool {
         let rooms = &mut self.rooms;
         if let Some(reassembly) = &mut self.reassembly {
             reassembly.expire(now, &rooms.counters);
         }
-        self.table.expire(now, &mut |ended| rooms.finish(ended, at, emit));
+        let more = self.table.sweep(now, SWEEP, &mut |ended| rooms.finish(ended, at, emit));
         self.publish();
+        more
     }
 
     /// Ends every flow.
@@ -167,35 +229,64 @@ impl Worker {
             reassembly.flush(&rooms.counters);
         }
         self.table.drain(&mut |ended| rooms.finish(ended, at, emit));
+        rooms.anomalies = Limiter::default();
+        rooms.expectations.clear();
         self.publish();
     }
 
     /// Makes the table's counters readable.
     fn publish(&self) {
-        let flows = self.table.counters();
-        self.rooms.counters.flows.set(flows.created);
-        self.rooms.counters.flows_active.set(flows.active);
-        self.rooms.counters.flows_evicted.set(flows.evicted);
+        let (flows, counters) = (self.table.counters(), &self.rooms.counters);
+        let [new, closed, established] = flows.evicted;
+        counters.flows.set(flows.created);
+        counters.flows_active.set(flows.active);
+        counters.flows_expired.set(flows.expired);
+        counters.flows_pressed.set(flows.pressed);
+        counters.pressures.set(flows.pressures);
+        counters.flows_evicted.set(new + closed + established);
+        counters.flows_evicted_new.set(new);
+        counters.flows_evicted_closed.set(closed);
+        counters.flows_evicted_established.set(established);
+        let budget = self.rooms.streams.budget();
+        counters.stream_memory.set(budget.used());
+        counters.segments_refused.set(budget.refused());
     }
 
-    fn packet(&mut self, packet: &Packet<'_>, input: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
+    fn packet(
+        &mut self,
+        packet: &Packet<'_>,
+        hash: KeyHash,
+        input: &Input<'_>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) {
         let rooms = &mut self.rooms;
         let began = input.frames().start;
-        let tracked = self.table.track(packet, began, input.wire_len, Session::new, &mut |ended| {
-            rooms.finish(ended, input, emit);
-        });
+        let mut ended = |ended| rooms.finish(ended, input, emit);
+        let tracked = self.table.track_hashed(packet, hash, began, input.wire_len, Session::new, &mut ended);
         if let Some(merged) = &input.merged {
             self.count_all(tracked, merged, input);
         }
         let rooms = &mut self.rooms;
+        if let Some(reason) = packet.inner_error {
+            rooms.inner_malformed(reason, input, emit);
+        }
         let Some(flow) = self.table.get_mut(tracked.slot) else { return };
         rooms.keep(&mut flow.app, input);
         let moment = Moment { time: input.time, arrival: input.arrival, direction: tracked.direction };
+        if let (true, Some(tunnel)) = (tracked.is_new, packet.tunnel) {
+            flow.app.set_tunnel(tunnel.outermost());
+        }
+        if let Transport::Icmp { kind, code } = packet.transport
+            && tracked.direction == Direction::ToClient
+        {
+            flow.app.set_icmp_reply((kind, code));
+        }
         let mut inspection = Inspection {
             tuple: &flow.tuple,
             moment,
             detector: &rooms.detector,
             findings: &mut rooms.findings,
+            expectations: &rooms.expectations,
         };
         if tracked.is_new {
             rooms.counters.opened(flow.tuple.proto);
@@ -204,14 +295,16 @@ impl Worker {
             {
                 rooms.counters.wrong_worker.add(1);
             }
-            inspection.flow_start();
+            inspection.flow_start(&mut flow.app);
         }
         let session = &mut flow.app;
         match packet.transport {
-            Transport::Tcp(header) => {
-                flow.tcp.segment(&header, tracked.direction, packet.payload, packet.missing, &mut |event| {
-                    inspection.stream(session, event);
-                });
+            Transport::Tcp(_) => {
+                if let Some(segment) = Segment::of(packet, tracked.direction, input.time) {
+                    flow.tcp.segment(&rooms.streams, &segment, &mut |event| {
+                        inspection.stream(session, event);
+                    });
+                }
                 if session.layer.finished() {
                     flow.tcp.ignore_payload();
                 }
@@ -221,6 +314,9 @@ impl Worker {
         }
         let subject = Subject { tuple: flow.tuple, packets: flow.packets, bytes: flow.bytes };
         rooms.report(&subject, &mut flow.app, moment.direction, input, emit);
+        if tracked.interim {
+            rooms.interim(flow, input, emit);
+        }
         let id = flow.tuple.id;
         if rooms.nothing_more_to_learn(&flow.app) {
             self.bypass(tracked.slot, id, BypassReason::Inspected);
@@ -239,6 +335,9 @@ impl Worker {
     fn fragment(&mut self, input: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
         let Some(mut reassembly) = self.reassembly.take() else { return };
         let merged = reassembly.take(input, &self.rooms.counters);
+        for anomaly in reassembly.anomalies() {
+            self.rooms.tell_decode_anomaly(anomaly.name(), input, emit);
+        }
         let frame = std::mem::take(&mut reassembly.whole);
         self.reassembly = Some(reassembly);
         if let Some(merged) = merged {
@@ -250,32 +349,43 @@ impl Worker {
         }
     }
 
-    /// Works on a datagram that was put together from fragments, here or by another worker. Its frames are counted
-    /// already; it is a packet like any other then, for the worker that has its flow.
+    /// Works on a datagram that was put together from fragments, here or by another worker.
     pub(crate) fn datagram(&mut self, input: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
-        let Some(merged) = input.merged else { return };
-        let packets = u64::from(merged.frames.packets);
+        if let Some((packet, hash)) = self.decode(input, emit) {
+            self.part_or_whole(&packet, hash, input, emit);
+        }
+    }
+
+    /// Works on a fragment, or on a datagram that was put together: that one's frames are counted already, and it is a
+    /// packet like any other then, for the worker that has its flow.
+    #[cold]
+    fn part_or_whole(
+        &mut self,
+        packet: &Packet<'_>,
+        hash: KeyHash,
+        input: &Input<'_>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) {
         let counters = &self.rooms.counters;
-        let packet = match decode_as(self.rooms.tunnels, input.link, input.bytes) {
-            Ok(Decoded::Ip(packet)) => packet,
-            Ok(Decoded::NonIp(_)) => return counters.non_ip.add(packets),
-            Err(reason) => {
-                counters.invalid.add(packets);
-                return counters.malformed[reason as usize].add(packets);
-            }
+        let Some(merged) = input.merged else {
+            counters.network(packet);
+            return self.fragment(input, emit);
         };
-        let hash = packet.steering_hash();
+        let steering_hash = packet.steering_hash();
         if let Some(handover) = &self.handover
-            && let Some(owner) = handover.other_owner(hash)
+            && let Some(owner) = handover.other_owner(steering_hash)
         {
-            let given = handover.give(owner, hash, input, merged);
-            return if given { counters.handed_over.add(1) } else { counters.handover_full.add(packets) };
+            let given = handover.give(owner, steering_hash, input, merged);
+            let lost = if given { 0 } else { u64::from(merged.frames.packets) };
+            counters.handed_over.add(u64::from(given));
+            return counters.handover_full.add(lost);
         }
         if packet.fragment {
             return self.fragment(input, emit);
         }
-        counters.transport(&packet);
-        self.packet(&packet, &Input { steered: input.steered.map(|_| hash), ..*input }, emit);
+        counters.transport(packet);
+        let input = Input { steered: input.steered.map(|_| steering_hash), ..*input };
+        self.packet(packet, hash, &input, emit);
     }
 
     /// The flow has one packet of the datagram; all others, too, are its.
@@ -291,7 +401,9 @@ impl Worker {
     fn bypass(&mut self, slot: u32, id: u64, reason: BypassReason) {
         let Some(flow) = self.table.get_mut(slot).filter(|flow| flow.tuple.id == id) else { return };
         let session = &mut flow.app;
-        if session.evidence != Evidence::None || session.bypass != Bypass::No || !can_be_bypassed(&flow.tuple)
+        if session.evidence() != Evidence::None
+            || session.bypass() != Bypass::No
+            || !can_be_bypassed(&flow.tuple)
         {
             return;
         }
@@ -299,7 +411,7 @@ impl Worker {
         let counters = &self.rooms.counters;
         match bypasser.begin(&flow.tuple, reason) {
             Some(bypass_slot) => {
-                session.bypass = Bypass::At(bypass_slot);
+                session.set_bypass(Bypass::At(bypass_slot));
                 flow.tcp.lose_track();
                 self.bypassed.push((slot, id, bypass_slot));
                 match reason {
@@ -309,7 +421,7 @@ impl Worker {
             }
             None => {
                 // Not asked again for every packet.
-                session.bypass = Bypass::Refused;
+                session.set_bypass(Bypass::Refused);
                 counters.bypass_refused.add(1);
             }
         }

@@ -9,12 +9,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use capture::{BypassTable, CapturePort, Device, PortOptions, Shared, SingleQueue};
+use capture::{BATCH, BypassTable, CapturePort, Device, PortOptions, Shared, SingleQueue};
 use detect::IndicatorDetector;
 use engine::{Input, Worker, WorkerCounters, WorkerOptions};
 use etherparse::PacketBuilder;
-use flow::Timeouts;
 use flow::defrag::DefragOptions;
+use flow::{Pressure, StreamOptions, Timeouts};
 use intel::Loader;
 use output::Source;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -67,6 +67,9 @@ fn worker() -> Worker {
     let options = WorkerOptions {
         max_flows: 4096,
         timeouts: Timeouts::default(),
+        streams: StreamOptions::default(),
+        pressure: Pressure::default(),
+        interim: Duration::ZERO,
         tunnels: false,
         defrag: DefragOptions::default(),
         lookback: 1 << 20,
@@ -77,9 +80,9 @@ fn worker() -> Worker {
     Worker::new(&options, detector, Arc::new(WorkerCounters::default()))
 }
 
-/// Gives one frame to the worker.
-fn process(worker: &mut Worker, frame: &[u8], n: u64, source: &Source) {
-    let input = Input {
+/// A frame as the `n`th of all.
+fn input<'a>(frame: &'a [u8], n: u64, source: &'a Source) -> Input<'a> {
+    Input {
         bytes: frame,
         link: LinkType::Ethernet,
         time: Nanos(1_000_000 + n * 1000),
@@ -90,8 +93,18 @@ fn process(worker: &mut Worker, frame: &[u8], n: u64, source: &Source) {
         position: n * 256,
         source,
         merged: None,
-    };
-    worker.process(&input, &mut |_, event| panic!("nothing is to be told: {event:?}"));
+    }
+}
+
+/// Gives a batch of frames to the worker, the first of them the `n`th of all.
+fn process<'a>(worker: &mut Worker, frames: impl Iterator<Item = &'a [u8]>, n: u64, source: &'a Source) {
+    let mut inputs = [input(&[], n, source); BATCH];
+    let mut count = 0;
+    for (frame, place) in frames.zip(&mut inputs) {
+        *place = input(frame, n + count as u64, source);
+        count += 1;
+    }
+    worker.batch(&inputs[..count], &mut |_, _, event| panic!("nothing is to be told: {event:?}"));
 }
 
 /// Allocations while `work` runs.
@@ -106,9 +119,9 @@ fn worker_alone(frames: &[Vec<u8>]) -> u64 {
     let mut worker = worker();
     let mut n = 0;
     let mut round = |worker: &mut Worker| {
-        for frame in frames {
-            n += 1;
-            process(worker, frame, n, &source);
+        for batch in frames.chunks(BATCH) {
+            process(worker, batch.iter().map(Vec::as_slice), n, &source);
+            n += batch.len() as u64;
         }
     };
     // The first packets open the flows.
@@ -170,9 +183,9 @@ fn with_rings(frames: &[Vec<u8>]) -> u64 {
                 let end = Instant::now() + PATIENCE;
                 sent += burst.len() as u64;
                 while n < sent && Instant::now() < end {
-                    receiver.receive(|frame| {
-                        n += 1;
-                        process(&mut worker, frame.bytes, n, &source);
+                    receiver.receive(|frames| {
+                        process(&mut worker, frames.iter().map(|frame| frame.bytes), n, &source);
+                        n += frames.len() as u64;
                     });
                 }
             });

@@ -47,12 +47,16 @@ impl FlowState {
 pub enum EndReason {
     /// No packet for longer than the state's timeout.
     Timeout,
+    /// The table was nearly full, and the state's timeout was shortened.
+    Pressure,
     /// The table was full and this flow had to go.
     Evicted,
     /// A new connection began on the same 5-tuple.
     Reuse,
     /// The sensor stopped or the capture ended.
     Shutdown,
+    /// None: the flow lives on, and this is how far it has come.
+    Active,
 }
 
 impl EndReason {
@@ -60,10 +64,11 @@ impl EndReason {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            EndReason::Timeout => "timeout",
+            EndReason::Timeout | EndReason::Pressure => "timeout",
             EndReason::Evicted => "forced",
             EndReason::Reuse => "tcp_reuse",
             EndReason::Shutdown => "shutdown",
+            EndReason::Active => "active",
         }
     }
 }

@@ -1,46 +1,37 @@
-//! The flow table of one worker: fixed capacity, seeded hash, expiry in order.
+//! The flow table of one worker: fixed capacity, seeded hash, one or two cache lines to a flow.
 //!
-//! Flows lie in a slab that is never grown; an index maps the hash of their key to their slot. Every
-//! flow is in one list per timeout class, ordered by its last packet, so the head of each list is the
-//! next to expire and expiry costs nothing for the flows that stay. When the table is full the flow
-//! that was silent longest goes, never-answered ones first, then closed, then established ones.
+//! `table/README.md` tells how it is built and what it costs. In short: an [`index`] of one-line buckets
+//! leads from a key's hash to a slot of the [`slab`]; the timer [`wheel`] says which flows to look at for
+//! timeouts, and which a full table can best do without. What a packet belongs to never depends on when
+//! the table was swept: a packet that comes after its flow's timeout opens a new one.
 
-use std::hash::{BuildHasher, Hash};
+mod entry;
+mod huge;
+mod index;
+mod key;
+mod prefetch;
+mod slab;
+mod wheel;
 
-use foldhash::fast::RandomState;
-use hashbrown::HashTable;
-use wire::{Direction, FlowKey, Nanos, Packet, TcpFlags, Transport};
+use std::time::Duration;
 
-use crate::record::{EndReason, FlowRecord, FlowState, FlowTuple};
+use wire::{Direction, Nanos, Packet, Transport};
+
+pub use entry::Flow;
+pub use index::KeyHash;
+
+use crate::record::{EndReason, FlowRecord, FlowTuple};
 use crate::tcp::TcpConnection;
-use crate::timeouts::{Class, Timeouts};
+use crate::timeouts::{Pressure, Timeouts};
+use index::Index;
+use key::Seed;
+use slab::{NONE, Slab};
+use wheel::{Class, Wheels};
 
-/// Ports below this belong to servers if the packet itself does not say who called whom.
-const WELL_KNOWN_PORTS: u16 = 1024;
-const NONE: u32 = u32::MAX;
-
-/// A live flow with what the upper rooms keep on it.
-#[derive(Debug)]
-pub struct Flow<A> {
-    /// Name and orientation.
-    pub tuple: FlowTuple,
-    /// Packets so far, `[to server, to client]`.
-    pub packets: [u64; 2],
-    /// Bytes on the wire so far, `[to server, to client]`.
-    pub bytes: [u64; 2],
-    /// The connection, if it is TCP.
-    pub tcp: TcpConnection,
-    /// What the upper rooms know of it.
-    pub app: A,
-    key: FlowKey,
-    hash: u64,
-    last: Nanos,
-    state: FlowState,
-    icmp: Option<(u8, u8)>,
-    class: Class,
-    newer: u32,
-    older: u32,
-}
+/// Flows of the front that are looked at for one that was not heard of since it was put there.
+const EVICTION_LOOKS: usize = 8;
+/// Flows that one step of [`FlowTable::expire`] looks at.
+const SWEEP_STEP: usize = 4096;
 
 /// A flow that has left the table.
 #[derive(Debug)]
@@ -62,6 +53,8 @@ pub struct Tracked {
     pub direction: Direction,
     /// The packet opened the flow.
     pub is_new: bool,
+    /// An interim record is due ([`Flow::record`] with [`EndReason::Active`]).
+    pub interim: bool,
 }
 
 /// What the table counted.
@@ -71,60 +64,110 @@ pub struct FlowCounters {
     pub created: u64,
     /// Flows ended by timeout.
     pub expired: u64,
-    /// Flows that had to go because the table was full.
-    pub evicted: u64,
+    /// Flows ended before their timeout because the table was nearly full.
+    pub pressed: u64,
+    /// Flows that had to go because the table was full: unanswered, closed, established.
+    pub evicted: [u64; 3],
+    /// How often the table came under pressure.
+    pub pressures: u64,
     /// Flows live now.
     pub active: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct List {
-    oldest: u32,
-    newest: u32,
 }
 
 /// See the module's text.
 #[derive(Debug)]
 pub struct FlowTable<A> {
-    slots: Vec<Option<Flow<A>>>,
-    free: Vec<u32>,
-    index: HashTable<u32>,
-    lists: [List; Class::COUNT],
-    hasher: RandomState,
+    index: Index,
+    slab: Slab<Flow<A>>,
+    wheels: Wheels,
+    seed: Seed,
     timeouts: Timeouts,
+    pressure: Pressure,
+    /// Live flows at which pressure begins.
+    high_water: u32,
+    /// Live flows at which it ends.
+    low_water: u32,
+    under_pressure: bool,
+    interim: Option<Duration>,
     counters: FlowCounters,
 }
 
 impl<A> FlowTable<A> {
-    /// A table for `capacity` flows; its slab grows up to that and no further.
+    /// Bytes that a tracked flow takes, all in, when the table is full.
+    pub const BYTES_PER_FLOW: usize = Index::BYTES_PER_ENTRY + Slab::<Flow<A>>::BYTES_PER_SLOT;
+
+    /// A table for `capacity` flows. Its memory is reserved at once and used as flows come.
     #[must_use]
     pub fn new(capacity: u32, timeouts: Timeouts) -> Self {
         let capacity = capacity.clamp(1, NONE - 1);
-        FlowTable {
-            slots: Vec::new(),
-            free: (0..capacity).rev().collect(),
-            index: HashTable::new(),
-            lists: [List { oldest: NONE, newest: NONE }; Class::COUNT],
-            hasher: RandomState::default(),
+        let table = FlowTable {
+            index: Index::new(capacity),
+            slab: Slab::new(capacity),
+            wheels: Wheels::new(),
+            seed: Seed::default(),
             timeouts,
+            pressure: Pressure::default(),
+            high_water: 0,
+            low_water: 0,
+            under_pressure: false,
+            interim: None,
             counters: FlowCounters::default(),
-        }
+        };
+        table.with_pressure(Pressure::default())
+    }
+
+    /// When the table is under pressure, and what it does then.
+    #[must_use]
+    pub fn with_pressure(mut self, pressure: Pressure) -> Self {
+        let percent = |p: u64| ((u64::from(self.slab.capacity()) * p).div_ceil(100)) as u32;
+        let high = u64::from(pressure.percent.min(100));
+        self.high_water = percent(high).max(1);
+        // A twentieth lower, so that it does not come and go with every flow.
+        self.low_water = percent(high.saturating_sub(5)).min(self.high_water - 1);
+        self.pressure = pressure;
+        self
+    }
+
+    /// Long flows get a record at this interval. Zero: only at their end.
+    #[must_use]
+    pub fn with_interim(mut self, interval: Duration) -> Self {
+        self.interim = (!interval.is_zero()).then_some(interval);
+        self
     }
 
     /// What was counted so far.
     #[must_use]
     pub fn counters(&self) -> FlowCounters {
-        FlowCounters { active: self.index.len() as u64, ..self.counters }
+        FlowCounters { active: u64::from(self.slab.len()), ..self.counters }
     }
 
     /// The flow in a slot that [`FlowTable::track`] has just returned.
     #[must_use]
+    #[inline]
     pub fn get_mut(&mut self, slot: u32) -> Option<&mut Flow<A>> {
-        self.slots.get_mut(slot as usize)?.as_mut()
+        self.slab.get_mut(slot)
     }
 
-    /// Finds or opens the flow of a packet and counts the packet on it. Flows that end on the way (an
-    /// old connection on the same ports, a silent one, an eviction) are handed to `ended`.
+    /// The hash of a packet's key, for the calls below. The same in both directions, another in every table.
+    #[must_use]
+    #[inline]
+    pub fn hash(&self, packet: &Packet<'_>) -> KeyHash {
+        self.seed.of_packet(packet)
+    }
+
+    /// First step ahead of [`FlowTable::track_hashed`]: asks the memory for the key's bucket.
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: KeyHash) {
+        self.index.prefetch(hash);
+    }
+
+    /// Second step, once the bucket has come: asks for the flow.
+    #[inline]
+    pub fn prefetch_flow(&self, hash: KeyHash) {
+        self.index.likely(hash).for_each(|slot| self.slab.prefetch(slot));
+    }
+
+    /// [`FlowTable::track_hashed`] for a packet that comes alone.
     pub fn track(
         &mut self,
         packet: &Packet<'_>,
@@ -133,238 +176,220 @@ impl<A> FlowTable<A> {
         open: impl FnOnce(&FlowTuple) -> A,
         ended: &mut impl FnMut(Ended<A>),
     ) -> Tracked {
-        let (key, swapped) = packet.flow_key();
-        let hash = self.hash(&key);
-        let found = self.index.find(hash, |&slot| self.holds(slot, hash, &key)).copied();
-        let (slot, is_new) = match found {
-            Some(slot) => match self.over(slot, packet, time) {
-                None => (slot, false),
-                Some(reason) => {
-                    self.end(slot, reason, ended);
-                    (self.open(key, hash, packet, time, open, ended), true)
-                }
-            },
-            None => (self.open(key, hash, packet, time, open, ended), true),
-        };
-        let direction = self.count(slot, packet, swapped, time, wire_len);
-        Tracked { slot, direction, is_new }
+        self.track_hashed(packet, self.hash(packet), time, wire_len, open, ended)
     }
 
-    /// Puts a flow into the class of its present state, at the end of its list. To be called once a
-    /// packet has been worked on, because its segment may have changed the state.
+    /// Finds or opens the flow of a packet and counts the packet on it. Flows that end on the way (an
+    /// old connection on the same ports, a silent one, an eviction) are handed to `ended`.
+    pub fn track_hashed(
+        &mut self,
+        packet: &Packet<'_>,
+        hash: KeyHash,
+        time: Nanos,
+        wire_len: u32,
+        open: impl FnOnce(&FlowTuple) -> A,
+        ended: &mut impl FnMut(Ended<A>),
+    ) -> Tracked {
+        let slab = &self.slab;
+        let found = self.index.find(hash, |slot| slab.get(slot).is_some_and(|flow| flow.is_of(packet)));
+        let (slot, is_new) = match found.map(|slot| (slot, self.over(slot, packet, time))) {
+            Some((slot, None)) => (slot, false),
+            Some((slot, Some(reason))) => {
+                self.end(slot, reason, ended);
+                (self.open(packet, hash, time, open, ended), true)
+            }
+            None => (self.open(packet, hash, time, open, ended), true),
+        };
+        let Some(flow) = self.slab.get_mut(slot) else {
+            // An opened flow is live; nothing else could be said of the packet.
+            return Tracked { slot, direction: Direction::ToServer, is_new, interim: false };
+        };
+        let direction = flow.count(packet, time, wire_len);
+        let interim = self.interim.is_some_and(|interval| flow.interim_due(interval));
+        Tracked { slot, direction, is_new, interim }
+    }
+
+    /// Judges the flow's state anew. To be called once a packet has been worked on, because its segment
+    /// may have changed the state.
+    #[inline]
     pub fn touch(&mut self, slot: u32) {
-        let Some(flow) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
-        if matches!(flow.tuple.proto, wire::IpProto::TCP) {
-            flow.state = flow.tcp.state();
-        } else if flow.packets[0] > 0 && flow.packets[1] > 0 {
-            flow.state = FlowState::Established;
-        }
-        let class = Class::of(flow.tuple.proto, flow.state);
-        let newest_already = flow.class == class && flow.newer == NONE;
-        if !newest_already {
-            self.unlink(slot);
-            self.link(slot, class);
+        let Some(flow) = self.slab.get_mut(slot) else { return };
+        let state = flow.judge();
+        if state != flow.state {
+            flow.state = state;
+            self.wheels.unlink(&mut self.slab, slot);
+            self.link(slot);
         }
     }
 
     /// A packet of the flow was seen elsewhere at `time`. False if the slot holds another flow by now.
     pub fn seen(&mut self, slot: u32, id: u64, time: Nanos) -> bool {
         let Some(flow) = self.get_mut(slot).filter(|flow| flow.tuple.id == id) else { return false };
-        if time > flow.last {
-            flow.last = time;
-            let class = flow.class;
-            self.unlink(slot);
-            self.link(slot, class);
-        }
+        flow.last = flow.last.max(time);
         true
     }
 
-    /// Ends every flow whose timeout is over at `now`.
+    /// Ends every flow that was silent for too long when the second of `now` began (the wheel's tick, 1.07 s).
     pub fn expire(&mut self, now: Nanos, ended: &mut impl FnMut(Ended<A>)) {
-        for class in 0..Class::COUNT {
-            while let Some(flow) = self.flow(self.lists[class].oldest) {
-                if !self.silent_too_long(flow, now) {
+        while self.sweep(now, SWEEP_STEP, ended) {}
+    }
+
+    /// [`FlowTable::expire`] in steps: looks at no more than `limit` flows. Whether there are more to look at.
+    pub fn sweep(&mut self, now: Nanos, limit: usize, ended: &mut impl FnMut(Ended<A>)) -> bool {
+        let mut looks = 0;
+        for class in Class::ALL {
+            if let Some((mut slot, last)) = self.wheels.set_back(class, now) {
+                while slot != NONE {
+                    let next = self.slab.get(slot).map_or(NONE, |flow| flow.links.newer());
+                    self.wheels.unlink(&mut self.slab, slot);
+                    self.link(slot);
+                    slot = if slot == last { NONE } else { next };
+                }
+            }
+            while let Some(slot) = self.wheels.due(class, now) {
+                if looks == limit {
+                    return true;
+                }
+                looks += 1;
+                if self.is_silent(slot, now, 1) {
+                    self.end(slot, EndReason::Timeout, ended);
+                } else {
+                    self.wheels.unlink(&mut self.slab, slot);
+                    self.link(slot);
+                }
+            }
+        }
+        self.relieve(now, limit - looks, ended);
+        false
+    }
+
+    /// Ends every flow, unanswered ones first.
+    pub fn drain(&mut self, ended: &mut impl FnMut(Ended<A>)) {
+        for class in Class::ALL {
+            while let Some(slot) = self.wheels.front(class) {
+                self.end(slot, EndReason::Shutdown, ended);
+            }
+        }
+        self.wheels.rewind();
+    }
+
+    /// Whether a flow was silent for longer than its timeout divided by `divisor`.
+    fn is_silent(&self, slot: u32, now: Nanos, divisor: u32) -> bool {
+        self.slab.get(slot).is_some_and(|flow| {
+            now.since(flow.last) > self.timeouts.of(flow.tuple.proto, flow.state) / divisor.max(1)
+        })
+    }
+
+    /// Under pressure, ends unanswered and closed flows before their time.
+    fn relieve(&mut self, now: Nanos, limit: usize, ended: &mut impl FnMut(Ended<A>)) {
+        let was = self.under_pressure;
+        let water = if was { self.low_water } else { self.high_water };
+        self.under_pressure = self.slab.len() >= water.max(1);
+        self.counters.pressures += u64::from(self.under_pressure && !was);
+        if !self.under_pressure {
+            return;
+        }
+        let mut looks = 0;
+        for class in [Class::New, Class::Closed] {
+            while looks < limit
+                && let Some(slot) = self.wheels.front(class)
+                && self.slab.len() > self.low_water
+            {
+                looks += 1;
+                if self.is_silent(slot, now, self.pressure.divisor) {
+                    self.end(slot, EndReason::Pressure, ended);
+                } else if !self.put_back(slot, class) {
                     break;
                 }
-                self.end(self.lists[class].oldest, EndReason::Timeout, ended);
             }
         }
     }
 
-    /// Ends every flow, oldest first within its class.
-    pub fn drain(&mut self, ended: &mut impl FnMut(Ended<A>)) {
-        for class in 0..Class::COUNT {
-            while self.lists[class].oldest != NONE {
-                self.end(self.lists[class].oldest, EndReason::Shutdown, ended);
-            }
+    /// Puts a flow that was heard of since where it belongs. False if it is there.
+    fn put_back(&mut self, slot: u32, class: Class) -> bool {
+        let Some(flow) = self.slab.get(slot) else { return false };
+        let deadline = self.timeouts.deadline(flow.tuple.proto, flow.state, flow.last);
+        let is_early = self.wheels.is_early(flow.list, class, deadline);
+        if is_early {
+            self.wheels.unlink(&mut self.slab, slot);
+            self.link(slot);
         }
-    }
-
-    fn hash(&self, key: &FlowKey) -> u64 {
-        let mut state = self.hasher.build_hasher();
-        key.hash(&mut state);
-        std::hash::Hasher::finish(&state)
-    }
-
-    fn flow(&self, slot: u32) -> Option<&Flow<A>> {
-        self.slots.get(slot as usize)?.as_ref()
-    }
-
-    fn holds(&self, slot: u32, hash: u64, key: &FlowKey) -> bool {
-        self.flow(slot).is_some_and(|f| f.hash == hash && f.key == *key)
-    }
-
-    fn silent_too_long(&self, flow: &Flow<A>, now: Nanos) -> bool {
-        now.since(flow.last) > self.timeouts.of(flow.tuple.proto, flow.state)
+        is_early
     }
 
     /// Why this packet cannot belong to the flow of its key, if it cannot.
+    #[inline]
     fn over(&self, slot: u32, packet: &Packet<'_>, time: Nanos) -> Option<EndReason> {
-        let flow = self.flow(slot)?;
+        let flow = self.slab.get(slot)?;
         match packet.transport {
             Transport::Tcp(header) if flow.tcp.is_reuse(&header) => Some(EndReason::Reuse),
             // The trailing ACK of a closed connection still belongs to it, so that what it counts does
             // not depend on when the table was swept: expiry is judged by the packet's own time.
-            _ if self.silent_too_long(flow, time) => Some(EndReason::Timeout),
+            _ if self.is_silent(slot, time, 1) => Some(EndReason::Timeout),
             _ => None,
         }
     }
 
     fn open(
         &mut self,
-        key: FlowKey,
-        hash: u64,
         packet: &Packet<'_>,
+        hash: KeyHash,
         time: Nanos,
         app: impl FnOnce(&FlowTuple) -> A,
         ended: &mut impl FnMut(Ended<A>),
     ) -> u32 {
-        let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None => self.evict(ended),
-        };
-        let tuple = orient(&key, packet, time);
-        let class = Class::of(packet.proto, FlowState::New);
-        let icmp = match packet.transport {
-            Transport::Icmp { kind, code } => Some((kind, code)),
-            _ => None,
-        };
-        let flow = Flow {
-            app: app(&tuple),
-            tuple,
-            packets: [0; 2],
-            bytes: [0; 2],
-            tcp: TcpConnection::default(),
-            key,
-            hash,
-            last: time,
-            state: FlowState::New,
-            icmp,
-            class,
-            newer: NONE,
-            older: NONE,
-        };
-        if self.slots.len() <= slot as usize {
-            self.slots.resize_with(slot as usize + 1, || None);
+        if self.slab.is_full() {
+            self.evict(ended);
         }
-        self.slots[slot as usize] = Some(flow);
-        let slots = &self.slots;
-        self.index.insert_unique(hash, slot, |&s| slots[s as usize].as_ref().map_or(0, |f| f.hash));
-        self.link(slot, class);
+        let Some(slot) = self.slab.insert(Flow::open(packet, time, app)) else { return NONE };
+        while let Err(in_the_way) = self.index.insert(hash, slot) {
+            self.end(in_the_way, EndReason::Evicted, ended);
+        }
+        self.link(slot);
         self.counters.created += 1;
         slot
     }
 
-    /// Ends the flow that can best be spared and gives its slot.
-    fn evict(&mut self, ended: &mut impl FnMut(Ended<A>)) -> u32 {
-        let victim = self.lists.iter().map(|l| l.oldest).find(|&slot| slot != NONE).unwrap_or(0);
-        self.end(victim, EndReason::Evicted, ended);
-        self.free.pop().unwrap_or(0)
-    }
-
-    fn count(
-        &mut self,
-        slot: u32,
-        packet: &Packet<'_>,
-        swapped: bool,
-        time: Nanos,
-        wire_len: u32,
-    ) -> Direction {
-        let Some(flow) = self.get_mut(slot) else { return Direction::ToServer };
-        // An endpoint talking to itself (same address and port) has only one direction.
-        let from_client =
-            packet.source() == flow.tuple.client || (flow.tuple.client == flow.tuple.server && !swapped);
-        let direction = if from_client { Direction::ToServer } else { Direction::ToClient };
-        flow.packets[direction.index()] += 1;
-        flow.bytes[direction.index()] += u64::from(wire_len);
-        flow.last = flow.last.max(time);
-        direction
+    /// Ends the flow that can best be spared: one that nobody answered if there is any, else a closed one,
+    /// else an established one; the one that would be over first, as far as a few looks tell.
+    fn evict(&mut self, ended: &mut impl FnMut(Ended<A>)) {
+        for class in Class::ALL {
+            let Some(mut victim) = self.wheels.front(class) else { continue };
+            for _ in 1..EVICTION_LOOKS {
+                if !self.put_back(victim, class) {
+                    break;
+                }
+                victim = self.wheels.front(class).unwrap_or(victim);
+            }
+            let next = self.slab.get(victim).map_or(NONE, |flow| flow.links.newer());
+            self.end(victim, EndReason::Evicted, ended);
+            // Under a flood it is the next to go.
+            self.slab.prefetch(next);
+            return;
+        }
     }
 
     fn end(&mut self, slot: u32, reason: EndReason, ended: &mut impl FnMut(Ended<A>)) {
-        self.unlink(slot);
-        let Some(flow) = self.slots.get_mut(slot as usize).and_then(Option::take) else { return };
-        if let Ok(entry) = self.index.find_entry(flow.hash, |&s| s == slot) {
-            entry.remove();
-        }
-        self.free.push(slot);
+        self.wheels.unlink(&mut self.slab, slot);
+        let Some(flow) = self.slab.remove(slot) else { return };
+        let tuple = &flow.tuple;
+        self.index.remove(self.seed.of(&tuple.client, &tuple.server, tuple.proto, tuple.vlans), slot);
         match reason {
             EndReason::Timeout => self.counters.expired += 1,
-            EndReason::Evicted => self.counters.evicted += 1,
-            EndReason::Reuse | EndReason::Shutdown => {}
+            EndReason::Pressure => self.counters.pressed += 1,
+            EndReason::Evicted => self.counters.evicted[Class::of(flow.state) as usize] += 1,
+            EndReason::Reuse | EndReason::Shutdown | EndReason::Active => {}
         }
-        let tcp = (flow.tuple.proto == wire::IpProto::TCP).then(|| flow.tcp.record());
-        let record = FlowRecord {
-            tuple: flow.tuple,
-            end: flow.last,
-            packets: flow.packets,
-            bytes: flow.bytes,
-            state: flow.state,
-            reason,
-            tcp,
-            icmp: flow.icmp,
-        };
-        ended(Ended { record, tcp: flow.tcp, app: flow.app });
+        ended(Ended { record: flow.record(reason), tcp: flow.tcp, app: flow.app });
     }
 
-    fn link(&mut self, slot: u32, class: Class) {
-        let newest = self.lists[class.index()].newest;
-        if let Some(flow) = self.get_mut(slot) {
-            flow.class = class;
-            flow.older = newest;
-            flow.newer = NONE;
-        }
-        match self.get_mut(newest) {
-            Some(flow) => flow.newer = slot,
-            None => self.lists[class.index()].oldest = slot,
-        }
-        self.lists[class.index()].newest = slot;
+    /// Puts a flow that is in no list where it is looked at when its timeout is over.
+    fn link(&mut self, slot: u32) {
+        let Some(flow) = self.slab.get(slot) else { return };
+        let deadline = self.timeouts.deadline(flow.tuple.proto, flow.state, flow.last);
+        let class = Class::of(flow.state);
+        self.wheels.link(&mut self.slab, slot, class, deadline);
     }
-
-    fn unlink(&mut self, slot: u32) {
-        let Some(flow) = self.get_mut(slot) else { return };
-        let (older, newer, class) = (flow.older, flow.newer, flow.class.index());
-        match self.get_mut(older) {
-            Some(flow) => flow.newer = newer,
-            None => self.lists[class].oldest = newer,
-        }
-        match self.get_mut(newer) {
-            Some(flow) => flow.older = older,
-            None => self.lists[class].newest = older,
-        }
-    }
-}
-
-/// Who called whom, as far as the first packet tells, and the flow's number.
-fn orient(key: &FlowKey, packet: &Packet<'_>, start: Nanos) -> FlowTuple {
-    let (src, dst) = (packet.source(), packet.destination());
-    let from_server = match packet.transport {
-        Transport::Tcp(h) if h.flags.any(TcpFlags::SYN) => h.flags.any(TcpFlags::ACK),
-        _ => src.port != 0 && src.port < WELL_KNOWN_PORTS && dst.port >= WELL_KNOWN_PORTS,
-    };
-    let (client, server) = if from_server { (dst, src) } else { (src, dst) };
-    let id = (key.stable_hash() ^ start.0.wrapping_mul(0xd6e8_feb8_6659_fd93)) >> 11;
-    FlowTuple { id, client, server, proto: packet.proto, vlans: packet.vlans, start }
 }
 
 #[cfg(test)]

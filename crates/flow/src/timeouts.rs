@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wire::IpProto;
+use wire::{IpProto, Nanos};
 
 use crate::record::FlowState;
 
@@ -41,34 +41,6 @@ impl Default for Timeouts {
     }
 }
 
-/// Flows that share a timeout; their list in order of last packet is also in order of expiry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Class(u8);
-
-impl Class {
-    pub(crate) const COUNT: usize = 12;
-
-    pub(crate) fn of(proto: IpProto, state: FlowState) -> Self {
-        let row = match proto {
-            IpProto::TCP => 0,
-            IpProto::UDP => 1,
-            IpProto::ICMP | IpProto::ICMPV6 => 2,
-            _ => 3,
-        };
-        let column = match state {
-            FlowState::New => 0,
-            FlowState::Closed => 1,
-            FlowState::Established => 2,
-        };
-        // State-major: the order in which a full table gives flows up.
-        Class(column * 4 + row)
-    }
-
-    pub(crate) fn index(self) -> usize {
-        usize::from(self.0)
-    }
-}
-
 impl Timeouts {
     /// The timeout of a flow in its present state.
     #[must_use]
@@ -84,5 +56,26 @@ impl Timeouts {
             FlowState::Established => states.established,
             FlowState::Closed => states.closed,
         }
+    }
+
+    /// Until when a flow may be silent.
+    pub(crate) fn deadline(&self, proto: IpProto, state: FlowState, last: Nanos) -> Nanos {
+        last.after(self.of(proto, state))
+    }
+}
+
+/// When a table is under pressure, and what it does then: unanswered and closed flows are given less time,
+/// so that they are gone before an established one has to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pressure {
+    /// Percent of the capacity that live flows must reach.
+    pub percent: u8,
+    /// The timeouts of unanswered and closed flows are divided by this.
+    pub divisor: u32,
+}
+
+impl Default for Pressure {
+    fn default() -> Self {
+        Pressure { percent: 90, divisor: 10 }
     }
 }

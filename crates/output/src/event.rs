@@ -8,7 +8,7 @@ use alert::Alert;
 use flow::{FlowRecord, FlowTuple};
 use proto::{AppProto, Transaction};
 use serde::Serialize;
-use wire::{Direction, HostKey, LinkType, Nanos};
+use wire::{Direction, HostKey, LinkType, Nanos, Outer};
 
 /// Where a packet was read: every event says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,10 @@ pub struct FlowEvent {
     pub alerted: bool,
     /// Transactions logged.
     pub transactions: u64,
+    /// Type and code of the first ICMP message towards the client.
+    pub icmp_reply: Option<(u8, u8)>,
+    /// The tunnel that its first packet came through.
+    pub tunnel: Option<Outer>,
 }
 
 /// A logged transaction.
@@ -54,6 +58,66 @@ pub struct TransactionEvent {
     pub tx_id: u64,
     /// The transaction.
     pub transaction: Transaction,
+    /// The tunnel that the flow's first packet came through.
+    pub tunnel: Option<Outer>,
+}
+
+/// At which layer a rule was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnomalyKind {
+    /// A frame that cannot be decoded.
+    Decode,
+    /// A TCP stream that is not as it should be.
+    Stream,
+    /// An application protocol.
+    AppLayer,
+}
+
+impl AnomalyKind {
+    /// The name in EVE `anomaly.type`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            AnomalyKind::Decode => "decode",
+            AnomalyKind::Stream => "stream",
+            AnomalyKind::AppLayer => "applayer",
+        }
+    }
+}
+
+/// Something that the rules of a protocol do not allow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnomalyEvent {
+    /// At which layer.
+    pub kind: AnomalyKind,
+    /// Which rule, by its name in EVE `anomaly.event`: "decoder.ipv4.hlen_too_small" ...
+    pub event: &'static str,
+    /// Application layer: who found it, by its name in EVE: "proto_parser", "proto_detect".
+    pub layer: Option<&'static str>,
+    /// The flow, if there is one, and which way the packet went.
+    pub flow: Option<(FlowTuple, Direction)>,
+    /// What the flow speaks.
+    pub app: Option<AppProto>,
+    /// The transaction's ordinal in its flow, if it is about one.
+    pub tx_id: Option<u64>,
+    /// The tunnel that the flow's first packet came through.
+    pub tunnel: Option<Outer>,
+}
+
+impl AnomalyEvent {
+    /// Of a frame that no flow is known of.
+    #[must_use]
+    pub fn decode(event: &'static str) -> Self {
+        AnomalyEvent {
+            kind: AnomalyKind::Decode,
+            event,
+            layer: None,
+            flow: None,
+            app: None,
+            tx_id: None,
+            tunnel: None,
+        }
+    }
 }
 
 /// An alert with its context.
@@ -73,6 +137,8 @@ pub struct AlertEvent {
     pub alert: Alert,
     /// Evidence file of the flow, relative to the output directory, if packets are kept.
     pub evidence: Option<Arc<str>>,
+    /// The tunnel that the flow's first packet came through.
+    pub tunnel: Option<Outer>,
 }
 
 /// What happened to a host's isolation.
@@ -178,6 +244,8 @@ pub enum Event {
     Flow(Box<FlowEvent>),
     /// A logged transaction.
     Transaction(Box<TransactionEvent>),
+    /// Something that a protocol does not allow.
+    Anomaly(Box<AnomalyEvent>),
     /// A finding.
     Alert(Box<AlertEvent>),
     /// A step in an isolation.

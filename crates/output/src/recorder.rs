@@ -25,11 +25,13 @@ pub struct RecorderOptions {
     pub evidence_bytes: u64,
     /// Incident reports of one run.
     pub reports: u64,
+    /// Write flow records once more as `netflow`, one line for each direction.
+    pub netflow: bool,
 }
 
 impl Default for RecorderOptions {
     fn default() -> Self {
-        RecorderOptions { append: false, evidence_bytes: 10 << 30, reports: 10_000 }
+        RecorderOptions { append: false, evidence_bytes: 10 << 30, reports: 10_000, netflow: false }
     }
 }
 
@@ -51,6 +53,7 @@ pub struct Recorder {
     /// Whole lines that are not written yet: whoever follows the file sees no half ones.
     waiting: Vec<u8>,
     lines: u64,
+    netflow: bool,
     evidence: EvidenceStore,
     incidents: IncidentStore,
     refused: Arc<Refused>,
@@ -79,6 +82,7 @@ impl Recorder {
             eve: file,
             waiting: Vec::with_capacity(2 * WRITE_AT),
             lines: 0,
+            netflow: options.netflow,
             evidence: EvidenceStore::new(options.evidence_bytes),
             incidents: IncidentStore::new(options.reports),
             refused: Arc::default(),
@@ -96,7 +100,7 @@ impl Recorder {
     /// # Errors
     /// The file that failed; later events can still be recorded.
     pub fn record(&mut self, stamp: &Stamp, event: &Event) -> Result<(), OutputError> {
-        for line in eve::lines(stamp, event) {
+        for line in eve::lines(stamp, event, self.netflow) {
             self.line(&line)?;
         }
         self.incidents.take(stamp, event);

@@ -3,63 +3,31 @@
 use flow::FlowTuple;
 use wire::{Direction, IpProto};
 
-use crate::dns::{self, DnsStream};
-use crate::http1::{self, HttpParser};
-use crate::tls::{self, TlsParser};
-use crate::{Chunk, Parser, Sink, Transaction};
+use crate::parser::{Chunk, Parser, Sink, Step};
+use crate::registry::{self, AppProto, Guess, Opening, Protocol};
 
-/// Bytes of a direction that identification looks at before it gives up.
-const PROBE: usize = 16;
-
-/// An identified application protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AppProto {
-    /// Domain Name System.
-    Dns,
-    /// HTTP/1.
-    Http,
-    /// Transport Layer Security.
-    Tls,
-}
-
-impl AppProto {
-    /// The name in EVE `app_proto`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            AppProto::Dns => "dns",
-            AppProto::Http => "http",
-            AppProto::Tls => "tls",
-        }
-    }
-}
-
-/// What the first bytes of a direction look like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Guess {
-    /// It is this protocol.
-    Yes,
-    /// It may still become it.
-    More,
-    /// It is not.
-    No,
-}
+/// Bytes of each direction that are kept while nobody knows what they are.
+pub(crate) const MAX_PROBE: usize = 2048;
+/// Datagrams that are looked at before a flow is given up.
+const MAX_PROBED_DATAGRAMS: u8 = 8;
+/// Protocols within protocols on one flow.
+const MAX_LAYERS: u8 = 4;
 
 /// First bytes of both directions while nothing is known.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug)]
 struct Probe {
-    bytes: [[u8; PROBE]; 2],
-    len: [u8; 2],
-    failed: [bool; 2],
+    sides: [Vec<u8>; 2],
+    /// More than could be kept, or a hole: this side cannot be identified any more.
+    lost: [bool; 2],
+    first: Direction,
 }
 
 #[derive(Debug)]
 enum State {
-    Unknown(Probe),
-    DnsDatagrams,
-    DnsStream(Box<DnsStream>),
-    Http(Box<HttpParser>),
-    Tls(Box<TlsParser>),
+    /// Nothing was said yet.
+    Silent,
+    Probing(Box<Probe>),
+    Parsing(Box<dyn Parser>),
     Finished,
 }
 
@@ -68,23 +36,35 @@ enum State {
 pub struct AppLayer {
     state: State,
     protocol: Option<AppProto>,
-    dns_port: bool,
-    limits_hit: u32,
+    /// What it spoke before it changed over.
+    original: Option<AppProto>,
+    layers: u8,
+    datagrams: u8,
+    limits_hit: u16,
 }
 
 impl AppLayer {
     /// Nothing is known yet.
     #[must_use]
     pub fn new(tuple: &FlowTuple) -> Self {
-        let ports = [tuple.client.port, tuple.server.port];
-        // Multicast DNS and LLMNR look like DNS and are something else.
-        let other_dns = ports.iter().any(|p| dns::LOOKALIKE_PORTS.contains(p));
-        let parsed = matches!(tuple.proto, IpProto::TCP | IpProto::UDP) && !other_dns;
+        let parsed = matches!(tuple.proto, IpProto::TCP | IpProto::UDP);
         AppLayer {
-            state: if parsed { State::Unknown(Probe::default()) } else { State::Finished },
+            state: if parsed { State::Silent } else { State::Finished },
             protocol: None,
-            dns_port: ports.contains(&dns::PORT),
+            original: None,
+            layers: 0,
+            datagrams: 0,
             limits_hit: 0,
+        }
+    }
+
+    /// The flow was announced by another one: it speaks this.
+    pub fn announced(&mut self, tuple: &FlowTuple, app: AppProto, note: Option<&str>) {
+        if let Some(protocol) = registry::find(app, tuple.proto) {
+            self.enter(protocol, tuple);
+            if let State::Parsing(parser) = &mut self.state {
+                parser.announced(note);
+            }
         }
     }
 
@@ -92,6 +72,12 @@ impl AppLayer {
     #[must_use]
     pub fn protocol(&self) -> Option<AppProto> {
         self.protocol
+    }
+
+    /// What it spoke before it changed over to another protocol.
+    #[must_use]
+    pub fn original(&self) -> Option<AppProto> {
+        self.original
     }
 
     /// Whether nothing more can be learned from this flow.
@@ -103,135 +89,167 @@ impl AppLayer {
     /// How often one of the parser's limits was met.
     #[must_use]
     pub fn limits_hit(&self) -> u32 {
-        self.limits_hit
-            + match &self.state {
-                State::Http(parser) => parser.limits_hit(),
-                State::Tls(parser) => parser.limits_hit(),
-                _ => 0,
-            }
+        let open = if let State::Parsing(parser) = &self.state { parser.limits_hit() } else { 0 };
+        u32::from(self.limits_hit) + open
     }
 
     /// The next bytes of a TCP stream.
-    pub fn data<S: Sink>(&mut self, chunk: Chunk<'_>, sink: &mut S) {
+    pub fn data(&mut self, tuple: &FlowTuple, chunk: Chunk<'_>, sink: &mut dyn Sink) {
         match &mut self.state {
-            State::Unknown(_) => self.identify(chunk, sink),
-            State::DnsStream(parser) => parser.data(chunk, sink),
-            State::Http(parser) => parser.data(chunk, sink),
-            State::Tls(parser) => parser.data(chunk, sink),
-            State::DnsDatagrams | State::Finished => {}
+            State::Parsing(parser) => {
+                let step = parser.data(chunk, sink);
+                self.take(step, tuple, chunk, sink);
+            }
+            State::Silent | State::Probing(_) => self.identify(tuple, chunk, sink),
+            State::Finished => {}
         }
-        self.retire();
     }
 
     /// A UDP payload.
-    pub fn datagram<S: Sink>(&mut self, chunk: Chunk<'_>, sink: &mut S) {
-        if !matches!(self.state, State::Unknown(_) | State::DnsDatagrams) {
-            return;
-        }
-        // Off its port a message must be without a flaw to be taken for DNS.
-        let known = self.dns_port || self.protocol.is_some();
-        match dns::parse(chunk.bytes).filter(|m| known || m.is_plausible()) {
-            Some(message) => {
-                self.protocol = Some(AppProto::Dns);
-                self.state = State::DnsDatagrams;
-                let transaction = Transaction::Dns(message);
-                sink.inspect(&transaction);
-                sink.log(transaction);
+    pub fn datagram(&mut self, tuple: &FlowTuple, chunk: Chunk<'_>, sink: &mut dyn Sink) {
+        match &mut self.state {
+            State::Parsing(parser) => {
+                let step = parser.data(chunk, sink);
+                self.take(step, tuple, chunk, sink);
             }
-            None if known => {}
-            None => self.state = State::Finished,
+            State::Silent => {
+                let mut sides: [&[u8]; 2] = [&[], &[]];
+                sides[chunk.direction.index()] = chunk.bytes;
+                let (fresh, first) = (chunk.direction, chunk.direction);
+                self.datagrams += 1;
+                match registry::identify(&Opening { tuple, sides, fresh, first }) {
+                    Ok(protocol) => {
+                        self.enter(protocol, tuple);
+                        self.datagram(tuple, chunk, sink);
+                    }
+                    Err(_) if self.datagrams >= MAX_PROBED_DATAGRAMS => self.state = State::Finished,
+                    Err(_) => {}
+                }
+            }
+            State::Probing(_) | State::Finished => {}
         }
     }
 
     /// Bytes that were never captured.
-    pub fn gap<S: Sink>(&mut self, direction: Direction, missing: u64, sink: &mut S) {
+    pub fn gap(&mut self, tuple: &FlowTuple, direction: Direction, missing: u64, sink: &mut dyn Sink) {
         match &mut self.state {
-            State::Unknown(probe) => probe.failed[direction.index()] = true,
-            State::DnsStream(parser) => parser.gap(direction, missing, sink),
-            State::Http(parser) => parser.gap(direction, missing, sink),
-            State::Tls(parser) => parser.gap(direction, missing, sink),
-            State::DnsDatagrams | State::Finished => {}
+            State::Parsing(parser) => {
+                let step = parser.gap(direction, missing, sink);
+                let nothing = Chunk { direction, bytes: &[], time: tuple.start };
+                self.take(step, tuple, nothing, sink);
+            }
+            State::Silent | State::Probing(_) => {
+                self.probe(direction).lost[direction.index()] = true;
+            }
+            State::Finished => {}
         }
-        self.retire();
     }
 
     /// The flow is over.
-    pub fn close<S: Sink>(&mut self, sink: &mut S) {
-        match &mut self.state {
-            State::DnsStream(parser) => parser.close(sink),
-            State::Http(parser) => parser.close(sink),
-            State::Tls(parser) => parser.close(sink),
-            State::Unknown(_) | State::DnsDatagrams | State::Finished => {}
+    pub fn close(&mut self, sink: &mut dyn Sink) {
+        if let State::Parsing(parser) = &mut self.state {
+            parser.close(sink);
         }
-        self.limits_hit = self.limits_hit();
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        self.limits_hit = u16::try_from(self.limits_hit()).unwrap_or(u16::MAX);
         self.state = State::Finished;
     }
 
-    fn identify<S: Sink>(&mut self, chunk: Chunk<'_>, sink: &mut S) {
-        let State::Unknown(probe) = &mut self.state else { return };
-        let side = chunk.direction.index();
-        if probe.failed[side] {
-            return;
+    fn probe(&mut self, first: Direction) -> &mut Probe {
+        if !matches!(self.state, State::Probing(_)) {
+            let probe = Probe { sides: [Vec::new(), Vec::new()], lost: [false; 2], first };
+            self.state = State::Probing(Box::new(probe));
         }
-        let had = usize::from(probe.len[side]);
-        let mut seen = [0; PROBE];
-        let fresh = chunk.bytes.len().min(PROBE - had);
-        seen[..had].copy_from_slice(&probe.bytes[side][..had]);
-        seen[had..had + fresh].copy_from_slice(&chunk.bytes[..fresh]);
-        let seen = &seen[..had + fresh];
-        let guesses = [
-            (AppProto::Dns, if self.dns_port { Guess::Yes } else { Guess::No }),
-            (AppProto::Tls, tls::guess(seen)),
-            (AppProto::Http, http1::guess(seen)),
-        ];
-        if let Some((protocol, _)) = guesses.iter().find(|(_, guess)| *guess == Guess::Yes) {
-            let before = *probe;
-            self.enter(*protocol);
-            // The other side's first bytes came earlier; then what this side had already sent.
-            let other = chunk.direction.reverse();
-            for direction in [other, chunk.direction] {
-                let i = direction.index();
-                let bytes = &before.bytes[i][..usize::from(before.len[i])];
-                if before.failed[i] {
-                    // It said something that is not this protocol, and nobody kept it.
-                    self.gap(direction, 0, sink);
-                } else if !bytes.is_empty() {
-                    self.data(Chunk { direction, bytes, ..chunk }, sink);
+        match &mut self.state {
+            State::Probing(probe) => probe,
+            // The state was set to it above.
+            _ => unreachable!(),
+        }
+    }
+
+    /// What a parser said.
+    fn take(&mut self, step: Step, tuple: &FlowTuple, chunk: Chunk<'_>, sink: &mut dyn Sink) {
+        match step {
+            Step::More => {}
+            Step::Finished => self.close(sink),
+            Step::Switch { rest, to } => {
+                self.close(sink);
+                self.layers += 1;
+                if self.layers >= MAX_LAYERS {
+                    self.limits_hit = self.limits_hit.saturating_add(1);
+                    return;
+                }
+                self.original = self.protocol;
+                self.state = State::Silent;
+                if let Some(protocol) = to.and_then(|app| registry::find(app, tuple.proto)) {
+                    self.enter(protocol, tuple);
+                }
+                let bytes = &chunk.bytes[chunk.bytes.len() - rest.min(chunk.bytes.len())..];
+                if !bytes.is_empty() {
+                    self.data(tuple, Chunk { bytes, ..chunk }, sink);
                 }
             }
-            self.data(chunk, sink);
-        } else if guesses.iter().any(|(_, guess)| *guess == Guess::More) && seen.len() < PROBE {
-            probe.bytes[side][..seen.len()].copy_from_slice(seen);
-            probe.len[side] = seen.len() as u8;
-        } else {
-            probe.failed[side] = true;
-            if probe.failed == [true; 2] {
-                self.state = State::Finished;
+        }
+    }
+
+    fn identify(&mut self, tuple: &FlowTuple, chunk: Chunk<'_>, sink: &mut dyn Sink) {
+        let (fresh, side) = (chunk.direction, chunk.direction.index());
+        if matches!(self.state, State::Silent) {
+            // The common case: the first bytes tell, and nothing is kept.
+            let mut sides: [&[u8]; 2] = [&[], &[]];
+            sides[side] = &chunk.bytes[..chunk.bytes.len().min(MAX_PROBE)];
+            if let Ok(protocol) = registry::identify(&Opening { tuple, sides, fresh, first: fresh }) {
+                self.enter(protocol, tuple);
+                return self.data(tuple, chunk, sink);
+            }
+        }
+        let again = matches!(self.state, State::Probing(_));
+        let probe = self.probe(fresh);
+        if probe.lost[side] {
+            return;
+        }
+        let fits = chunk.bytes.len().min(MAX_PROBE - probe.sides[side].len());
+        probe.sides[side].extend_from_slice(&chunk.bytes[..fits]);
+        let sides = [probe.sides[0].as_slice(), probe.sides[1].as_slice()];
+        let opening = Opening { tuple, sides, fresh, first: probe.first };
+        let found = if again { registry::identify(&opening) } else { Err(Guess::More) };
+        match found {
+            Ok(protocol) => {
+                let unkept = &chunk.bytes[fits..];
+                let State::Probing(probe) = std::mem::replace(&mut self.state, State::Silent) else { return };
+                self.enter(protocol, tuple);
+                for direction in [probe.first, probe.first.reverse()] {
+                    let bytes = probe.sides[direction.index()].as_slice();
+                    if probe.lost[direction.index()] {
+                        self.gap(tuple, direction, 0, sink);
+                    } else if !bytes.is_empty() {
+                        self.data(tuple, Chunk { direction, bytes, ..chunk }, sink);
+                    }
+                }
+                if !unkept.is_empty() {
+                    self.data(tuple, Chunk { bytes: unkept, ..chunk }, sink);
+                }
+            }
+            Err(guess) => {
+                // A side that has said more than was kept will not be understood later either.
+                probe.lost[side] |= fits < chunk.bytes.len() || probe.sides[side].len() == MAX_PROBE;
+                let both_spoke = again && !probe.sides[0].is_empty() && !probe.sides[1].is_empty();
+                if probe.lost == [true; 2] || (both_spoke && guess == Guess::No) {
+                    self.finish();
+                }
             }
         }
     }
 
-    fn enter(&mut self, protocol: AppProto) {
-        self.protocol = Some(protocol);
-        self.state = match protocol {
-            AppProto::Dns => State::DnsStream(Box::default()),
-            AppProto::Http => State::Http(Box::default()),
-            AppProto::Tls => State::Tls(Box::default()),
+    fn enter(&mut self, protocol: &'static Protocol, tuple: &FlowTuple) {
+        self.protocol = Some(protocol.app);
+        self.state = match protocol.open {
+            Some(open) => State::Parsing(open(tuple)),
+            None => State::Finished,
         };
-    }
-
-    /// Lets a parser go that has nothing more to learn.
-    fn retire(&mut self) {
-        let done = match &self.state {
-            State::DnsStream(parser) => parser.finished(),
-            State::Http(parser) => parser.finished(),
-            State::Tls(parser) => parser.finished(),
-            _ => false,
-        };
-        if done {
-            self.limits_hit = self.limits_hit();
-            self.state = State::Finished;
-        }
     }
 }
 

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use wire::{Endpoint, Nanos, Vlans};
 
 use super::*;
-use crate::Transaction;
+use crate::transaction::Transaction;
 
 #[derive(Debug, Default)]
 struct Log {
@@ -36,11 +36,12 @@ use Direction::{ToClient, ToServer};
 
 /// Feeds pieces of `step` bytes.
 fn talk(port: u16, step: usize, turns: &[(Direction, &[u8])]) -> (Log, AppLayer) {
-    let mut layer = AppLayer::new(&tuple(IpProto::TCP, port));
+    let stream = tuple(IpProto::TCP, port);
+    let mut layer = AppLayer::new(&stream);
     let mut log = Log::default();
     for (direction, bytes) in turns {
         for piece in bytes.chunks(step) {
-            layer.data(Chunk { direction: *direction, bytes: piece, time: Nanos(0) }, &mut log);
+            layer.data(&stream, Chunk { direction: *direction, bytes: piece, time: Nanos(0) }, &mut log);
         }
     }
     layer.close(&mut log);
@@ -149,13 +150,14 @@ fn requests_of_sloppy_implants_are_seen() {
 
 #[test]
 fn parsing_resumes_behind_a_gap() {
-    let mut layer = AppLayer::new(&tuple(IpProto::TCP, 80));
+    let stream = tuple(IpProto::TCP, 80);
+    let mut layer = AppLayer::new(&stream);
     let mut log = Log::default();
     let chunk = |direction, bytes| Chunk { direction, bytes, time: Nanos(0) };
-    layer.data(chunk(ToServer, b"GET /one HTTP/1.1\r\nHo"), &mut log);
-    layer.gap(ToServer, 100, &mut log);
-    layer.data(chunk(ToServer, b"rest of something\r\n"), &mut log);
-    layer.data(chunk(ToServer, b"GET /two HTTP/1.1\r\n\r\n"), &mut log);
+    layer.data(&stream, chunk(ToServer, b"GET /one HTTP/1.1\r\nHo"), &mut log);
+    layer.gap(&stream, ToServer, 100, &mut log);
+    layer.data(&stream, chunk(ToServer, b"rest of something\r\n"), &mut log);
+    layer.data(&stream, chunk(ToServer, b"GET /two HTTP/1.1\r\n\r\n"), &mut log);
     layer.close(&mut log);
     let uris: Vec<&str> =
         log.logged.iter().map(|t| if let Transaction::Http(h) = t { h.uri.as_str() } else { "" }).collect();
@@ -170,20 +172,21 @@ proptest! {
         port in prop::sample::select(vec![53_u16, 80, 443, 9999]),
         start in 0..4_usize,
     ) {
-        let mut layer = AppLayer::new(&tuple(IpProto::TCP, port));
-        let mut datagrams = AppLayer::new(&tuple(IpProto::UDP, port));
+        let (stream, udp) = (tuple(IpProto::TCP, port), tuple(IpProto::UDP, port));
+        let mut layer = AppLayer::new(&stream);
+        let mut datagrams = AppLayer::new(&udp);
         let mut log = Log::default();
         let hello = client_hello();
         let first: &[u8] = [&b""[..], b"GET / HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", &hello[..30]][start];
         if !first.is_empty() {
-            layer.data(Chunk { direction: ToServer, bytes: first, time: Nanos(0) }, &mut log);
+            layer.data(&stream, Chunk { direction: ToServer, bytes: first, time: Nanos(0) }, &mut log);
         }
         for (up, bytes, gap) in &pieces {
             let direction = if *up { ToServer } else { ToClient };
-            layer.data(Chunk { direction, bytes, time: Nanos(0) }, &mut log);
-            datagrams.datagram(Chunk { direction, bytes, time: Nanos(0) }, &mut log);
+            layer.data(&stream, Chunk { direction, bytes, time: Nanos(0) }, &mut log);
+            datagrams.datagram(&udp, Chunk { direction, bytes, time: Nanos(0) }, &mut log);
             if *gap {
-                layer.gap(direction, bytes.len() as u64, &mut log);
+                layer.gap(&stream, direction, bytes.len() as u64, &mut log);
             }
         }
         layer.close(&mut log);
@@ -194,13 +197,14 @@ proptest! {
     /// Where the stream is cut makes no difference.
     #[test]
     fn any_split_gives_the_same(cuts in prop::collection::vec(1_usize..60, 1..30)) {
-        let mut layer = AppLayer::new(&tuple(IpProto::TCP, 80));
+        let stream = tuple(IpProto::TCP, 80);
+        let mut layer = AppLayer::new(&stream);
         let mut log = Log::default();
         for (direction, mut bytes) in [(ToServer, REQUESTS), (ToClient, RESPONSES)] {
             for cut in cuts.iter().cycle() {
                 if bytes.is_empty() { break }
                 let (piece, rest) = bytes.split_at((*cut).min(bytes.len()));
-                layer.data(Chunk { direction, bytes: piece, time: Nanos(0) }, &mut log);
+                layer.data(&stream, Chunk { direction, bytes: piece, time: Nanos(0) }, &mut log);
                 bytes = rest;
             }
         }

@@ -3,10 +3,11 @@
 use tls_parser::{
     TlsExtension, TlsMessage, TlsMessageHandshake, parse_tls_extensions, parse_tls_message_handshake,
 };
-use wire::Direction;
+use wire::{Direction, IpProto};
 
-use crate::app::Guess;
-use crate::{Chunk, Parser, Sink, Transaction};
+use crate::parser::{Chunk, Parser, Sink, Step};
+use crate::registry::{AppProto, Guess, Opening, Protocol};
+use crate::transaction::Transaction;
 
 /// Bytes of handshake messages that are assembled per direction; larger ones are given up.
 const MAX_HANDSHAKE: usize = 64 * 1024;
@@ -42,7 +43,7 @@ impl Tls {
 }
 
 /// A handshake record that begins with a ClientHello or ServerHello.
-pub(crate) fn guess(seen: &[u8]) -> Guess {
+fn guess(seen: &[u8]) -> Guess {
     let fits = |at: usize, ok: fn(u8) -> bool| seen.get(at).copied().is_none_or(ok);
     let possible = fits(0, |b| b == HANDSHAKE)
         && fits(1, |b| b == 3)
@@ -54,6 +55,19 @@ pub(crate) fn guess(seen: &[u8]) -> Guess {
         (true, false) => Guess::More,
         (false, _) => Guess::No,
     }
+}
+
+/// TLS, on any port.
+pub(crate) static PROTOCOL: Protocol = Protocol {
+    app: AppProto::Tls,
+    transport: IpProto::TCP,
+    ports: &[443, 465, 563, 636, 853, 989, 990, 992, 993, 995, 8443],
+    probe,
+    open: Some(|_| Box::<TlsParser>::default()),
+};
+
+fn probe(opening: &Opening<'_>) -> Guess {
+    guess(opening.fresh())
 }
 
 /// One direction: bytes of the record at hand, then of the handshake message at hand.
@@ -76,23 +90,19 @@ pub struct TlsParser {
 }
 
 impl TlsParser {
-    pub(crate) fn finished(&self) -> bool {
-        self.logged
+    fn step(&self) -> Step {
+        if self.logged { Step::Finished } else { Step::More }
     }
 
-    pub(crate) fn limits_hit(&self) -> u32 {
-        self.limits_hit
-    }
-
-    fn log<S: Sink>(&mut self, sink: &mut S) {
+    fn log(&mut self, sink: &mut dyn Sink) {
         if let Some(tls) = self.current.take() {
-            sink.log(Transaction::Tls(tls));
+            sink.log(tls.into());
         }
         self.logged = true;
     }
 
     /// Complete messages of a direction; the rest waits.
-    fn messages<S: Sink>(&mut self, side: usize, sink: &mut S) {
+    fn messages(&mut self, side: usize, sink: &mut dyn Sink) {
         while !self.logged && !self.sides[side].done {
             let buffer = &mut self.sides[side].handshake;
             let Some(&[kind, a, b, c]) = buffer.first_chunk::<4>() else { return };
@@ -114,7 +124,7 @@ impl TlsParser {
         }
     }
 
-    fn client_hello<S: Sink>(&mut self, message: &[u8], sink: &mut S) {
+    fn client_hello(&mut self, message: &[u8], sink: &mut dyn Sink) {
         // A second one answers a HelloRetryRequest and says the same.
         if self.current.is_some() {
             return;
@@ -144,18 +154,17 @@ impl TlsParser {
                 }
             }
         }
-        let transaction = Transaction::Tls(tls);
+        let transaction = Transaction::from(tls);
         sink.inspect(&transaction);
         if let Transaction::Tls(tls) = transaction {
-            self.current = Some(tls);
+            self.current = Some(*tls);
         }
     }
 
-    fn server_hello<S: Sink>(&mut self, message: &[u8], sink: &mut S) {
+    fn server_hello(&mut self, message: &[u8], sink: &mut dyn Sink) {
         if self.current.is_none() {
             // The client's side was missed: what the server says is all there is.
-            let transaction = Transaction::Tls(Tls::default());
-            sink.inspect(&transaction);
+            sink.inspect(&Tls::default().into());
             self.current = Some(Tls::default());
         }
         let Some(tls) = &mut self.current else { return };
@@ -185,7 +194,7 @@ fn extensions(raw: Option<&[u8]>) -> Vec<TlsExtension<'_>> {
 }
 
 impl Parser for TlsParser {
-    fn data<S: Sink>(&mut self, chunk: Chunk<'_>, sink: &mut S) {
+    fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
         let side = chunk.direction.index();
         let mut bytes = chunk.bytes;
         while !bytes.is_empty() && !self.logged && !self.sides[side].done {
@@ -214,13 +223,19 @@ impl Parser for TlsParser {
             bytes = &bytes[take..];
             self.messages(side, sink);
         }
+        self.step()
     }
 
-    fn gap<S: Sink>(&mut self, _direction: Direction, _missing: u64, sink: &mut S) {
+    fn gap(&mut self, _direction: Direction, _missing: u64, sink: &mut dyn Sink) -> Step {
+        self.log(sink);
+        Step::Finished
+    }
+
+    fn close(&mut self, sink: &mut dyn Sink) {
         self.log(sink);
     }
 
-    fn close<S: Sink>(&mut self, sink: &mut S) {
-        self.log(sink);
+    fn limits_hit(&self) -> u32 {
+        self.limits_hit
     }
 }

@@ -61,7 +61,7 @@ fn counters() -> String {
     for anomaly in flow::defrag::Anomaly::ALL {
         let _ = writeln!(out, "| `{}` | {} |", anomaly.name(), anomaly.about());
     }
-    let _ = writeln!(out, "\n`decoder.malformed.*`, by reason:\n");
+    let _ = writeln!(out, "\n`decoder.event.*`, by reason:\n");
     for reason in wire::Malformed::ALL {
         let _ = writeln!(out, "- `{reason}`");
     }

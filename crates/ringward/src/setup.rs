@@ -10,15 +10,18 @@ use detect::IndicatorDetector;
 use engine::{
     BypassOptions, CapturePortOptions, GuardPort, InlinePair, SensorOptions, Wakeup, WorkerOptions,
 };
-use flow::defrag::{DefragOptions, HostPolicies};
-use flow::{StateTimeouts, Timeouts};
+use flow::defrag::DefragOptions;
+use flow::{HostPolicies, OverlapPolicy, Pressure, StateTimeouts, StreamOptions, Timeouts};
 use intel::Loader;
+use ipnet::IpNet;
 use output::RecorderOptions;
 use verdict::{Mode, Policy};
 use wire::Nanos;
 
 use crate::Failure;
-use crate::config::{self, Bind, Config, OnFailure, Overlap, Role, Seen, Steer, Xdp};
+use crate::config::{
+    self, Bind, Config, FragmentOverlap, HostOverlap, OnFailure, Overlap, Role, Seen, Steer, Xdp,
+};
 
 const MIB: u64 = 1024 * 1024;
 /// Malformed indicator lines that are printed; the rest is only counted.
@@ -58,35 +61,66 @@ fn observation(seen: Seen) -> Observation {
     }
 }
 
+/// How fragments are put together.
 fn defrag(config: &Config) -> Result<DefragOptions, Failure> {
     let d = &config.defrag;
-    let hosts = d
-        .hosts
-        .iter()
-        .map(|host| Ok((config::network(&host.net).map_err(Failure::usage)?, overlap(host.policy))));
+    let networks = hosts(&d.hosts, fragment_overlap)?;
     Ok(DefragOptions {
         timeout_ipv4: Duration::from_secs(d.timeout),
         timeout_ipv6: Duration::from_secs(d.timeout_ipv6),
         max_datagrams: d.max_datagrams,
         max_bytes: (u64::from(d.max_mib) * MIB) as usize,
-        policies: HostPolicies {
-            ipv4: overlap(d.policy),
-            ipv6: overlap(d.policy_ipv6),
-            hosts: hosts.collect::<Result<_, Failure>>()?,
-        },
+        policies: DefragOptions::policies(
+            fragment_overlap(d.policy),
+            fragment_overlap(d.policy_ipv6),
+            networks,
+        ),
     })
 }
 
-fn overlap(overlap: Overlap) -> flow::defrag::Policy {
-    match overlap {
-        Overlap::First => flow::defrag::Policy::First,
-        Overlap::Last => flow::defrag::Policy::Last,
-        Overlap::Bsd => flow::defrag::Policy::Bsd,
-        Overlap::BsdRight => flow::defrag::Policy::BsdRight,
-        Overlap::Linux => flow::defrag::Policy::Linux,
-        Overlap::Windows => flow::defrag::Policy::Windows,
-        Overlap::Solaris => flow::defrag::Policy::Solaris,
-        Overlap::Discard => flow::defrag::Policy::Discard,
+fn fragment_overlap(policy: FragmentOverlap) -> flow::defrag::Policy {
+    match policy {
+        FragmentOverlap::First => flow::defrag::Policy::First,
+        FragmentOverlap::Last => flow::defrag::Policy::Last,
+        FragmentOverlap::Bsd => flow::defrag::Policy::Bsd,
+        FragmentOverlap::BsdRight => flow::defrag::Policy::BsdRight,
+        FragmentOverlap::Linux => flow::defrag::Policy::Linux,
+        FragmentOverlap::Windows => flow::defrag::Policy::Windows,
+        FragmentOverlap::Solaris => flow::defrag::Policy::Solaris,
+        FragmentOverlap::Discard => flow::defrag::Policy::Discard,
+    }
+}
+
+/// The policies of networks.
+fn hosts<C: Copy, P>(hosts: &[HostOverlap<C>], policy: impl Fn(C) -> P) -> Result<Vec<(IpNet, P)>, Failure> {
+    hosts
+        .iter()
+        .map(|host| Ok((config::network(&host.net).map_err(Failure::usage)?, policy(host.policy))))
+        .collect()
+}
+
+/// How TCP streams are followed.
+fn streams(config: &Config) -> Result<StreamOptions, Failure> {
+    let s = &config.streams;
+    Ok(StreamOptions {
+        policies: HostPolicies::new(overlap(s.policy), hosts(&s.hosts, overlap)?),
+        depth: s.depth_kib * 1024,
+        memory: u64::from(s.memory_mib) * MIB,
+    })
+}
+
+fn overlap(policy: Overlap) -> OverlapPolicy {
+    match policy {
+        Overlap::First => OverlapPolicy::First,
+        Overlap::Last => OverlapPolicy::Last,
+        Overlap::Bsd => OverlapPolicy::Bsd,
+        Overlap::Linux => OverlapPolicy::Linux,
+        Overlap::OldLinux => OverlapPolicy::OldLinux,
+        Overlap::Windows => OverlapPolicy::Windows,
+        Overlap::Vista => OverlapPolicy::Vista,
+        Overlap::Solaris => OverlapPolicy::Solaris,
+        Overlap::HpUx => OverlapPolicy::HpUx,
+        Overlap::MacOs => OverlapPolicy::MacOs,
     }
 }
 
@@ -100,12 +134,15 @@ pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> Result<WorkerOpt
     };
     Ok(WorkerOptions {
         max_flows: config.flow.max_flows,
+        pressure: Pressure { percent: config.flow.pressure_percent, divisor: config.flow.pressure_divisor },
+        interim: Duration::from_secs(config.flow.interim_secs.into()),
         timeouts: Timeouts {
             tcp: of(t.tcp_new, t.tcp_established, t.tcp_closed),
             udp: of(t.udp_new, t.udp_established, 0),
             icmp: of(t.icmp_new, t.icmp_established, 0),
             other: of(t.other_new, t.other_established, 0),
         },
+        streams: streams(config)?,
         tunnels: config.workers.tunnels,
         defrag: defrag(config)?,
         lookback: (u64::from(config.evidence.lookback_mib) * MIB) as usize,
@@ -120,6 +157,7 @@ pub fn recorder(config: &Config, append: bool) -> RecorderOptions {
         append,
         evidence_bytes: u64::from(config.evidence.max_total_mib) * MIB,
         reports: u64::from(config.output.max_reports),
+        netflow: config.output.netflow,
     }
 }
 

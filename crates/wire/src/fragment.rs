@@ -4,16 +4,18 @@
 
 use core::net::IpAddr;
 
-use crate::decode::{Decoded, Vlans, walk};
+use crate::decode::{Decoded, Layers, Vlans, decode_network, open_tunnels};
 use crate::key::IpProto;
-use crate::link::{self, IPV4, LinkType};
+use crate::link::{self, IPV4, LinkType, by_nibble};
 use crate::network::{MAX_EXTENSION_HEADERS, be16};
+use crate::tunnel::MAX_TUNNELS;
 
 /// The largest IPv4 packet, and the largest that an IPv6 header can have behind it.
 pub const MAX_DATAGRAM: usize = 65_535;
 
 const IPV6_HEADER: usize = 40;
 const FRAGMENT_HEADER: usize = 8;
+const UDP_HEADER: usize = 8;
 const IPV6_FRAGMENT: u8 = 44;
 const DONT_FRAGMENT: u8 = 0x40;
 
@@ -47,11 +49,12 @@ pub struct Fragment<'a> {
     pub missing: u32,
     /// The transport protocol, or in IPv6 the header behind the fragment header.
     pub next: IpProto,
-    link: LinkType,
-    /// Outermost link header.
-    link_header: &'a [u8],
-    outer_kind: u16,
     kind: u16,
+    nflog: bool,
+    /// What lies before the IP header: the link header, and tunnels.
+    before: &'a [u8],
+    /// Where in the frame the headers are that tell the lengths of the tunnels.
+    outer: [Option<OuterAt>; MAX_TUNNELS],
     /// The IP header with what precedes a fragment header.
     network_header: &'a [u8],
     /// Where in `network_header` the protocol of what follows stands.
@@ -61,14 +64,18 @@ pub struct Fragment<'a> {
 /// The fragment in a frame that decodes to one. `innermost`: as in [`decode_innermost`](crate::decode_innermost).
 #[must_use]
 pub fn fragment(link: LinkType, frame: &[u8], innermost: bool) -> Option<Fragment<'_>> {
-    let layer = walk(link, frame, innermost).ok()?;
-    let Decoded::Ip(packet) = layer.decoded else { return None };
+    let (kind, vlans, network) = link::strip(link, frame).ok()?;
+    let Decoded::Ip(mut packet) = decode_network(kind, vlans, network).ok()? else { return None };
+    let mut layers = Layers { outer: [None; MAX_TUNNELS], network };
+    if innermost {
+        open_tunnels(&mut packet, &mut layers);
+    }
     if !packet.fragment {
         return None;
     }
-    let (outer_kind, _, outer) = link::strip(link, frame).ok()?;
-    let network = layer.network;
-    let (id, offset, more, header_len, next_at, proto, next) = if layer.kind == IPV4 {
+    let network = layers.network;
+    let kind = by_nibble(network)?;
+    let (id, offset, more, header_len, next_at, proto, next) = if kind == IPV4 {
         let field = be16(network.get(..20)?, 6);
         let header_len = usize::from(network[0] & 0x0f) * 4;
         let id = u32::from(be16(network, 4));
@@ -81,7 +88,7 @@ pub fn fragment(link: LinkType, frame: &[u8], innermost: bool) -> Option<Fragmen
         let id = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
         (id, usize::from(field & 0xfff8), field & 1 != 0, at, next_at, IpProto(0), IpProto(header[0]))
     };
-    let (from, claimed) = if layer.kind == IPV4 {
+    let (from, claimed) = if kind == IPV4 {
         (header_len, usize::from(be16(network, 2)))
     } else {
         let claimed = usize::from(be16(network, 4));
@@ -96,13 +103,24 @@ pub fn fragment(link: LinkType, frame: &[u8], innermost: bool) -> Option<Fragmen
         data: network.get(from..end)?,
         missing: packet.missing,
         next,
-        link,
-        link_header: &frame[..frame.len() - outer.len()],
-        outer_kind,
-        kind: layer.kind,
+        kind,
+        nflog: link == LinkType::Nflog,
+        before: frame.get(..place(frame, network))?,
+        outer: layers.outer.map(|outer| {
+            let (network, transport) = outer?;
+            Some(OuterAt {
+                network: place(frame, network),
+                udp: (transport.len() == UDP_HEADER).then(|| place(frame, transport)),
+            })
+        }),
         network_header: network.get(..header_len)?,
         next_at,
     })
+}
+
+/// Where in a frame a part of it begins.
+fn place(frame: &[u8], part: &[u8]) -> usize {
+    part.as_ptr().addr().saturating_sub(frame.as_ptr().addr())
 }
 
 /// Where an IPv6 packet says that a fragment header follows, and where that is: the first that is not atomic.
@@ -123,10 +141,10 @@ fn fragment_header(packet: &[u8]) -> Option<(usize, usize)> {
 }
 
 impl Fragment<'_> {
-    /// Bytes of link and network header.
+    /// Bytes of all headers up to the payload.
     #[must_use]
     pub fn head_len(&self) -> usize {
-        self.link_header.len() + self.network_header.len()
+        self.before.len() + self.network_header.len()
     }
 
     /// The longest payload that can stand behind this fragment's headers.
@@ -136,40 +154,91 @@ impl Fragment<'_> {
         MAX_DATAGRAM - self.network_header.len().saturating_sub(fixed)
     }
 
-    /// Writes what stands before the payload of the whole datagram to `out`: link header and IP header of this
-    /// fragment, as if it had never been fragmented. A tunnel around the datagram is left out. Where the IP header
-    /// begins, for [`close_datagram`].
-    pub fn write_head(&self, out: &mut Vec<u8>) -> usize {
-        out.extend_from_slice(self.link_header);
-        if self.kind != self.outer_kind {
-            link::set_kind(self.link, self.kind, out);
-        }
-        let network_at = out.len();
+    /// Writes what stands before the payload of the whole datagram to `out`: everything up to the IP header of this
+    /// fragment, tunnels included, and the IP header as if it had never been fragmented. What is told closes the frame
+    /// once the payload is behind it.
+    pub fn write_head(&self, out: &mut Vec<u8>) -> Head {
+        let begin = out.len();
+        out.extend_from_slice(self.before);
+        let network = out.len();
         out.extend_from_slice(self.network_header);
-        let header = &mut out[network_at..];
+        let header = &mut out[network..];
         if self.kind == IPV4 {
             header[6] &= DONT_FRAGMENT;
             header[7] = 0;
         } else {
             header[self.next_at] = self.next.0;
         }
-        network_at
+        Head { begin, nflog: self.nflog, network, outer: self.outer }
     }
 }
 
-/// Sets the length of the IP packet that begins at `network_at` and goes to the end of `frame`, and the checksum of
-/// an IPv4 header. Nothing happens to what is no IP packet, or too long for one.
-pub fn close_datagram(frame: &mut [u8], network_at: usize) {
-    let Some(packet) = frame.get_mut(network_at..) else { return };
+/// Where a tunnel's packet tells its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct OuterAt {
+    network: usize,
+    udp: Option<usize>,
+}
+
+/// Where a frame tells its length: to be set once all of it is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Where the frame begins.
+    begin: usize,
+    /// The frame ends with an attribute of netfilter's log, whose length stands in front of the outermost packet.
+    nflog: bool,
+    network: usize,
+    outer: [Option<OuterAt>; MAX_TUNNELS],
+}
+
+impl Head {
+    /// Sets the lengths of the IP packet, and of the tunnels that it is in, so that they go to the end of `frame`, and
+    /// the checksums of IPv4 headers. Tunnels' UDP goes without checksum: what it says of was never sent. A tunnel
+    /// that has got too long for its length says nothing (zero).
+    pub fn close(&self, frame: &mut [u8]) {
+        let Some(frame) = frame.get_mut(self.begin..) else { return };
+        let network = self.network.saturating_sub(self.begin);
+        if self.nflog {
+            let outermost = self.outer[0].map_or(network, |outer| outer.network);
+            close_attribute(frame, outermost);
+        }
+        for outer in self.outer.iter().flatten() {
+            close_packet(frame, outer.network);
+            if let Some(udp) =
+                outer.udp.and_then(|at| frame.get_mut(at..)).filter(|udp| udp.len() >= UDP_HEADER)
+            {
+                let len = u16::try_from(udp.len()).unwrap_or(0);
+                udp[4..6].copy_from_slice(&len.to_be_bytes());
+                udp[6..8].fill(0);
+            }
+        }
+        close_packet(frame, network);
+    }
+}
+
+/// Sets the length of the attribute whose data begins at `at`.
+fn close_attribute(frame: &mut [u8], at: usize) {
+    let len = u16::try_from(frame.len().saturating_sub(at) + 4).unwrap_or(u16::MAX);
+    if let Some(field) = at.checked_sub(4).and_then(|from| frame.get_mut(from..from + 2)) {
+        field.copy_from_slice(&len.to_le_bytes());
+    }
+}
+
+/// Sets the length of the IP packet that begins at `at` and goes to the end of `frame`, and an IPv4 header's checksum.
+fn close_packet(frame: &mut [u8], at: usize) {
+    let Some(packet) = frame.get_mut(at..) else { return };
     let v4 = packet.first().is_some_and(|first| first >> 4 == 4);
     let fixed = if v4 { 20 } else { IPV6_HEADER };
-    let counted = if v4 { packet.len() } else { packet.len().saturating_sub(IPV6_HEADER) };
-    let (Ok(len), true) = (u16::try_from(counted), packet.len() >= fixed) else { return };
-    if !v4 {
-        packet[4..6].copy_from_slice(&len.to_be_bytes());
+    if packet.len() < fixed {
         return;
     }
-    packet[2..4].copy_from_slice(&len.to_be_bytes());
+    let counted = if v4 { packet.len() } else { packet.len() - IPV6_HEADER };
+    let len = u16::try_from(counted).unwrap_or(0).to_be_bytes();
+    if !v4 {
+        packet[4..6].copy_from_slice(&len);
+        return;
+    }
+    packet[2..4].copy_from_slice(&len);
     packet[10..12].fill(0);
     let header_len = (usize::from(packet[0] & 0x0f) * 4).min(packet.len());
     let mut sum: u32 = packet[..header_len].chunks_exact(2).map(|word| u32::from(be16(word, 0))).sum();

@@ -124,22 +124,29 @@ impl FlowKey {
     }
 
     /// A hash of addresses, ports and protocol that is equal for both directions and stable over
-    /// runs. It spreads flows over workers and names them in events; it is not the flow table's hash
-    /// (that one is seeded, because attackers may choose keys).
+    /// runs. It names flows in events; it is not the flow table's hash (that one is seeded, because attackers may
+    /// choose keys).
     #[must_use]
     pub fn stable_hash(&self) -> u64 {
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        let mut mix = |word: u64| {
-            hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            hash ^= hash >> 32;
-        };
-        for host in [self.low, self.high] {
-            for half in host.octets().chunks_exact(8) {
-                mix(half.iter().fold(0, |acc, &b| acc << 8 | u64::from(b)));
-            }
-        }
-        mix(u64::from(self.low_port) << 24 | u64::from(self.high_port) << 8 | u64::from(self.proto.0));
-        mix(self.vlans.ids().iter().fold(0, |acc, &id| acc << 16 | u64::from(id)));
-        hash
+        let ports = u64::from(self.low_port) << 24 | u64::from(self.high_port) << 8 | u64::from(self.proto.0);
+        let vlans = self.vlans.ids().fold(0, |acc, id| acc << 16 | u64::from(id));
+        mix(mix(self.hosts_hash(), ports), vlans)
     }
+
+    /// The same of the addresses alone: all flows between two hosts have one.
+    #[must_use]
+    pub fn hosts_hash(&self) -> u64 {
+        let halves = [self.low, self.high].map(|host| {
+            let word = |half: &[u8]| half.iter().fold(0, |acc, &b| acc << 8 | u64::from(b));
+            let octets = host.octets();
+            [word(&octets[..8]), word(&octets[8..])]
+        });
+        halves.into_iter().flatten().fold(0xcbf2_9ce4_8422_2325, mix)
+    }
+}
+
+/// A step of [`FlowKey::stable_hash`].
+fn mix(hash: u64, word: u64) -> u64 {
+    let hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    hash ^ (hash >> 32)
 }

@@ -6,27 +6,39 @@
 //! is plain values and a payload slice.
 #![forbid(unsafe_code)]
 
+mod arp;
 mod decode;
 mod fragment;
 mod host;
+mod icmp;
 mod key;
 mod link;
+mod malformed;
 mod network;
+mod options;
+mod serial;
 mod steering;
 mod time;
 mod transport;
 mod tunnel;
+mod wireless;
 
 #[cfg(test)]
 mod decode_tests;
+#[cfg(test)]
+mod tunnel_tests;
 
-pub use decode::{Decoded, Malformed, Packet, Vlans, decode, decode_innermost};
-pub use fragment::{Fragment, FragmentKey, MAX_DATAGRAM, close_datagram, fragment};
+pub use arp::Arp;
+pub use decode::{Decoded, MAX_VLANS, Packet, Vlans, decode, decode_innermost};
+pub use fragment::{Fragment, FragmentKey, Head, MAX_DATAGRAM, fragment};
 pub use host::HostKey;
+pub use icmp::{IcmpMessage, Quote};
 pub use key::{Direction, Endpoint, FlowKey, IpProto};
 pub use link::{LinkType, MAX_MPLS_LABELS};
+pub use malformed::Malformed;
 pub use network::MAX_EXTENSION_HEADERS;
+pub use options::{TcpOption, TcpOptions};
 pub use steering::worker_of;
 pub use time::Nanos;
 pub use transport::{TcpFlags, TcpHeader, Transport};
-pub use tunnel::MAX_TUNNELS;
+pub use tunnel::{MAX_TUNNELS, Outer, Tunnel, TunnelKind};

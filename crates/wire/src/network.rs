@@ -2,8 +2,8 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::decode::Malformed;
 use crate::key::IpProto;
+use crate::malformed::Malformed;
 
 /// How many IPv6 extension headers are walked before a packet counts as malformed.
 pub const MAX_EXTENSION_HEADERS: usize = 8;
@@ -27,6 +27,7 @@ pub(crate) fn be16(bytes: &[u8], at: usize) -> u16 {
     u16::from_be_bytes([bytes[at], bytes[at + 1]])
 }
 
+#[inline]
 pub(crate) fn ipv4(bytes: &[u8]) -> Result<Network<'_>, Malformed> {
     let fixed: &[u8; 20] = bytes.first_chunk().ok_or(Malformed::Ipv4Truncated)?;
     if fixed[0] >> 4 != 4 {
@@ -44,7 +45,7 @@ pub(crate) fn ipv4(bytes: &[u8]) -> Result<Network<'_>, Malformed> {
         return Err(Malformed::Ipv4TotalLength);
     }
     let end = total.min(bytes.len());
-    let body = bytes.get(header_len..end).ok_or(Malformed::Ipv4Truncated)?;
+    let body = bytes.get(header_len..end).ok_or(Malformed::Ipv4Cut)?;
     let fragment_field = be16(fixed, 6);
     let offset = fragment_field & 0x1fff;
     Ok(Network {
@@ -58,6 +59,7 @@ pub(crate) fn ipv4(bytes: &[u8]) -> Result<Network<'_>, Malformed> {
     })
 }
 
+#[inline]
 pub(crate) fn ipv6(bytes: &[u8]) -> Result<Network<'_>, Malformed> {
     let fixed: &[u8; 40] = bytes.first_chunk().ok_or(Malformed::Ipv6Truncated)?;
     if fixed[0] >> 4 != 6 {

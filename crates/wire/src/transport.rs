@@ -1,7 +1,7 @@
 //! TCP (RFC 9293), UDP (RFC 768), SCTP (RFC 9260) and ICMP (RFC 792, RFC 4443) headers.
 
-use crate::decode::Malformed;
 use crate::key::IpProto;
+use crate::malformed::Malformed;
 
 /// The flag bits of a TCP header (byte 13).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -93,15 +93,27 @@ impl Transport {
     }
 }
 
-/// The transport header of `body`, the payload behind it, and by how many bytes a datagram says it is
-/// longer than what is there.
-pub(crate) fn parse(
-    proto: IpProto,
-    body: &[u8],
-    fragment: bool,
-) -> Result<(Transport, &[u8], usize), Malformed> {
+/// A transport header and what is behind it.
+pub(crate) struct Parsed<'a> {
+    pub transport: Transport,
+    pub header: &'a [u8],
+    pub payload: &'a [u8],
+    /// By how many bytes a datagram says it is longer than what is there.
+    pub short: usize,
+}
+
+/// ICMP: type, code, checksum and four bytes that depend on the type.
+const ICMP_HEADER: usize = 8;
+
+/// The transport header of `body`.
+#[inline(always)]
+pub(crate) fn parse(proto: IpProto, body: &[u8], fragment: bool) -> Result<Parsed<'_>, Malformed> {
     let be16 = |at: usize| u16::from_be_bytes([body[at], body[at + 1]]);
     let be32 = |at: usize| u32::from_be_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]]);
+    let split = |transport, header_len: usize, short| {
+        let (header, payload) = body.split_at(header_len);
+        Parsed { transport, header, payload, short }
+    };
     match proto {
         IpProto::TCP => {
             if body.len() < 20 {
@@ -111,7 +123,9 @@ pub(crate) fn parse(
             if header_len < 20 {
                 return Err(Malformed::TcpHeaderLength);
             }
-            let payload = body.get(header_len..).ok_or(Malformed::TcpTruncated)?;
+            if header_len > body.len() {
+                return Err(Malformed::TcpOptionsTruncated);
+            }
             let header = TcpHeader {
                 src_port: be16(0),
                 dst_port: be16(2),
@@ -120,7 +134,7 @@ pub(crate) fn parse(
                 flags: TcpFlags(body[13]),
                 window: be16(14),
             };
-            Ok((Transport::Tcp(header), payload, 0))
+            Ok(split(Transport::Tcp(header), header_len, 0))
         }
         IpProto::UDP => {
             if body.len() < 8 {
@@ -131,22 +145,24 @@ pub(crate) fn parse(
                 n if n < 8 => return Err(Malformed::UdpLength),
                 n => n,
             };
-            let payload = &body[8..claimed.min(body.len())];
             let short = if fragment { 0 } else { claimed.saturating_sub(body.len()) };
-            Ok((Transport::Udp { src_port: be16(0), dst_port: be16(2) }, payload, short))
+            let mut parsed = split(Transport::Udp { src_port: be16(0), dst_port: be16(2) }, 8, short);
+            parsed.payload = &body[8..claimed.min(body.len())];
+            Ok(parsed)
         }
         IpProto::SCTP => {
             if body.len() < 12 {
                 return Err(Malformed::SctpTruncated);
             }
-            Ok((Transport::Sctp { src_port: be16(0), dst_port: be16(2) }, &body[12..], 0))
+            Ok(split(Transport::Sctp { src_port: be16(0), dst_port: be16(2) }, 12, 0))
         }
         IpProto::ICMP | IpProto::ICMPV6 => {
-            if body.len() < 4 {
-                return Err(Malformed::IcmpTruncated);
+            if body.len() < ICMP_HEADER {
+                let four = proto == IpProto::ICMP;
+                return Err(if four { Malformed::Icmpv4Truncated } else { Malformed::Icmpv6Truncated });
             }
-            Ok((Transport::Icmp { kind: body[0], code: body[1] }, &body[4..], 0))
+            Ok(split(Transport::Icmp { kind: body[0], code: body[1] }, ICMP_HEADER, 0))
         }
-        _ => Ok((Transport::Other, body, 0)),
+        _ => Ok(split(Transport::Other, 0, 0)),
     }
 }

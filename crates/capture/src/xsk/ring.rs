@@ -30,6 +30,8 @@ unsafe impl<T: Send> Send for Shared<T> {}
 impl<T> Shared<T> {
     /// Maps the ring of `size` entries (a power of two) that `socket` has at `offset`.
     fn map(socket: BorrowedFd<'_>, offset: u64, layout: &XdpRingOffset, size: u32) -> io::Result<Self> {
+        // Before Linux 5.4 there were no flags; those kernels have no wake-up protocol either.
+        let flags = layout.flags.ok_or_else(|| io::Error::other("Linux is older than 5.4"))?;
         let len = layout.desc as usize + size as usize * size_of::<T>();
         // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing of ours.
         let base = unsafe {
@@ -43,8 +45,6 @@ impl<T> Shared<T> {
             )
         }?;
         let base = NonNull::new(base.cast::<u8>()).ok_or_else(|| io::Error::other("mapped at zero"))?;
-        // Before Linux 5.4 there were no flags; those kernels have no wake-up protocol either.
-        let flags = layout.flags.ok_or_else(|| io::Error::other("Linux is older than 5.4"))?;
         // SAFETY: the kernel laid out index, flag and entry fields at these offsets inside of `len` bytes, each
         // aligned for its type.
         unsafe {

@@ -153,6 +153,34 @@ pub fn tunnelled(frame: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// The frame inside of every tunnel that workers open and the program does not, by name.
+pub fn tunnelled_past_the_program(frame: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let ip = &frame[14..];
+    let with = |head: &[u8], inner: &[u8]| [head, inner].concat();
+    let mut tunnels = vec![
+        ("ERSPAN I", ipv4(47, &with(&[0, 0, 0x88, 0xbe], frame))),
+        ("ERSPAN II", ipv4(47, &with(&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 1, 0, 1, 0, 0, 0, 0], frame))),
+        (
+            "ERSPAN III",
+            ipv4(47, &with(&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0], frame)),
+        ),
+        (
+            "PPTP",
+            ipv4(
+                47,
+                &with(
+                    &[0x30, 1, 0x88, 0x0b, 0, 9, 0, 1, 0, 0, 0, 1, if frame[12] == 8 { 0x21 } else { 0x57 }],
+                    ip,
+                ),
+            ),
+        ),
+    ];
+    if ip[0] >> 4 == 6 {
+        tunnels.push(("Teredo", datagram(3544, ip)));
+    }
+    tunnels
+}
+
 /// The frame as an IPv4 fragment: `field` is flags and offset.
 pub fn fragment(frame: &[u8], field: u16) -> Vec<u8> {
     let mut out = frame.to_vec();
@@ -175,6 +203,7 @@ pub fn shapes() -> Vec<(&'static str, Vec<u8>)> {
         ("vlan", tagged(&four, &[0x8100])),
         ("qinq", tagged(&four, &[0x88a8, 0x8100])),
         ("three tags", tagged(&four, &[0x88a8, 0x8100, 0x8100])),
+        ("four tags", tagged(&four, &[0x88a8, 0x8100, 0x8100, 0x8100])),
         ("udp6", six.clone()),
         ("udp6 in vlan", tagged(&six, &[0x8100])),
         ("ipv6 extensions", extended(&six, &[0, 60, 43])),
@@ -192,6 +221,7 @@ pub fn shapes() -> Vec<(&'static str, Vec<u8>)> {
     ];
     shapes.extend(tunnelled(&four));
     shapes.extend(tunnelled(&six));
+    shapes.extend(tunnelled_past_the_program(&six));
     let vxlan = tunnelled(&four).remove(4).1;
     shapes.push(("a tunnel in a tunnel", tunnelled(&vxlan).remove(1).1));
     for (_, frame) in &mut shapes {

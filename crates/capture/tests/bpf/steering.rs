@@ -4,7 +4,10 @@
 use wire::{Decoded, LinkType, decode, decode_innermost};
 
 use crate::kernel::{SETTINGS, Settings, load, run, skel::capture::CaptureSkel};
-use crate::packets::{extended_by, fragment, ipv4, labelled, pppoe, tagged, tcp, tunnelled, udp, udp6};
+use crate::packets::{
+    extended_by, fragment, ipv4, labelled, pppoe, tagged, tcp, tunnelled, tunnelled_past_the_program, udp,
+    udp6,
+};
 
 /// Name and test.
 pub const TESTS: &[(&str, fn())] = &[
@@ -61,7 +64,8 @@ impl Dice {
             frame = fragment(&frame, self.roll() as u16 & 0x3fff);
         }
         for _ in 0..if tunnels { self.below(3) } else { 0 } {
-            let mut all = tunnelled(&frame);
+            let mut all =
+                if self.below(4) == 0 { tunnelled_past_the_program(&frame) } else { tunnelled(&frame) };
             frame = all.swap_remove(self.below(all.len() as u64) as usize).1;
         }
         frame = match self.below(6) {
@@ -72,6 +76,7 @@ impl Dice {
         frame = match self.below(4) {
             0 => tagged(&frame, &[0x8100]),
             1 => tagged(&frame, &[0x88a8, 0x8100]),
+            2 => tagged(&frame, &[0x88a8, 0x8100, 0x9100]),
             _ => frame,
         };
         if self.below(4) == 0 {
@@ -117,6 +122,14 @@ fn every_tunnel() {
             for (outer, twice) in tunnelled(&frame) {
                 assert_eq!(steered(&opened, &twice), plain, "{name} in {outer}");
             }
+        }
+        for (name, frame) in tunnelled_past_the_program(&inner) {
+            assert_eq!(steered(&opened, &frame), steered(&closed, &frame), "{name}");
+            let Ok(Decoded::Ip(packet)) = decode_innermost(LinkType::Ethernet, &frame) else {
+                panic!("{name}")
+            };
+            assert!(packet.tunnel.is_some() && packet.dst.to_string() != "192.0.2.2", "{name}");
+            assert_eq!(packet.steering_hash(), steered(&opened, &frame), "{name}");
         }
     }
 }

@@ -56,13 +56,15 @@ fn main() {
 
 /// Takes what a worker has: every frame must be its own, and none may come twice but those of the warm-up.
 fn take(worker: u32, receiver: &mut Receiver, seen: &mut BTreeMap<u32, Vec<u8>>) {
-    receiver.receive(|frame| {
-        let Some(sequence) = sender::sequence(frame.bytes) else { return };
-        assert_eq!(wire::worker_of(frame.hash, WORKERS), worker, "steered to the wrong worker");
-        assert!(frame.arrival_ns > 0);
-        assert_eq!(frame.wire_len as usize, frame.bytes.len());
-        let before = seen.insert(sequence, frame.bytes.to_vec());
-        assert!(before.is_none() || sequence == WARM_UP, "{sequence} came twice");
+    receiver.receive(|frames| {
+        for frame in frames {
+            let Some(sequence) = sender::sequence(frame.bytes) else { continue };
+            assert_eq!(wire::worker_of(frame.hash, WORKERS), worker, "steered to the wrong worker");
+            assert!(frame.arrival_ns > 0);
+            assert_eq!(frame.wire_len as usize, frame.bytes.len());
+            let before = seen.insert(sequence, frame.bytes.to_vec());
+            assert!(before.is_none() || sequence == WARM_UP, "{sequence} came twice");
+        }
     });
 }
 

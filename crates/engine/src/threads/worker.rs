@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use capture::{Receiver as Rings, Sleeper};
+use capture::{BATCH, Receiver as Rings, Sleeper};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use output::{AlertEvent, Event, Source, Stamp};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -84,6 +84,7 @@ impl WorkerThread {
         }
         let mut clock = WallClock::default();
         let mut idle = 0;
+        let mut more_to_sweep = false;
         let mut position = 0;
         let (mut expired, mut looked_after) = (Nanos(0), Nanos(0));
         loop {
@@ -99,17 +100,20 @@ impl WorkerThread {
                     looked_after = now;
                     self.worker.look_after_bypassed(|monotonic| clock.wall_of(monotonic));
                 }
-                self.end_flows(clock.of(now), position, false);
+                more_to_sweep = true;
+            }
+            if more_to_sweep {
+                more_to_sweep = self.sweep(clock.of(now), position);
             }
             if received > 0 {
                 idle = 0;
             } else if stopping {
                 if self.last_to_come(now) {
-                    self.end_flows(clock.of(now), position, true);
+                    self.drain(clock.of(now), position);
                     return;
                 }
                 thread::sleep(STOP_LOOK);
-            } else {
+            } else if !more_to_sweep {
                 idle += 1;
                 self.rest(idle, now);
             }
@@ -130,23 +134,27 @@ impl WorkerThread {
             }
             deepest = deepest.max(depth);
             let sources = &port.sources;
-            received += port.rings.receive(|frame| {
-                let arrival = Nanos(frame.arrival_ns);
-                let Some(source) = sources.get(frame.device) else { return };
-                let input = Input {
-                    bytes: frame.bytes,
-                    link: LinkType::Ethernet,
-                    time: clock.of(arrival),
-                    arrival: Some(arrival),
-                    wire_len: frame.wire_len,
-                    steered: Some(frame.hash),
-                    ordinal: None,
-                    position: *position,
-                    source,
-                    merged: None,
-                };
-                *position += cost(frame.bytes.len());
-                worker.process(&input, &mut |stamp, event| {
+            received += port.rings.receive(|frames| {
+                // All frames of a call are of one device.
+                let Some(source) = frames.first().and_then(|frame| sources.get(frame.device)) else { return };
+                let mut inputs = [Input::nothing(Nanos(0), *position, source); BATCH];
+                for (input, frame) in inputs.iter_mut().zip(frames) {
+                    let arrival = Nanos(frame.arrival_ns);
+                    *input = Input {
+                        bytes: frame.bytes,
+                        link: LinkType::Ethernet,
+                        time: clock.of(arrival),
+                        arrival: Some(arrival),
+                        wire_len: frame.wire_len,
+                        steered: Some(frame.hash),
+                        ordinal: None,
+                        position: *position,
+                        source,
+                        merged: None,
+                    };
+                    *position += cost(frame.bytes.len());
+                }
+                worker.batch(&inputs[..frames.len()], &mut |_, stamp, event| {
                     emit(stamp, event, to_warden, to_recorder, counters);
                 });
             });
@@ -236,15 +244,20 @@ impl WorkerThread {
         self.ports.push(port);
     }
 
-    fn end_flows(&mut self, time: Nanos, position: u64, all: bool) {
+    /// A step of the sweep for timeouts. Whether there is more to do: between batches, so that no ring runs over.
+    fn sweep(&mut self, time: Nanos, position: u64) -> bool {
         let at = Input::nothing(time, position, &self.source);
         let (counters, to_warden, to_recorder) = (&self.counters, &self.warden, &self.recorder);
         let mut emit = |stamp, event| emit(stamp, event, to_warden, to_recorder, counters);
-        if all {
-            self.worker.drain(&at, &mut emit);
-        } else {
-            self.worker.expire(time, &at, &mut emit);
-        }
+        self.worker.sweep(time, &at, &mut emit)
+    }
+
+    /// Ends all flows.
+    fn drain(&mut self, time: Nanos, position: u64) {
+        let at = Input::nothing(time, position, &self.source);
+        let (counters, to_warden, to_recorder) = (&self.counters, &self.warden, &self.recorder);
+        let mut emit = |stamp, event| emit(stamp, event, to_warden, to_recorder, counters);
+        self.worker.drain(&at, &mut emit);
     }
 
     fn sleep(&mut self) {

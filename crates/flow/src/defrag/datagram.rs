@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use wire::{Fragment, FragmentKey, Nanos, close_datagram};
+use wire::{Fragment, FragmentKey, Head, Nanos};
 
 use super::anomaly::{self, Pair};
 use super::memory::{growth, make_room};
@@ -38,7 +38,7 @@ pub(super) struct Datagram {
     spans: Spans,
     store: Store,
     head: Vec<u8>,
-    network_at: usize,
+    lengths: Head,
     max_payload: usize,
 }
 
@@ -70,7 +70,7 @@ impl Datagram {
             spans: Spans::default(),
             store: Store::default(),
             head: Vec::new(),
-            network_at: 0,
+            lengths: Head::default(),
             max_payload: 0,
         }
     }
@@ -152,7 +152,7 @@ impl Datagram {
         }
         if range.start == 0 && self.head.is_empty() {
             make_room(&mut self.head, fragment.head_len());
-            self.network_at = fragment.write_head(&mut self.head);
+            self.lengths = fragment.write_head(&mut self.head);
             self.max_payload = fragment.max_payload();
         }
         self.spans.insert(self.policy, range, won);
@@ -177,7 +177,7 @@ impl Datagram {
         out.clear();
         out.extend_from_slice(&self.head);
         self.store.read(out);
-        close_datagram(out, self.network_at);
+        self.lengths.close(out);
     }
 
     /// Gives the memory back.

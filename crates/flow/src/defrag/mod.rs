@@ -16,5 +16,5 @@ mod table;
 
 pub use anomaly::Anomaly;
 pub use options::{DefragOptions, MAX_FRAGMENTS};
-pub use policy::{HostPolicies, Policy};
+pub use policy::Policy;
 pub use table::{DefragCounters, Defragmenter, Frames};

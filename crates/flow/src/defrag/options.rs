@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::policy::HostPolicies;
+use ipnet::{IpNet, Ipv6Net};
+
+use super::policy::Policy;
+use crate::policies::HostPolicies;
 
 /// Fragments of one datagram whose data is kept. Ethernet makes 46 of the largest, the smallest MTU that IPv4 knows
 /// (68) makes 1,366.
@@ -20,17 +23,47 @@ pub struct DefragOptions {
     /// Bytes that all of them together may take, their bookkeeping included.
     pub max_bytes: usize,
     /// Who settles overlaps how.
-    pub policies: HostPolicies,
+    pub policies: HostPolicies<Policy>,
+}
+
+impl DefragOptions {
+    /// Hosts in none of `networks` follow the policy of their version of IP.
+    #[must_use]
+    pub fn policies(
+        ipv4: Policy,
+        ipv6: Policy,
+        networks: impl IntoIterator<Item = (IpNet, Policy)>,
+    ) -> HostPolicies<Policy> {
+        let all_of_ipv6 = (IpNet::V6(Ipv6Net::default()), ipv6);
+        HostPolicies::new(ipv4, networks.into_iter().chain([all_of_ipv6]))
+    }
 }
 
 impl Default for DefragOptions {
+    /// IPv6 as RFC 5722 has it and today's systems do. IPv4 as Windows: among today's systems the most frequent that
+    /// still takes overlaps at all, and where Linux drops a datagram its content is still looked at.
     fn default() -> Self {
         DefragOptions {
             timeout_ipv4: Duration::from_secs(60),
             timeout_ipv6: Duration::from_secs(60),
             max_datagrams: 16_384,
             max_bytes: 32 << 20,
-            policies: HostPolicies::default(),
+            policies: DefragOptions::policies(Policy::Windows, Policy::Discard, []),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_version_of_ip_has_a_default() {
+        let nets = [("10.0.0.0/8", Policy::Last), ("fd00::/8", Policy::Bsd)];
+        let nets = nets.map(|(net, policy)| (net.parse().unwrap(), policy));
+        let policies = DefragOptions::policies(Policy::Windows, Policy::Discard, nets);
+        let of = |ip: &str| policies.of(ip.parse().unwrap());
+        assert_eq!((of("10.2.2.3"), of("192.0.2.1")), (Policy::Last, Policy::Windows));
+        assert_eq!((of("fd00::1"), of("2001:db8::1")), (Policy::Bsd, Policy::Discard));
     }
 }

@@ -156,9 +156,13 @@ impl Defragmenter {
         Anomaly::ALL.iter().copied().filter(move |&anomaly| found & 1 << anomaly as u32 != 0)
     }
 
+    /// The last fragment did not come here: nothing was wrong with it.
+    pub fn nothing_found(&mut self) {
+        self.found = 0;
+    }
+
     /// Takes a fragment at `time`. If it is the last that was missing, `whole` is the datagram's frame (the link header
-    /// of its first fragment, the IP packet as if it had never been fragmented; a tunnel around it is left out) and
-    /// all of its frames are told.
+    /// and tunnels of its first fragment, the IP packet as if it had never been fragmented) and all of its frames are told.
     pub fn take(
         &mut self,
         fragment: &Fragment<'_>,

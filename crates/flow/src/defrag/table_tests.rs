@@ -3,8 +3,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use proptest::prelude::*;
 use wire::{Decoded, LinkType};
 
-use super::super::{HostPolicies, MAX_FRAGMENTS, Policy};
+use super::super::{MAX_FRAGMENTS, Policy};
 use super::*;
+use crate::HostPolicies;
 
 const UDP: u8 = 17;
 
@@ -35,7 +36,7 @@ fn packet(v6: bool, id: u16, offset: usize, more: bool, data: &[u8]) -> Vec<u8> 
 }
 
 fn options(policy: Policy) -> DefragOptions {
-    let policies = HostPolicies { ipv4: policy, ipv6: policy, hosts: Vec::new() };
+    let policies = HostPolicies::new(policy, []);
     DefragOptions { policies, ..DefragOptions::default() }
 }
 

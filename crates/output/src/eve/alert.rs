@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wire::Direction;
 
-use super::{Object, community, endpoints, flow_counters, head, name, transaction};
+use super::{Object, community, endpoints, flow_counters, has_ports, head, transaction, tunnel};
 use crate::event::{AlertEvent, Stamp};
 use crate::text::eve_ip;
 
@@ -11,6 +11,7 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent) -> Value {
     let alert = &event.alert;
     let mut line = head(stamp, "alert");
     endpoints(&mut line, &event.flow, alert.direction);
+    tunnel(&mut line, event.tunnel.as_ref());
     line.insert("pkt_src".into(), "wire/pcap".into());
     community(&mut line, &event.flow);
     if let Some((tx_id, _)) = &event.transaction {
@@ -28,7 +29,7 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent) -> Value {
     });
     line.insert("alert".into(), body);
     if let Some((tx_id, tx)) = &event.transaction {
-        line.insert(name(tx).into(), transaction(tx, *tx_id));
+        line.insert(tx.name().into(), transaction(tx, *tx_id));
     }
     if let Some(app) = event.app {
         line.insert("app_proto".into(), app.name().into());
@@ -41,7 +42,7 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent) -> Value {
     let mut flow = flow_counters(event.packets, event.bytes, event.flow.start);
     flow["src_ip"] = eve_ip(event.flow.client.ip).into();
     flow["dest_ip"] = eve_ip(event.flow.server.ip).into();
-    if event.flow.client.port != 0 {
+    if has_ports(event.flow.proto) {
         flow["src_port"] = event.flow.client.port.into();
         flow["dest_port"] = event.flow.server.port.into();
     }

@@ -1,10 +1,10 @@
 //! `flow`: a record of a flow that ended.
 
-use ::flow::FlowRecord;
+use ::flow::{EndReason, FlowRecord};
 use serde_json::Value;
 use wire::{Direction, TcpFlags};
 
-use super::{Object, community, endpoints, flow_counters, head};
+use super::{Object, community, endpoints, flow_counters, head, tunnel};
 use crate::event::{FlowEvent, Stamp};
 use crate::text::timestamp;
 
@@ -12,10 +12,9 @@ pub(super) fn line(stamp: &Stamp, event: &FlowEvent) -> Value {
     let r = &event.record;
     let mut line = head(stamp, "flow");
     endpoints(&mut line, &r.tuple, Direction::ToServer);
-    if let Some((kind, code)) = r.icmp {
-        line.insert("icmp_type".into(), kind.into());
-        line.insert("icmp_code".into(), code.into());
-    }
+    tunnel(&mut line, event.tunnel.as_ref());
+    icmp(&mut line, "icmp", r.icmp);
+    icmp(&mut line, "response_icmp", event.icmp_reply);
     if let Some(app) = event.app {
         line.insert("app_proto".into(), app.name().into());
     }
@@ -24,6 +23,9 @@ pub(super) fn line(stamp: &Stamp, event: &FlowEvent) -> Value {
     flow["age"] = r.end.seconds().saturating_sub(r.tuple.start.seconds()).into();
     flow["state"] = r.state.name().into();
     flow["reason"] = r.reason.name().into();
+    if r.reason == EndReason::Pressure {
+        flow["emergency"] = true.into();
+    }
     flow["alerted"] = event.alerted.into();
     if event.transactions > 0 {
         flow["tx_cnt"] = event.transactions.into();
@@ -36,6 +38,14 @@ pub(super) fn line(stamp: &Stamp, event: &FlowEvent) -> Value {
     line.into()
 }
 
+/// Type and code of a message, under names that begin with `prefix`.
+pub(super) fn icmp(line: &mut Object, prefix: &str, message: Option<(u8, u8)>) {
+    if let Some((kind, code)) = message {
+        line.insert(format!("{prefix}_type"), kind.into());
+        line.insert(format!("{prefix}_code"), code.into());
+    }
+}
+
 fn tcp(record: &FlowRecord) -> Option<Value> {
     let tcp = record.tcp?;
     let all = TcpFlags(tcp.flags[0].0 | tcp.flags[1].0);
@@ -44,6 +54,20 @@ fn tcp(record: &FlowRecord) -> Option<Value> {
     out.insert("tcp_flags".into(), hex(all).into());
     out.insert("tcp_flags_ts".into(), hex(tcp.flags[0]).into());
     out.insert("tcp_flags_tc".into(), hex(tcp.flags[1]).into());
+    tcp_flags(all, |name| {
+        out.insert(name.into(), true.into());
+    });
+    out.insert("state".into(), tcp.state.into());
+    for (bytes, name) in tcp.gap_bytes.into_iter().zip(["ts_gap", "tc_gap"]) {
+        if bytes > 0 {
+            out.insert(name.into(), true.into());
+        }
+    }
+    Some(out.into())
+}
+
+/// The names of the flags that are set.
+pub(super) fn tcp_flags(flags: TcpFlags, mut set: impl FnMut(&'static str)) {
     for (bit, name) in [
         (TcpFlags::SYN, "syn"),
         (TcpFlags::FIN, "fin"),
@@ -54,15 +78,8 @@ fn tcp(record: &FlowRecord) -> Option<Value> {
         (TcpFlags::ECE, "ecn"),
         (TcpFlags::CWR, "cwr"),
     ] {
-        if all.any(bit) {
-            out.insert(name.into(), true.into());
+        if flags.any(bit) {
+            set(name);
         }
     }
-    out.insert("state".into(), tcp.state.into());
-    for (bytes, name) in tcp.gap_bytes.into_iter().zip(["ts_gap", "tc_gap"]) {
-        if bytes > 0 {
-            out.insert(name.into(), true.into());
-        }
-    }
-    Some(out.into())
 }

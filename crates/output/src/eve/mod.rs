@@ -1,10 +1,13 @@
 //! EVE JSON: one line an event, in the forms of Suricata 8 for the event types that it has.
 
 mod alert;
+mod anomaly;
 mod dns;
 mod flow;
 mod http;
 mod isolation;
+mod login;
+mod netflow;
 mod stats;
 mod tls;
 
@@ -13,7 +16,7 @@ use std::net::IpAddr;
 use ::flow::FlowTuple;
 use ::proto::Transaction;
 use serde_json::{Map, Value, json};
-use wire::{Direction, IpProto, Nanos};
+use wire::{Direction, IpProto, Nanos, Outer};
 
 use crate::event::{Event, Source, Stamp};
 use crate::evidence::EvidenceSummary;
@@ -25,24 +28,28 @@ const MAX_FLOW_ID: u64 = (1 << 53) - 1;
 
 pub(crate) type Object = Map<String, Value>;
 
-/// The line or lines of an event; packets of evidence have none of their own.
-pub(crate) fn lines(stamp: &Stamp, event: &Event) -> Vec<Value> {
+/// The line or lines of an event; packets of evidence have none of their own. With `netflow`, flows are told once more
+/// by direction.
+pub(crate) fn lines(stamp: &Stamp, event: &Event, netflow: bool) -> Vec<Value> {
     match event {
-        Event::Flow(e) => vec![flow::line(stamp, e)],
+        Event::Flow(e) => {
+            let mut lines = vec![flow::line(stamp, e)];
+            if netflow {
+                lines.extend(netflow::lines(stamp, e));
+            }
+            lines
+        }
+        Event::Anomaly(e) => vec![anomaly::line(stamp, e)],
         Event::Transaction(e) => {
-            let from_server = matches!(&e.transaction, Transaction::Dns(d) if d.response);
-            let mut line = head(stamp, name(&e.transaction));
-            endpoints(
-                &mut line,
-                &e.flow,
-                if from_server { Direction::ToClient } else { Direction::ToServer },
-            );
+            let mut line = head(stamp, e.transaction.name());
+            endpoints(&mut line, &e.flow, e.transaction.direction());
+            tunnel(&mut line, e.tunnel.as_ref());
             line.insert("pkt_src".into(), "wire/pcap".into());
             community(&mut line, &e.flow);
             if !matches!(e.transaction, Transaction::Dns(_) | Transaction::Tls(_)) {
                 line.insert("tx_id".into(), e.tx_id.into());
             }
-            line.insert(name(&e.transaction).into(), transaction(&e.transaction, e.tx_id));
+            line.insert(e.transaction.name().into(), transaction(&e.transaction, e.tx_id));
             vec![line.into()]
         }
         Event::Alert(e) => vec![alert::line(stamp, e)],
@@ -79,18 +86,11 @@ pub(crate) fn incident_line(stamp: &Stamp, incident: &Incident, state: &str) -> 
     line.into()
 }
 
-fn name(transaction: &Transaction) -> &'static str {
-    match transaction {
-        Transaction::Dns(_) => "dns",
-        Transaction::Http(_) => "http",
-        Transaction::Tls(_) => "tls",
-    }
-}
-
 fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
     match transaction {
         Transaction::Dns(dns) => dns::body(dns, tx_id),
         Transaction::Http(http) => http::body(http),
+        Transaction::Login(login) => login::body(login),
         Transaction::Tls(tls) => tls::body(tls),
     }
 }
@@ -112,14 +112,14 @@ fn head(stamp: &Stamp, event_type: &str) -> Object {
 /// Flow number, VLANs, addresses and ports; `direction` says who is the source.
 fn endpoints(line: &mut Object, flow: &FlowTuple, direction: Direction) {
     line.insert("flow_id".into(), (flow.id & MAX_FLOW_ID).into());
-    if !flow.vlans.ids().is_empty() {
-        line.insert("vlan".into(), flow.vlans.ids().into());
+    if flow.vlans.count() > 0 {
+        line.insert("vlan".into(), flow.vlans.ids().collect::<Vec<u16>>().into());
     }
     let (src, dst) = match direction {
         Direction::ToServer => (flow.client, flow.server),
         Direction::ToClient => (flow.server, flow.client),
     };
-    let ports = matches!(flow.proto, IpProto::TCP | IpProto::UDP | IpProto(132));
+    let ports = has_ports(flow.proto);
     line.insert("src_ip".into(), eve_ip(src.ip).into());
     if ports {
         line.insert("src_port".into(), src.port.into());
@@ -132,7 +132,24 @@ fn endpoints(line: &mut Object, flow: &FlowTuple, direction: Direction) {
     line.insert("ip_v".into(), if flow.client.ip.is_ipv4() { 4 } else { 6 }.into());
 }
 
-/// Community ID 1 (seed 0), for protocols that it is defined for with ports.
+fn has_ports(proto: IpProto) -> bool {
+    matches!(proto, IpProto::TCP | IpProto::UDP | IpProto::SCTP)
+}
+
+/// The outermost packet of the tunnel that a flow came through.
+fn tunnel(line: &mut Object, tunnel: Option<&Outer>) {
+    let Some(outer) = tunnel else { return };
+    let body = json!({
+        "src_ip": eve_ip(outer.source.ip),
+        "src_port": outer.source.port,
+        "dest_ip": eve_ip(outer.destination.ip),
+        "dest_port": outer.destination.port,
+        "proto": outer.proto.to_string(),
+        "depth": outer.depth,
+    });
+    line.insert("tunnel".into(), body);
+}
+
 /// The counters of a flow so far, `[to server, to client]`.
 fn flow_counters(packets: [u64; 2], bytes: [u64; 2], start: Nanos) -> Value {
     json!({
@@ -144,27 +161,19 @@ fn flow_counters(packets: [u64; 2], bytes: [u64; 2], start: Nanos) -> Value {
     })
 }
 
+/// Community ID 1 with seed 0: over ports where the protocol has some, over type and code for ICMP (a flow's endpoints
+/// have these in place of ports), over addresses and protocol otherwise.
 fn community(line: &mut Object, flow: &FlowTuple) {
-    if matches!(flow.proto, IpProto::TCP | IpProto::UDP) {
-        let id =
-            community_id(flow.client.ip, flow.server.ip, flow.client.port, flow.server.port, flow.proto.0);
-        if let Some(id) = id {
-            line.insert("community_id".into(), id.into());
-        }
+    let id = community_id(flow.client.ip, flow.server.ip, flow.client.port, flow.server.port, flow.proto);
+    if let Some(id) = id {
+        line.insert("community_id".into(), id.into());
     }
 }
 
-fn community_id(src: IpAddr, dst: IpAddr, src_port: u16, dst_port: u16, proto: u8) -> Option<String> {
-    community_id::calculate_community_id(
-        0,
-        src,
-        dst,
-        Some(src_port),
-        Some(dst_port),
-        proto,
-        Default::default(),
-    )
-    .ok()
+fn community_id(src: IpAddr, dst: IpAddr, src_port: u16, dst_port: u16, proto: IpProto) -> Option<String> {
+    let with_ports = has_ports(proto) || matches!(proto, IpProto::ICMP | IpProto::ICMPV6);
+    let port = |port| with_ports.then_some(port);
+    community_id::calculate_community_id(0, src, dst, port(src_port), port(dst_port), proto.0, false).ok()
 }
 
 #[cfg(test)]

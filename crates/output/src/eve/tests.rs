@@ -4,7 +4,7 @@ use std::sync::Arc;
 use ::alert::{Alert, CheckIn, Disclosure, IndicatorHit, Observation, RINGWARD_GID, Severity, Technique};
 use ::flow::{EndReason, FlowRecord, FlowState, FlowTuple, TcpRecord};
 use ::proto::{AppProto, Http, Tls, dns};
-use wire::{Endpoint, IpProto, LinkType, Nanos, TcpFlags, Vlans};
+use wire::{Endpoint, IpProto, LinkType, Nanos, TcpFlags, TunnelKind, Vlans};
 
 use super::*;
 use crate::event::*;
@@ -21,6 +21,17 @@ fn flow(proto: IpProto, v6: bool) -> FlowTuple {
         proto,
         vlans,
         start: Nanos(1_400_000_000_000_000_000),
+    }
+}
+
+fn tunnel() -> Outer {
+    let end = |ip: &str, port| Endpoint { ip: ip.parse().unwrap(), port };
+    Outer {
+        source: end("198.51.100.1", 48_134),
+        destination: end("198.51.100.2", 4789),
+        proto: IpProto::UDP,
+        kind: TunnelKind::Vxlan,
+        depth: 1,
     }
 }
 
@@ -94,10 +105,20 @@ fn events() -> Vec<Event> {
     };
     let tcp_record =
         TcpRecord { flags: [TcpFlags(0x1b), TcpFlags(0x53)], state: "closed", gap_bytes: [0, 9] };
-    let flow_event =
-        |record, app| Event::Flow(Box::new(FlowEvent { record, app, alerted: true, transactions: 1 }));
+    let flow_event = |record: FlowRecord, app| {
+        let icmp_reply = record.icmp.map(|_| (129, 0));
+        let event =
+            FlowEvent { record, app, alerted: true, transactions: 1, icmp_reply, tunnel: Some(tunnel()) };
+        Event::Flow(Box::new(event))
+    };
     let tx = |transaction| {
-        let event = TransactionEvent { flow: tcp, direction: Direction::ToServer, tx_id: 0, transaction };
+        let event = TransactionEvent {
+            flow: tcp,
+            direction: Direction::ToServer,
+            tx_id: 0,
+            transaction,
+            tunnel: Some(tunnel()),
+        };
         Event::Transaction(Box::new(event))
     };
     let message = b"\x12\x34\x81\x80\0\x01\0\x03\0\x01\0\0\x01a\x01b\0\0\x01\0\x01\
@@ -109,10 +130,10 @@ fn events() -> Vec<Event> {
     vec![
         flow_event(record(tcp, Some(tcp_record), None), Some(AppProto::Http)),
         flow_event(record(flow(IpProto::ICMPV6, true), None, Some((128, 0))), None),
-        tx(Transaction::Dns(dns::parse(message).unwrap())),
-        tx(Transaction::Http(http())),
-        tx(Transaction::Http(Http::default())),
-        tx(Transaction::Tls(Tls {
+        tx(Transaction::from(dns::parse(message).unwrap())),
+        tx(Transaction::from(http())),
+        tx(Transaction::from(Http::default())),
+        tx(Transaction::from(Tls {
             sni: Some("x".into()),
             version: Some(0x304),
             alpns: vec!["h2".into()],
@@ -123,9 +144,10 @@ fn events() -> Vec<Event> {
             packets: [1, 0],
             bytes: [60, 0],
             app: Some(AppProto::Http),
-            transaction: Some((0, Transaction::Http(http()))),
+            transaction: Some((0, Transaction::from(http()))),
             alert: alert(),
             evidence: Some(evidence.clone()),
+            tunnel: Some(tunnel()),
         })),
         Event::Isolation(Box::new(IsolationEvent {
             host: "10.0.0.5".parse::<IpAddr>().unwrap().into(),
@@ -147,6 +169,16 @@ fn events() -> Vec<Event> {
             link: LinkType::Ethernet,
             packets: vec![EvidencePacket { time: stamp().time, wire_len: 80, frame: vec![1; 61] }],
             complete: true,
+        })),
+        Event::Anomaly(Box::new(AnomalyEvent::decode("decoder.ipv4.hlen_too_small"))),
+        Event::Anomaly(Box::new(AnomalyEvent {
+            kind: AnomalyKind::AppLayer,
+            event: "REQUEST_HEADER_REPETITION",
+            layer: Some("proto_parser"),
+            flow: Some((tcp, Direction::ToClient)),
+            app: Some(AppProto::Http),
+            tx_id: Some(1),
+            tunnel: Some(tunnel()),
         })),
         Event::Stats(Box::new(StatsEvent {
             uptime: 5,
@@ -180,9 +212,10 @@ fn lines_are_valid_by_suricatas_schema() {
     let validator = jsonschema::validator_for(&schema).unwrap();
     let mut seen = Vec::new();
     for event in events() {
-        for line in lines(&stamp(), &event) {
+        for line in lines(&stamp(), &event, true) {
             let kind = line["event_type"].as_str().unwrap().to_owned();
-            if ["alert", "flow", "dns", "http", "tls", "stats"].contains(&kind.as_str()) {
+            if ["alert", "anomaly", "netflow", "flow", "dns", "http", "tls", "stats"].contains(&kind.as_str())
+            {
                 let errors: Vec<String> = validator.iter_errors(&line).map(|e| e.to_string()).collect();
                 assert!(errors.is_empty(), "{line:#}\n{errors:?}");
                 seen.push(kind);
@@ -190,7 +223,10 @@ fn lines_are_valid_by_suricatas_schema() {
         }
     }
     seen.dedup();
-    assert_eq!(seen, ["flow", "dns", "http", "tls", "alert", "stats"]);
+    assert_eq!(
+        seen,
+        ["flow", "netflow", "flow", "netflow", "dns", "http", "tls", "alert", "anomaly", "stats"]
+    );
     let bad = serde_json::json!({"event_type": "dns", "timestamp": "x", "dns": {"version": 3}});
     assert!(!validator.is_valid(&bad), "a schema that accepts everything proves nothing");
 }
@@ -198,10 +234,16 @@ fn lines_are_valid_by_suricatas_schema() {
 #[test]
 fn community_ids_are_those_of_suricata() {
     let ip = |text: &str| text.parse().unwrap();
-    let id = community_id(ip("10.0.3.1"), ip("10.0.3.2"), 52001, 5985, 6);
+    let id = community_id(ip("10.0.3.1"), ip("10.0.3.2"), 52001, 5985, IpProto::TCP);
     assert_eq!(id.as_deref(), Some("1:xy04oZ07nfPLVj48qVqjq9MOEac="));
-    let id = community_id(ip("10.15.33.65"), ip("8.8.8.8"), 62083, 53, 17);
+    let id = community_id(ip("10.15.33.65"), ip("8.8.8.8"), 62083, 53, IpProto::UDP);
     assert_eq!(id.as_deref(), Some("1:6a7LLt9a5fuCSi2PrXhnVlAArUg="));
+    let echo = |src, dst, kind| community_id(ip(src), ip(dst), kind, 0, IpProto::ICMP);
+    let id = echo("10.10.10.2", "10.10.10.1", 8);
+    assert_eq!(id.as_deref(), Some("1:AkS9NH95WiqU1KG1Q6dF3s9Kjfc="));
+    assert_eq!(echo("10.10.10.1", "10.10.10.2", 0), id, "request and reply are one");
+    let id = community_id(ip("2001:db8:90::1"), ip("2001:db8:90::2"), 144, 0, IpProto::ICMPV6);
+    assert_eq!(id.as_deref(), Some("1:VAbKOQfP4y0iqQOg4OQR1AfoZQ8="));
 }
 
 #[test]
@@ -231,4 +273,19 @@ fn a_run_leaves_lines_evidence_and_a_report() {
     let pcapng = std::fs::read(dir.path().join(&written.evidence[0])).unwrap();
     assert_eq!(pcapng[..4], [0x0a, 0x0d, 0x0d, 0x0a]);
     assert_eq!(pcapng.len() % 4, 0);
+}
+
+#[test]
+fn a_flow_is_told_once_more_by_direction() {
+    let all = events();
+    let told = |event: &Event| -> Vec<Value> { lines(&stamp(), event, true).split_off(1) };
+    let tcp = told(&all[0]);
+    assert_eq!((&tcp[0]["src_ip"], &tcp[1]["src_ip"]), (&"10.0.0.5".into(), &"192.0.2.1".into()));
+    assert_eq!((&tcp[0]["netflow"]["pkts"], &tcp[1]["netflow"]["bytes"]), (&3.into(), &200.into()));
+    assert_eq!((&tcp[0]["tcp"]["tcp_flags"], &tcp[1]["tcp"]["tcp_flags"]), (&"1b".into(), &"53".into()));
+    assert_eq!((&tcp[0]["tcp"]["psh"], &tcp[1]["tcp"]["psh"]), (&true.into(), &Value::Null));
+    let icmp = told(&all[1]);
+    assert_eq!((&icmp[0]["icmp_type"], &icmp[1]["icmp_type"]), (&128.into(), &129.into()));
+    assert_eq!(icmp[0]["tunnel"]["proto"], "UDP");
+    assert_eq!(lines(&stamp(), &all[0], false).len(), 1, "only who asks");
 }

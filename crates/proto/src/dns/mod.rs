@@ -8,16 +8,18 @@ mod names;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use wire::Direction;
+use flow::FlowTuple;
+use wire::{Direction, IpProto};
 
 pub use names::{rcode_name, rtype_name};
 
-use crate::{Chunk, Parser, Sink, Transaction};
+use crate::parser::{Chunk, Parser, Sink, Step, complete};
+use crate::registry::{AppProto, Guess, Opening, Protocol};
 
 /// The port of DNS.
-pub const PORT: u16 = 53;
+const PORTS: &[u16] = &[53];
 /// Ports of protocols that have DNS's format and are not DNS: mDNS, LLMNR, NBNS.
-pub(crate) const LOOKALIKE_PORTS: [u16; 3] = [5353, 5355, 137];
+const LOOKALIKE_PORTS: &[u16] = &[5353, 5355, 137];
 /// Questions that are read of one message.
 const MAX_QUESTIONS: u16 = 32;
 /// Records that are read of each section.
@@ -293,6 +295,56 @@ pub fn parse(message: &[u8]) -> Option<Dns> {
     Some(dns)
 }
 
+/// DNS over TCP, on its port.
+pub(crate) static STREAM: Protocol = Protocol {
+    app: AppProto::Dns,
+    transport: IpProto::TCP,
+    ports: PORTS,
+    probe: |opening| if opening.on_port(PORTS) { Guess::Yes } else { Guess::No },
+    open: Some(|_| Box::<DnsStream>::default()),
+};
+
+/// DNS over UDP, on any port but those of its relatives.
+pub(crate) static DATAGRAM: Protocol = Protocol {
+    app: AppProto::Dns,
+    transport: IpProto::UDP,
+    ports: PORTS,
+    probe: probe_datagram,
+    open: Some(open_datagrams),
+};
+
+/// Off its port a message must be without a flaw to be taken for DNS.
+fn probe_datagram(opening: &Opening<'_>) -> Guess {
+    let known = opening.on_port(PORTS);
+    match parse(opening.fresh()) {
+        Some(message) if known || (message.is_plausible() && !opening.on_port(LOOKALIKE_PORTS)) => Guess::Yes,
+        _ => Guess::No,
+    }
+}
+
+fn open_datagrams(_: &FlowTuple) -> Box<dyn Parser> {
+    Box::new(DnsDatagrams)
+}
+
+/// DNS over UDP: every datagram is a message. What is none is passed over.
+#[derive(Debug)]
+struct DnsDatagrams;
+
+impl Parser for DnsDatagrams {
+    fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
+        if let Some(message) = parse(chunk.bytes) {
+            complete(message.into(), sink);
+        }
+        Step::More
+    }
+
+    fn gap(&mut self, _: Direction, _: u64, _: &mut dyn Sink) -> Step {
+        Step::More
+    }
+
+    fn close(&mut self, _: &mut dyn Sink) {}
+}
+
 /// DNS over TCP: messages with their length before them (RFC 1035 section 4.2.2).
 #[derive(Debug, Default)]
 pub struct DnsStream {
@@ -301,16 +353,16 @@ pub struct DnsStream {
 }
 
 impl DnsStream {
-    pub(crate) fn finished(&self) -> bool {
-        self.lost == [true; 2]
+    fn step(&self) -> Step {
+        if self.lost == [true; 2] { Step::Finished } else { Step::More }
     }
 }
 
 impl Parser for DnsStream {
-    fn data<S: Sink>(&mut self, chunk: Chunk<'_>, sink: &mut S) {
+    fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
         let side = chunk.direction.index();
         if self.lost[side] {
-            return;
+            return Step::More;
         }
         let buffer = &mut self.buffers[side];
         buffer.extend_from_slice(chunk.bytes);
@@ -319,9 +371,7 @@ impl Parser for DnsStream {
             let Some(message) = buffer.get(at + 2..at + 2 + len) else { break };
             match parse(message) {
                 Some(message) => {
-                    let transaction = Transaction::Dns(message);
-                    sink.inspect(&transaction);
-                    sink.log(transaction);
+                    complete(message.into(), sink);
                 }
                 // Not DNS after all, or out of step: nothing later can be trusted.
                 None => {
@@ -333,14 +383,16 @@ impl Parser for DnsStream {
         }
         // What stays is less than one message, 64 KiB at most.
         buffer.drain(..at);
+        self.step()
     }
 
-    fn gap<S: Sink>(&mut self, direction: Direction, _missing: u64, _sink: &mut S) {
+    fn gap(&mut self, direction: Direction, _missing: u64, _sink: &mut dyn Sink) -> Step {
         self.lost[direction.index()] = true;
         self.buffers[direction.index()] = Vec::new();
+        self.step()
     }
 
-    fn close<S: Sink>(&mut self, _sink: &mut S) {}
+    fn close(&mut self, _sink: &mut dyn Sink) {}
 }
 
 #[cfg(test)]

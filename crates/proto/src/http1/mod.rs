@@ -10,12 +10,13 @@ mod head;
 use std::collections::VecDeque;
 
 use memchr::memchr;
-use wire::Direction;
+use wire::{Direction, IpProto};
 
 use self::body::Body;
 use self::head::Head;
-use crate::app::Guess;
-use crate::{Chunk, Parser, Sink, Transaction};
+use crate::parser::{Chunk, Parser, Sink, Step};
+use crate::registry::{AppProto, Guess, Opening, Protocol};
+use crate::transaction::Transaction;
 
 /// Bytes of a head; what is longer is read as far as this.
 pub const MAX_HEAD: usize = 16 * 1024;
@@ -77,7 +78,7 @@ pub struct Http {
 }
 
 /// A request line or a status line.
-pub(crate) fn guess(seen: &[u8]) -> Guess {
+fn guess(seen: &[u8]) -> Guess {
     let start = seen.iter().position(|b| !matches!(b, b'\r' | b'\n')).unwrap_or(seen.len());
     let seen = &seen[start..];
     let mut verdict = Guess::No;
@@ -90,6 +91,19 @@ pub(crate) fn guess(seen: &[u8]) -> Guess {
         }
     }
     verdict
+}
+
+/// HTTP/1, on any port.
+pub(crate) static PROTOCOL: Protocol = Protocol {
+    app: AppProto::Http,
+    transport: IpProto::TCP,
+    ports: &[80, 8000, 8080, 8888, 3128],
+    probe,
+    open: Some(|_| Box::<HttpParser>::default()),
+};
+
+fn probe(opening: &Opening<'_>) -> Guess {
+    guess(opening.fresh())
 }
 
 /// Where in its stream a side is, outside of bodies.
@@ -193,15 +207,11 @@ pub struct HttpParser {
 }
 
 impl HttpParser {
-    pub(crate) fn finished(&self) -> bool {
-        self.tunnel
+    fn step(&self) -> Step {
+        if self.tunnel { Step::Finished } else { Step::More }
     }
 
-    pub(crate) fn limits_hit(&self) -> u32 {
-        self.limits_hit
-    }
-
-    fn on_head<S: Sink>(&mut self, side: usize, head: &[u8], cut: bool, sink: &mut S) {
+    fn on_head(&mut self, side: usize, head: &[u8], cut: bool, sink: &mut dyn Sink) {
         let Some(head) = head::parse(head) else {
             self.sides[side].lose(if cut { Place::MidLine } else { Place::LineStart });
             return;
@@ -210,15 +220,15 @@ impl HttpParser {
         match head {
             Head::Request { http, body } => {
                 self.sides[side].body = body;
-                let transaction = Transaction::Http(http);
+                let transaction = Transaction::from(http);
                 sink.inspect(&transaction);
                 if let Transaction::Http(http) = transaction {
-                    self.pending.push_back(http);
+                    self.pending.push_back(*http);
                 }
                 if self.pending.len() > MAX_PENDING {
                     self.limits_hit += 1;
                     if let Some(http) = self.pending.pop_front() {
-                        sink.log(Transaction::Http(http));
+                        sink.log(http.into());
                     }
                 }
             }
@@ -227,7 +237,7 @@ impl HttpParser {
                 self.end_response(sink);
                 let mut http = self.pending.pop_front().unwrap_or_else(|| {
                     let lone = Http { version, ..Http::default() };
-                    sink.inspect(&Transaction::Http(lone.clone()));
+                    sink.inspect(&lone.clone().into());
                     lone
                 });
                 http.status = Some(status);
@@ -247,21 +257,21 @@ impl HttpParser {
         }
     }
 
-    fn end_response<S: Sink>(&mut self, sink: &mut S) {
+    fn end_response(&mut self, sink: &mut dyn Sink) {
         if let Some(http) = self.current.take() {
-            sink.log(Transaction::Http(http));
+            sink.log(http.into());
         }
     }
 
-    fn log_all<S: Sink>(&mut self, sink: &mut S) {
+    fn log_all(&mut self, sink: &mut dyn Sink) {
         self.end_response(sink);
         for http in self.pending.drain(..) {
-            sink.log(Transaction::Http(http));
+            sink.log(http.into());
         }
     }
 
     /// Takes the bytes of a head; what is behind it, or `None` if it is not complete.
-    fn head<'a, S: Sink>(&mut self, side: usize, bytes: &'a [u8], sink: &mut S) -> Option<&'a [u8]> {
+    fn head<'a>(&mut self, side: usize, bytes: &'a [u8], sink: &mut dyn Sink) -> Option<&'a [u8]> {
         if self.sides[side].head.is_empty()
             && let Some(end) = head::end(bytes).filter(|&end| end <= MAX_HEAD)
         {
@@ -285,7 +295,7 @@ impl HttpParser {
 }
 
 impl Parser for HttpParser {
-    fn data<S: Sink>(&mut self, chunk: Chunk<'_>, sink: &mut S) {
+    fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
         let side = chunk.direction.index();
         let mut bytes = chunk.bytes;
         while !bytes.is_empty() && !self.tunnel {
@@ -294,12 +304,12 @@ impl Parser for HttpParser {
                 if s.place != Place::Head {
                     bytes = s.search(bytes);
                     if s.place != Place::Head {
-                        return;
+                        return Step::More;
                     }
                 }
                 match self.head(side, bytes, sink) {
                     Some(rest) => bytes = rest,
-                    None => return,
+                    None => return Step::More,
                 }
                 continue;
             }
@@ -315,9 +325,10 @@ impl Parser for HttpParser {
                 }
             }
         }
+        self.step()
     }
 
-    fn gap<S: Sink>(&mut self, direction: Direction, missing: u64, sink: &mut S) {
+    fn gap(&mut self, direction: Direction, missing: u64, sink: &mut dyn Sink) -> Step {
         let side = &mut self.sides[direction.index()];
         if side.body.skip(missing) {
             if let (Direction::ToClient, Some(http)) = (direction, &mut self.current) {
@@ -329,9 +340,10 @@ impl Parser for HttpParser {
         if direction == Direction::ToClient && self.sides[1].body == Body::None {
             self.end_response(sink);
         }
+        self.step()
     }
 
-    fn close<S: Sink>(&mut self, sink: &mut S) {
+    fn close(&mut self, sink: &mut dyn Sink) {
         for side in 0..2 {
             // A head that never got its empty line: read what is there.
             let head = std::mem::take(&mut self.sides[side].head);
@@ -340,5 +352,9 @@ impl Parser for HttpParser {
             }
         }
         self.log_all(sink);
+    }
+
+    fn limits_hit(&self) -> u32 {
+        self.limits_hit
     }
 }

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::tables::HostOverlap;
+
 /// Reassembly of fragmented IP datagrams, in each worker.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -12,11 +14,12 @@ pub struct Defrag {
     /// the old one begins before the new one (before Linux 4.18); "windows": first, unless the new one reaches beyond
     /// the old one at both ends; "solaris": first, unless it begins before it and ends with or after it; "discard": the
     /// whole datagram is dropped (Linux since 4.18; RFC 5722).
-    pub policy: Overlap,
+    pub policy: FragmentOverlap,
     /// How IPv6 hosts do.
-    pub policy_ipv6: Overlap,
-    /// Hosts and networks that do otherwise, by their address as receivers. The longest prefix counts.
-    pub hosts: Vec<HostPolicy>,
+    pub policy_ipv6: FragmentOverlap,
+    /// Networks whose hosts, as receivers, do otherwise, as `[[defrag.hosts]]` tables with `net` (an address or a
+    /// network) and `policy`. Of several networks the smallest counts.
+    pub hosts: Vec<HostOverlap<FragmentOverlap>>,
     /// Seconds that an IPv4 datagram may take, from its first fragment.
     #[schemars(range(min = 1, max = 86400))]
     pub timeout: u64,
@@ -35,8 +38,8 @@ impl Default for Defrag {
     fn default() -> Self {
         let options = flow::defrag::DefragOptions::default();
         Defrag {
-            policy: Overlap::Windows,
-            policy_ipv6: Overlap::Discard,
+            policy: FragmentOverlap::Windows,
+            policy_ipv6: FragmentOverlap::Discard,
             hosts: Vec::new(),
             timeout: options.timeout_ipv4.as_secs(),
             timeout_ipv6: options.timeout_ipv6.as_secs(),
@@ -46,20 +49,10 @@ impl Default for Defrag {
     }
 }
 
-/// Hosts that settle overlaps in the same way.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct HostPolicy {
-    /// A `[[defrag.hosts]]` table each: an address, or a network like "10.0.0.0/24".
-    pub net: String,
-    /// How they settle overlaps.
-    pub policy: Overlap,
-}
-
 /// How overlapping fragments are settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Overlap {
+pub enum FragmentOverlap {
     /// What came first stays.
     First,
     /// What came last stays.

@@ -9,9 +9,9 @@ use std::path::Path;
 
 use ipnet::IpNet;
 
-pub use defrag::Overlap;
+pub use defrag::FragmentOverlap;
 pub use ports::{Bind, OnFailure, Role, Steer, Wakeup, Xdp};
-pub use tables::{Config, Mode, Seen};
+pub use tables::{Config, HostOverlap, Mode, Overlap, Seen};
 
 /// A configuration that cannot be used: one line that names file, line, key and what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -100,6 +100,21 @@ impl Config {
         }
         for host in &defrag.hosts {
             network(&host.net).map_err(|what| at.error("defrag.hosts.net", &what))?;
+        }
+        for host in &self.streams.hosts {
+            network(&host.net).map_err(|what| at.error("streams.hosts.net", &what))?;
+        }
+        if self.streams.depth_kib > u32::MAX / 1024 {
+            return Err(at.error("streams.depth_kib", "must be at most 4194303"));
+        }
+        if self.streams.memory_mib == 0 {
+            return Err(at.error("streams.memory_mib", "must be at least 1"));
+        }
+        if !(1..=100).contains(&self.flow.pressure_percent) {
+            return Err(at.error("flow.pressure_percent", "must be 1 to 100"));
+        }
+        if self.flow.pressure_divisor == 0 {
+            return Err(at.error("flow.pressure_divisor", "must be at least 1"));
         }
         if !(1..=4).contains(&self.policy.min_severity) {
             return Err(at.error("policy.min_severity", "must be 1 (high) to 4 (informational)"));
@@ -209,6 +224,10 @@ mod tests {
         );
         let net = error("[policy]\nprotected = [\"10.0.0.0/33\"]\n");
         assert!(net.starts_with("ringward.toml:2: policy.protected: \"10.0.0.0/33\" is neither"), "{net}");
+        let host = error("[[streams.hosts]]\nnet = \"ten\"\npolicy = \"windows\"\n");
+        assert!(host.starts_with("ringward.toml:2: streams.hosts.net: \"ten\" is neither"), "{host}");
+        let depth = error("[streams]\ndepth_kib = 4194304\n");
+        assert!(depth.starts_with("ringward.toml:2: streams.depth_kib: must be"), "{depth}");
         let twice =
             error("[[port]]\nname = \"a\"\nrole = \"capture\"\n[[port]]\nname = \"a\"\nrole = \"guard\"\n");
         assert!(twice.contains("is used twice"), "{twice}");

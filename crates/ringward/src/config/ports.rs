@@ -97,7 +97,8 @@ pub struct Workers {
     /// by; each worker has a ring on every queue. "rss": the one that serves the frame's queue; only if the NIC sends
     /// both directions of a flow to one queue (`ringward doctor` tells).
     pub steer: Steer,
-    /// Whether a packet in a tunnel (IP-in-IP, GRE, VXLAN, GENEVE, GTP-U) belongs to the flow inside of it.
+    /// Whether a packet in a tunnel (IP-in-IP, GRE, PPTP, ERSPAN, VXLAN, GENEVE, GTP-U, Teredo) belongs to the flow
+    /// inside of it. Replay always opens tunnels.
     pub tunnels: bool,
 }
 

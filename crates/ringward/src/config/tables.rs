@@ -22,6 +22,8 @@ pub struct Config {
     pub defrag: Defrag,
     /// Flow table of each worker.
     pub flow: FlowConfig,
+    /// TCP streams.
+    pub streams: StreamsConfig,
     /// Threat intelligence.
     pub intel: Intel,
     /// Who is isolated, and who never is.
@@ -42,13 +44,27 @@ pub struct Config {
 pub struct FlowConfig {
     /// Flows that can live at once in one worker.
     pub max_flows: u32,
+    /// Percent of `max_flows` at which the table is under pressure: unanswered and closed flows end early then.
+    #[schemars(range(min = 1, max = 100))]
+    pub pressure_percent: u8,
+    /// By what the timeouts of unanswered and closed flows are divided under pressure.
+    #[schemars(range(min = 1))]
+    pub pressure_divisor: u32,
+    /// Seconds between two interim records (reason "active") of a flow that lives on; 0: one record, at its end.
+    pub interim_secs: u32,
     /// Seconds of silence after which a flow ends, by protocol and state.
     pub timeout: TimeoutTable,
 }
 
 impl Default for FlowConfig {
     fn default() -> Self {
-        FlowConfig { max_flows: 262_144, timeout: TimeoutTable::default() }
+        FlowConfig {
+            max_flows: 262_144,
+            pressure_percent: 90,
+            pressure_divisor: 10,
+            interim_secs: 0,
+            timeout: TimeoutTable::default(),
+        }
     }
 }
 
@@ -90,6 +106,68 @@ impl Default for TimeoutTable {
             other_established: 300,
         }
     }
+}
+
+/// TCP streams.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StreamsConfig {
+    /// Which copy of a byte counts when segments overlap: as the receiving host decides. Any of "first", "last",
+    /// "bsd", "linux", "old-linux", "windows" (up to Server 2003), "vista" (and later), "solaris", "hpux", "macos".
+    pub policy: Overlap,
+    /// Networks whose hosts decide otherwise, as `[[streams.hosts]]` tables with `net` (an address or a network)
+    /// and `policy`. Of several networks the smallest counts.
+    pub hosts: Vec<HostOverlap<Overlap>>,
+    /// KiB of each direction that are read; 0: all.
+    #[schemars(range(max = 4_194_303))]
+    pub depth_kib: u32,
+    /// MiB that may wait behind holes in the streams of each worker.
+    #[schemars(range(min = 1))]
+    pub memory_mib: u32,
+}
+
+impl Default for StreamsConfig {
+    fn default() -> Self {
+        StreamsConfig { policy: Overlap::Linux, hosts: Vec::new(), depth_kib: 1024, memory_mib: 256 }
+    }
+}
+
+/// Hosts of one kind.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostOverlap<P> {
+    /// An address or a network.
+    pub net: String,
+    /// How these hosts decide.
+    pub policy: P,
+}
+
+/// Which copy of a byte counts when segments overlap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Overlap {
+    /// The first.
+    First,
+    /// The last.
+    Last,
+    /// As BSD.
+    Bsd,
+    /// As Linux.
+    Linux,
+    /// As Linux up to 2.2.
+    OldLinux,
+    /// As Windows up to Server 2003.
+    Windows,
+    /// As Windows since Vista.
+    Vista,
+    /// As Solaris.
+    Solaris,
+    /// As HP-UX 11.
+    #[serde(rename = "hpux")]
+    HpUx,
+    /// As macOS.
+    #[serde(rename = "macos")]
+    MacOs,
 }
 
 /// Threat intelligence.
@@ -184,11 +262,13 @@ pub struct Output {
     pub stats_interval: u64,
     /// Incident reports written in one run.
     pub max_reports: u32,
+    /// Write `netflow` lines beside `flow`: one for each direction.
+    pub netflow: bool,
 }
 
 impl Default for Output {
     fn default() -> Self {
-        Output { dir: "/var/log/ringward".into(), stats_interval: 10, max_reports: 10_000 }
+        Output { dir: "/var/log/ringward".into(), stats_interval: 10, max_reports: 10_000, netflow: false }
     }
 }
 

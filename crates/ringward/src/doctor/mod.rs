@@ -1,6 +1,7 @@
 //! `ringward doctor`: what this machine and its NICs can do, what is mis-set, and the command that mends it. Looks
 //! only, unless told to apply what it prescribes.
 
+mod drivers;
 mod machine;
 mod mend;
 mod nic;

@@ -4,44 +4,16 @@ use std::thread;
 
 use capture::{Attached, Device};
 
-use super::{Check, Remedy};
-
-/// Drivers with native XDP, and whether AF_XDP zero-copy is in the mainline driver.
-const DRIVERS: &[(&str, bool)] = &[
-    ("ice", true),
-    ("i40e", true),
-    ("ixgbe", true),
-    ("igc", true),
-    ("igb", true),
-    ("mlx5_core", true),
-    ("nfp", true),
-    ("stmmac", true),
-    ("virtio_net", true),
-    ("ixgbevf", false),
-    ("mlx4_en", false),
-    ("bnxt_en", false),
-    ("ena", false),
-    ("gve", true),
-    ("hv_netvsc", false),
-    ("mana", false),
-    ("qede", false),
-    ("sfc", false),
-    ("thunderx", false),
-    ("octeontx2", false),
-    ("mvneta", false),
-    ("mvpp2", false),
-    ("vmxnet3", false),
-    ("xen_netfront", false),
-    ("veth", false),
-    ("tun", false),
-];
+use super::{Check, Remedy, drivers};
 
 pub(super) fn checks(name: &str) -> Vec<Check> {
     let device = match Device::open(name) {
         Ok(device) => device,
         Err(err) => return vec![Check::fail("interface", err.to_string())],
     };
-    let mut checks = vec![up(&device), driver(&device), queues(&device), mtu(&device)];
+    let mut checks =
+        vec![up(&device), drivers::check(&device), drivers::known_bugs(&device), queues(&device)];
+    checks.push(mtu(&device));
     checks.extend(offloads(&device));
     checks.extend([checksums(&device), rss(&device), clock(&device), interrupts(&device), numa(&device)]);
     checks.push(program(&device));
@@ -56,22 +28,6 @@ fn up(device: &Device) -> Check {
             &format!("ip link set dev {} down", device.name),
         )),
         Err(err) => Check::warn("link", err.to_string()),
-    }
-}
-
-fn driver(device: &Device) -> Check {
-    let driver = &device.driver;
-    match DRIVERS.iter().find(|(name, _)| name == driver) {
-        Some((_, true)) => Check::ok("driver", format!("{driver}: native XDP; zero-copy in recent kernels")),
-        Some((_, false)) => {
-            Check::ok("driver", format!("{driver}: native XDP; no zero-copy, frames are copied"))
-        }
-        None => Check::warn(
-            "driver",
-            format!(
-                "{driver}: not known to have native XDP; if it has not, set xdp = \"generic\" for this port"
-            ),
-        ),
     }
 }
 

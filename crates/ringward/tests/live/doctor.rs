@@ -44,6 +44,27 @@ fn what_it_prescribes_helps() {
     let (code, checks) = examine(&lab, "span");
     assert_eq!(code, Some(0), "{checks:?}");
     assert!(check(&checks, "driver")["message"].as_str().unwrap().starts_with("veth: native XDP"));
+    // Whatever is looked at has a line, here and for the machine.
+    let names: Vec<&str> = checks.iter().map(|c| c["name"].as_str().unwrap()).collect();
+    for line in [
+        "link",
+        "driver",
+        "known bugs",
+        "queues",
+        "mtu",
+        "lro",
+        "gro",
+        "rxvlan",
+        "checksum",
+        "rss",
+        "clock",
+        "interrupts",
+        "numa",
+        "xdp",
+    ] {
+        assert!(names.contains(&line), "{line}: {names:?}");
+    }
+    assert!(check(&checks, "known bugs")["message"].as_str().unwrap().starts_with("none of veth "));
     let (code, checks) = examine(&lab, "nosuch0");
     assert_eq!((code, &check(&checks, "interface")["status"]), (Some(1), &"fail".into()));
 }

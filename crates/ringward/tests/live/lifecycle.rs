@@ -17,6 +17,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("lifecycle::a_clean_stop_keeps_isolated_hosts_isolated", a_clean_stop_keeps_isolation),
     ("lifecycle::a_stop_under_full_load_loses_nothing_silently", stop_under_load),
     ("lifecycle::busy_polling_delivers", busy_polling),
+    ("lifecycle::a_queue_that_is_still_busy_is_waited_for", waits_for_a_busy_queue),
     ("lifecycle::flush_works_while_the_sensor_is_down", flush_works_while_down),
 ];
 
@@ -147,5 +148,36 @@ fn busy_polling() {
         (&0.into(), &0.into()),
         "{stats}"
     );
+    lab.stop();
+}
+
+/// The kernel lets go of a queue a while after the last socket on it was closed.
+fn waits_for_a_busy_queue() {
+    let mut lab = Lab::new(1);
+    lab.configure("");
+    let (bound, is_bound) = std::sync::mpsc::channel();
+    let (free, is_free) = std::sync::mpsc::channel::<()>();
+    let ns = lab.ns("sw");
+    let holding = std::thread::spawn(move || {
+        let ns = std::fs::File::open(format!("/run/netns/{ns}")).unwrap();
+        let kind = Some(rustix::thread::LinkNameSpaceType::Network);
+        rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(&ns), kind).unwrap();
+        let device = capture::Device::open("span").unwrap();
+        let socket = capture::SingleQueue::open(&device, 0, 64).unwrap();
+        bound.send(()).unwrap();
+        let _ = is_free.recv();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        drop(socket);
+    });
+    is_bound.recv().unwrap();
+    // Held for good: refused, and said why.
+    let said = stderr(&lab.start_in_vain());
+    assert!(said.contains("interface span, queue 0: AF_XDP socket: ") && said.contains("busy"), "{said}");
+    // Held for a moment longer: waited for.
+    free.send(()).unwrap();
+    lab.start();
+    holding.join().unwrap();
+    chatter(&lab, 1);
+    until("frames arrive", || lab.stats()["capture.processed"].as_u64().unwrap() > 0);
     lab.stop();
 }

@@ -13,6 +13,8 @@ pub const TESTS: &[(&str, fn())] = &[
     ("steering::three_workers_on_two_queues", || flows_stay_whole(2, 3)),
     ("steering::one_worker_on_four_queues", || flows_stay_whole(4, 1)),
     ("steering::flows_in_a_tunnel_are_whole_flows", flows_in_a_tunnel),
+    ("steering::flows_in_every_kind_of_tunnel_are_whole_flows", flows_in_every_tunnel),
+    ("steering::a_worker_that_stands_still_starves_nobody", standing_still),
     ("steering::rss_is_trusted_and_watched", rss),
     ("steering::metrics_are_served_to_prometheus", metrics),
     ("steering::every_frame_is_accounted_for_at_any_instant", accounted_for_at_any_instant),
@@ -202,4 +204,145 @@ fn metrics() {
         assert!(answer.contains(&format!("\n{line}")), "{line}: {answer}");
     }
     lab.stop();
+}
+
+/// Both directions of many flows in tunnels that this kernel may have no device for: written by hand.
+fn flows_in_every_tunnel() {
+    const TALKS: u16 = 30;
+    const ROUNDS: u64 = 3;
+    let mut lab = Lab::new(2);
+    lab.configure("[workers]\ncount = 3\ntunnels = true\n");
+    lab.start();
+    // IP protocol or UDP port of the tunnel, and what lies before the inner packet (of 33 bytes).
+    let kinds: [(u8, u16, &[u8]); 4] = [
+        (4, 0, &[]),                                 // IP in IP
+        (47, 0, &[0, 0, 8, 0]),                      // GRE
+        (17, 6081, &[0, 0, 8, 0, 0, 0, 1, 0]),       // GENEVE
+        (17, 2152, &[0x30, 255, 0, 33, 0, 0, 0, 1]), // GTP-U
+    ];
+    let mut sent = 0;
+    for _ in 0..ROUNDS {
+        for (host, other) in [("a", "b"), ("b", "a")] {
+            let (to, reply) = (v4(other), host == "b");
+            lab.on(host, move || {
+                let inners =
+                    (0_u8..).zip(kinds).flat_map(|(n, kind)| (0..TALKS).map(move |talk| (n, kind, talk)));
+                for (n, (proto, port, head), talk) in inners {
+                    let (mut from, mut into) = (([10, 99, n, 1], 21_000 + talk), ([10, 99, n, 2], 8080));
+                    if reply {
+                        std::mem::swap(&mut from, &mut into);
+                    }
+                    let mut packet = head.to_vec();
+                    let builder = etherparse::PacketBuilder::ipv4(from.0, into.0, 64).udp(from.1, into.1);
+                    builder.write(&mut packet, b"there").unwrap();
+                    send_as(proto, std::net::SocketAddr::new(to, port), &packet);
+                }
+            });
+            // Queues are served in turns: an answer might be seen before what it answers.
+            sent += u64::from(TALKS) * kinds.len() as u64;
+            until("all are there", || lab.stats()["decoder.udp"].as_u64().unwrap() >= sent);
+        }
+    }
+    let stats = lab.stats();
+    assert_eq!(stats["capture.wrong_worker"], 0, "{stats}");
+    for n in 0..3 {
+        assert!(stats[format!("worker.{n}.packets")].as_u64().unwrap() > 0, "{stats}");
+    }
+    lab.stop();
+    let events = lab.events();
+    for n in 0..kinds.len() {
+        let inside = |f: &&Value| f["dest_ip"] == format!("10.99.{n}.2") && f["proto"] == "UDP";
+        let flows: Vec<&Value> = of_type(&events, "flow").into_iter().filter(inside).collect();
+        assert_eq!(flows.len(), usize::from(TALKS), "{n}");
+        for flow in flows {
+            let (there, back) = (&flow["flow"]["pkts_toserver"], &flow["flow"]["pkts_toclient"]);
+            assert_eq!((there, back), (&ROUNDS.into(), &ROUNDS.into()), "{flow}");
+        }
+    }
+}
+
+/// Sends an IP packet of this protocol; UDP from a port of its own.
+fn send_as(proto: u8, to: std::net::SocketAddr, payload: &[u8]) {
+    use rustix::net::{AddressFamily, Protocol, SendFlags, SocketType, sendto, socket};
+    if proto == 17 {
+        UdpSocket::bind("0.0.0.0:0").unwrap().send_to(payload, to).unwrap();
+        return;
+    }
+    let proto = std::num::NonZeroU32::new(proto.into()).map(Protocol::from_raw);
+    let socket = socket(AddressFamily::INET, SocketType::RAW, proto).unwrap();
+    sendto(&socket, payload, SendFlags::empty(), &to).unwrap();
+}
+
+/// Two workers on one queue, of which one never looks at its ring: the other gets every frame of its own, and what
+/// the first loses is counted as lost by its ring.
+fn standing_still() {
+    use capture::{BypassTable, CapturePort, Device, PortOptions, Shared};
+    const DATAGRAMS: u64 = 20_000;
+    const RING: u32 = 64;
+    let lab = Lab::new(1);
+    let (ready, is_ready) = std::sync::mpsc::channel();
+    let (over, is_over) = std::sync::mpsc::channel();
+    // Empty rounds of the worker that looks: what was sent before two of them is not in its ring any more.
+    let rounds = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let seen = rounds.clone();
+    let ns = lab.ns("sw");
+    let workers = std::thread::spawn(move || {
+        let ns = std::fs::File::open(format!("/run/netns/{ns}")).unwrap();
+        let kind = Some(rustix::thread::LinkNameSpaceType::Network);
+        rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(&ns), kind).unwrap();
+        let bypass = BypassTable::new(1).unwrap();
+        let options = PortOptions { workers: 2, rx_ring: RING, ..PortOptions::default() };
+        let shared = Shared { bypass: &bypass, isolation: None };
+        let device = Device::open("span").unwrap();
+        let (port, mut receivers) = CapturePort::open(&[device], options, shared).unwrap();
+        ready.send(()).unwrap();
+        let (mut own, mut foreign) = (0_u64, 0_u64);
+        let mut drained = false;
+        // Once more after the end: what was sent last.
+        while !drained {
+            drained = is_over.try_recv().is_ok();
+            let mut count = |frames: &[capture::Frame<'_>]| {
+                let mine = frames.iter().filter(|frame| wire::worker_of(frame.hash, 2) == 1).count();
+                own += mine as u64;
+                foreign += (frames.len() - mine) as u64;
+            };
+            while receivers[1].receive(&mut count) > 0 {}
+            rounds.fetch_add(1, std::sync::atomic::Ordering::Release);
+        }
+        port.release().unwrap();
+        let steered: u64 = port.counters().unwrap()[0].iter().map(|queue| queue.steered).sum();
+        let waiting = u64::from(receivers[0].depth().0);
+        let lost: Vec<_> = receivers.iter().map(|r| r.ring_stats().unwrap().read().unwrap()[0].2).collect();
+        (own, foreign, steered, waiting, lost)
+    });
+    is_ready.recv().unwrap();
+    let to = v4("b");
+    lab.on("a", move || {
+        let sockets: Vec<UdpSocket> = (0..32)
+            .map(|_| {
+                let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+                // Nobody listens there, and nobody is asked to answer so often.
+                socket.send_to(b"first", (to, 9998)).unwrap();
+                socket
+            })
+            .collect();
+        for n in 0..DATAGRAMS as usize {
+            sockets[n % sockets.len()].send_to(b"there", (to, 9998)).unwrap();
+            // No faster than the worker, which may have to wait for a core: what it loses is not its own fault.
+            if n % 16 == 0 {
+                let before = seen.load(std::sync::atomic::Ordering::Acquire);
+                while seen.load(std::sync::atomic::Ordering::Acquire) < before + 2 {
+                    std::thread::sleep(Duration::from_micros(20));
+                }
+            }
+        }
+    });
+    std::thread::sleep(Duration::from_millis(100));
+    over.send(()).unwrap();
+    let (own, foreign, steered, waiting, lost) = workers.join().unwrap();
+    assert_eq!(foreign, 0);
+    assert_eq!((lost[1].rx_ring_full, lost[1].rx_dropped), (0, 0), "{lost:?}");
+    assert_eq!((waiting, lost[0].rx_dropped), (u64::from(RING), 0), "{lost:?}");
+    assert!(own > DATAGRAMS / 8 && lost[0].rx_ring_full > DATAGRAMS / 8, "{own} {lost:?}");
+    assert_eq!(steered, own + waiting + lost[0].rx_ring_full);
 }

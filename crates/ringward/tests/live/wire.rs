@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::lab::{Lab, must, until};
+use crate::lab::{Lab, must, until, v4};
 use crate::support::of_type;
 
 pub const TESTS: &[(&str, fn())] = &[
@@ -19,6 +19,8 @@ pub const TESTS: &[(&str, fn())] = &[
     ("wire::the_kernel_goes_on_alone_when_the_sensor_dies", goes_on_alone),
     ("wire::a_closed_wire_passes_nothing_without_a_sensor", closed_wire),
     ("wire::a_clean_stop_does_not_cut_the_wire", clean_stop),
+    ("wire::every_role_in_one_process", every_role),
+    ("wire::inspected_flows_pass_the_wire_in_the_kernel", bypassed_on_the_wire),
 ];
 
 const LEFT: &str = "10.88.0.1";
@@ -202,4 +204,74 @@ fn clean_stop() {
     assert!(lab.log().contains("inline ports stay in force"), "{}", lab.log());
     until("the kernel forwards alone", || passes(&lab));
     assert_eq!(lab.xdp_ports(), ["wl", "wr"]);
+}
+
+/// A wire, two capture ports and guards, all of one sensor: each counts its own, and isolation is in force on all.
+fn every_role() {
+    let mut lab = Lab::new(1);
+    wire(&lab, 1);
+    let sw = lab.ns("sw");
+    must(&format!("ip -n {sw} link add span2-in type veth peer name span2"));
+    must(&format!("ip -n {sw} link set span2-in master lan up"));
+    must(&format!("ip -n {sw} link set span2 up"));
+    configure(
+        &lab,
+        "[[port]]\nname = \"span\"\nrole = \"capture\"\n[[port]]\nname = \"span2\"\nrole = \"capture\"\n\
+         [[port]]\nname = \"pa\"\nrole = \"guard\"\n[[port]]\nname = \"pb\"\nrole = \"guard\"\n\
+         [workers]\ncount = 2\nwakeup = \"spin\"\n",
+    );
+    lab.start();
+    for n in 0..2 {
+        until("it is told where the workers run", || lab.log().contains(&format!("worker {n}: CPU ")));
+    }
+    until("the wire passes frames", || passes(&lab));
+    assert!(lab.reaches("a", v4("b")));
+    until("both capture ports see the switch", || {
+        let stats = lab.stats();
+        ["span", "span2"].iter().all(|port| stats[format!("port.{port}.steered")].as_u64().unwrap() >= 2)
+    });
+    // Seen on a capture port, cut off on the wire's ends and on the guards.
+    lab.looks_up("a", v4("b"), "bad.example");
+    until("isolated", || lab.is_isolated(v4("a")));
+    assert!(!lab.reaches("a", v4("b")) && passes(&lab));
+    assert!(lab.ringward(&["isolate", "add", RIGHT]).status.success());
+    assert!(!passes(&lab));
+    assert!(lab.ringward(&["isolate", "flush"]).status.success());
+    assert!(passes(&lab) && lab.reaches("a", v4("b")));
+    let stats = lab.stats();
+    let of = |name: &str| stats[name].as_u64().unwrap_or_else(|| panic!("{name}: {stats}"));
+    let ports = ["wl", "wr", "span", "span2"];
+    let sum = |key: &str| ports.iter().map(|port| of(&format!("port.{port}.{key}"))).sum::<u64>();
+    assert_eq!(sum("received"), of("capture.received"));
+    assert_eq!(of("port.wl.isolated") + of("port.wr.isolated"), of("capture.isolated"));
+    assert!(of("guard.dropped") > 0, "{stats}");
+    lab.stop();
+    // What a guard enforces nothing for goes; the wire stays.
+    assert_eq!(lab.xdp_ports(), ["wl", "wr"]);
+}
+
+fn bypassed_on_the_wire() {
+    let mut lab = Lab::new(1);
+    wire(&lab, 1);
+    configure(&lab, "[bypass]\ninspected = true\n");
+    lab.start();
+    until("the wire passes frames", || passes(&lab));
+    const ROUNDS: u64 = 50;
+    lab.on("l", || {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        socket.connect((RIGHT, PORT)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        for _ in 0..ROUNDS {
+            socket.send(b"there").unwrap();
+            socket.recv(&mut [0; 16]).unwrap();
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    });
+    let stats = lab.stats();
+    assert!(stats["capture.bypassed"].as_u64().unwrap() > ROUNDS, "{stats}");
+    lab.stop();
+    let events = lab.events();
+    let flows = of_type(&events, "flow");
+    let flow = flows.iter().find(|f| f["flow"]["pkts_toserver"] == ROUNDS).expect("the flow, to the packet");
+    assert_eq!(flow["flow"]["pkts_toclient"], ROUNDS, "{flow}");
 }

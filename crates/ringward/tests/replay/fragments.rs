@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use capture::CaptureFile;
-use flow::defrag::{DefragOptions, Defragmenter, Frames, HostPolicies, Policy};
+use flow::HostPolicies;
+use flow::defrag::{DefragOptions, Defragmenter, Frames, Policy};
 use serde_json::Value;
 
 use crate::oracles::captures;
@@ -77,7 +78,7 @@ fn overlaps_are_settled_by_the_receivers_policy() {
 
 /// What this sensor puts together: frame of the last fragment, payload.
 fn ours(path: &std::path::Path) -> (usize, BTreeMap<String, String>) {
-    let policies = HostPolicies { ipv4: Policy::First, ipv6: Policy::First, hosts: Vec::new() };
+    let policies = HostPolicies::new(Policy::First, []);
     let mut table = Defragmenter::new(DefragOptions { policies, ..DefragOptions::default() });
     let (mut found, mut whole, mut fragments) = (BTreeMap::new(), Vec::new(), 0);
     let _ = CaptureFile::open(path).and_then(|file| {

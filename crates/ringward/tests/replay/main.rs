@@ -7,7 +7,9 @@ mod support;
 
 mod bad_input;
 mod determinism;
+mod exact;
 mod fragments;
 mod golden;
 mod oracles;
 mod story;
+mod streams;

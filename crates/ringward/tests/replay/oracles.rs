@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::{Desk, events, ringward, shared_data, tshark};
 
 /// Every capture below a folder.
-pub fn captures(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn captures(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
@@ -27,7 +27,7 @@ pub fn captures(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn replay_all(desk: &Desk, captures: &[PathBuf]) -> Vec<Value> {
+pub fn replay_all(desk: &Desk, captures: &[PathBuf]) -> Vec<Value> {
     let args = ["replay", "--reset", "--iocs", "iocs.csv", "--out", "out"].map(PathBuf::from);
     // Some of these captures are cut off on purpose: exit 1, everything else read.
     let output = ringward(desk.dir.path(), args.iter().chain(captures));

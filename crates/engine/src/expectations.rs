@@ -1,0 +1,136 @@
+//! Flows that other flows have announced: the data connection of an FTP session, the media of a call.
+//!
+//! An announcement is between two hosts. Both flows meet at one worker in a replay, where packets are dealt out by
+//! their hosts, so a table of its own each gives the same result for any number of workers; live workers share one.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use flow::FlowTuple;
+use proto::{AppProto, Expectation};
+use wire::{Endpoint, HostKey, IpProto, Nanos};
+
+/// Announcements that are kept at once; more are refused and counted.
+const MAX_EXPECTATIONS: usize = 4096;
+/// How long an announced flow is waited for, in packet time.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Which flow: its announced end, its other host, its transport.
+type Key = (Endpoint, HostKey, IpProto);
+
+#[derive(Debug)]
+struct Announced {
+    app: AppProto,
+    note: Option<Box<str>>,
+    until: Nanos,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// How many there are, so that a new flow need not take the lock when there is none.
+    count: AtomicUsize,
+    table: Mutex<HashMap<Key, Announced>>,
+}
+
+/// The announcements in force. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Expectations(Arc<Shared>);
+
+impl Expectations {
+    /// Takes an announcement that `by` made at `now`. False if there is no room for it.
+    pub(crate) fn announce(&self, by: &FlowTuple, expectation: Expectation, now: Nanos) -> bool {
+        let Expectation { endpoint, transport, app, note } = expectation;
+        let host = if endpoint.ip == by.server.ip { by.client.ip } else { by.server.ip };
+        let mut table = self.0.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.len() >= MAX_EXPECTATIONS {
+            table.retain(|_, announced| announced.until >= now);
+        }
+        let fits = table.len() < MAX_EXPECTATIONS;
+        if fits {
+            let announced = Announced { app, note, until: now.after(PATIENCE) };
+            table.insert((endpoint, host.into(), transport), announced);
+        }
+        self.0.count.store(table.len(), Ordering::Relaxed);
+        fits
+    }
+
+    /// What a new flow was announced as, if it was.
+    pub(crate) fn take(&self, tuple: &FlowTuple) -> Option<(AppProto, Option<Box<str>>)> {
+        if self.0.count.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let mut table = self.0.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let ends = [(tuple.server, tuple.client.ip), (tuple.client, tuple.server.ip)];
+        let found = ends.into_iter().find_map(|(end, host)| table.remove(&(end, host.into(), tuple.proto)));
+        self.0.count.store(table.len(), Ordering::Relaxed);
+        found.filter(|announced| announced.until >= tuple.start).map(|a| (a.app, a.note))
+    }
+
+    /// Forgets all: another capture begins.
+    pub(crate) fn clear(&self) {
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0.count.store(0, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::Vlans;
+
+    fn flow(client: (&str, u16), server: (&str, u16), start: u64) -> FlowTuple {
+        let end = |(ip, port): (&str, u16)| Endpoint { ip: ip.parse().unwrap(), port };
+        FlowTuple {
+            id: 1,
+            client: end(client),
+            server: end(server),
+            proto: IpProto::TCP,
+            vlans: Vlans::default(),
+            start: Nanos(start),
+        }
+    }
+
+    fn data_port(ip: &str, port: u16) -> Expectation {
+        Expectation {
+            endpoint: Endpoint { ip: ip.parse().unwrap(), port },
+            transport: IpProto::TCP,
+            app: AppProto::FtpData,
+            note: Some("secret.txt".into()),
+        }
+    }
+
+    #[test]
+    fn the_announced_flow_is_known_once_and_only_between_the_two_hosts() {
+        let expectations = Expectations::default();
+        let control = flow(("10.0.0.1", 4000), ("10.0.0.2", 21), 0);
+        assert!(expectations.announce(&control, data_port("10.0.0.2", 5000), Nanos(0)));
+        assert_eq!(expectations.take(&flow(("10.0.0.3", 4001), ("10.0.0.2", 5000), 1)), None, "a third host");
+        let data = flow(("10.0.0.1", 4001), ("10.0.0.2", 5000), 1);
+        let (app, note) = expectations.take(&data).unwrap();
+        assert_eq!((app, note.as_deref()), (AppProto::FtpData, Some("secret.txt")));
+        assert_eq!(expectations.take(&data), None);
+    }
+
+    #[test]
+    fn what_does_not_come_in_time_is_not_believed() {
+        let expectations = Expectations::default();
+        let control = flow(("10.0.0.1", 4000), ("10.0.0.2", 21), 0);
+        expectations.announce(&control, data_port("10.0.0.1", 5000), Nanos(0));
+        let late = PATIENCE.as_nanos() as u64 + 1;
+        assert_eq!(expectations.take(&flow(("10.0.0.2", 20), ("10.0.0.1", 5000), late)), None);
+    }
+
+    #[test]
+    fn a_flood_of_announcements_is_bounded_and_does_not_shut_later_ones_out() {
+        let expectations = Expectations::default();
+        let control = flow(("10.0.0.1", 4000), ("10.0.0.2", 21), 0);
+        for port in 0..MAX_EXPECTATIONS {
+            assert!(expectations.announce(&control, data_port("10.0.0.2", port as u16), Nanos(0)));
+        }
+        assert!(!expectations.announce(&control, data_port("10.0.0.2", 60_000), Nanos(0)));
+        let later = Nanos(PATIENCE.as_nanos() as u64 + 1);
+        assert!(expectations.announce(&control, data_port("10.0.0.2", 60_000), later));
+    }
+}

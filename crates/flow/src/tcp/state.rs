@@ -1,0 +1,66 @@
+//! How far a connection got, by the names of EVE (RFC 9293, section 3.3.2, seen from the server).
+
+use super::TcpConnection;
+use super::half::Fact;
+use crate::record::FlowState;
+
+/// The opening of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Handshake {
+    /// Picked up midstream, or nothing seen yet.
+    #[default]
+    None,
+    SynSent,
+    SynReceived,
+    Done,
+}
+
+impl TcpConnection {
+    /// How far the connection got.
+    #[must_use]
+    pub fn state(&self) -> FlowState {
+        if self.is_reset() || self.halves.iter().all(super::half::Half::is_over) {
+            FlowState::Closed
+        } else if self.handshake == Handshake::Done && self.halves.iter().all(|half| half.flags != 0) {
+            // Of a connection that is heard from one side only nobody knows whether the other lives.
+            FlowState::Established
+        } else {
+            FlowState::New
+        }
+    }
+
+    pub(super) fn is_reset(&self) -> bool {
+        self.halves.iter().any(|half| half.is(Fact::Reset))
+    }
+
+    pub(super) fn state_name(&self) -> &'static str {
+        let [client, server] = &self.halves;
+        if self.is_reset() {
+            return "closed";
+        }
+        let acked = [client.is(Fact::FinAcked), server.is(Fact::FinAcked)];
+        match (client.is(Fact::Fin), server.is(Fact::Fin)) {
+            (true, false) => "close_wait",
+            (false, true) if acked[1] => "fin_wait2",
+            (false, true) => "fin_wait1",
+            (true, true) if client.is(Fact::FinFirst) => {
+                if acked[1] {
+                    "closed"
+                } else {
+                    "last_ack"
+                }
+            }
+            (true, true) => match acked {
+                [true, true] => "closed",
+                [false, true] => "time_wait",
+                [_, false] => "closing",
+            },
+            (false, false) => match self.handshake {
+                Handshake::None => "none",
+                Handshake::SynSent => "syn_sent",
+                Handshake::SynReceived => "syn_recv",
+                Handshake::Done => "established",
+            },
+        }
+    }
+}

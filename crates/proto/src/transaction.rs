@@ -1,0 +1,48 @@
+//! One exchange of an application protocol, whichever it is.
+
+use wire::Direction;
+
+use crate::dns::Dns;
+use crate::http1::Http;
+use crate::login::Login;
+use crate::tls::Tls;
+
+macro_rules! transactions {
+    ($($variant:ident => $name:literal, $doc:literal;)*) => {
+        /// One exchange of an application protocol.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Transaction { $(#[doc = $doc] $variant(Box<$variant>),)* }
+
+        impl Transaction {
+            /// The event type in EVE, and the name of its body there.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self { $(Transaction::$variant(_) => $name,)* }
+            }
+        }
+
+        $(impl From<$variant> for Transaction {
+            fn from(of: $variant) -> Self {
+                Transaction::$variant(Box::new(of))
+            }
+        })*
+    };
+}
+
+transactions! {
+    Dns => "dns", "A DNS query or response message.";
+    Http => "http", "An HTTP/1 request with its response, if one came.";
+    Login => "login", "Somebody tried to log in, with a secret in clear text.";
+    Tls => "tls", "A TLS handshake.";
+}
+
+impl Transaction {
+    /// Who is the source of its event: the server where the transaction is a message of its own.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        match self {
+            Transaction::Dns(dns) if dns.response => Direction::ToClient,
+            _ => Direction::ToServer,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Flow records are exact: they add up to the packets read, and to what tshark counts of each conversation.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::oracles::{captures, replay_all};
+use crate::support::{Desk, shared_data, tshark};
+
+/// Two ends in order, and the protocol.
+type Conversation = (String, String, String);
+
+/// Packets and bytes.
+type Sums = BTreeMap<Conversation, (u64, u64)>;
+
+fn conversation(proto: &str, a: (&str, &str), b: (&str, &str)) -> Conversation {
+    let end = |(ip, port): (&str, &str)| {
+        let ip: std::net::IpAddr = ip.parse().unwrap_or_else(|_| panic!("an address: {ip}"));
+        format!("{ip} {port}")
+    };
+    let (a, b) = (end(a), end(b));
+    if a <= b { (a, b, proto.to_owned()) } else { (b, a, proto.to_owned()) }
+}
+
+/// What the flow records say of each conversation.
+fn ours(events: &[Value]) -> Sums {
+    let mut sums = Sums::new();
+    for event in events.iter().filter(|e| e["event_type"] == "flow") {
+        let text = |name: &str| event[name].as_str().unwrap().to_owned();
+        let proto = text("proto");
+        if proto != "TCP" && proto != "UDP" {
+            continue;
+        }
+        let (src_port, dest_port) = (event["src_port"].to_string(), event["dest_port"].to_string());
+        let key = conversation(&proto, (&text("src_ip"), &src_port), (&text("dest_ip"), &dest_port));
+        let count = |name: &str| event["flow"][name].as_u64().unwrap();
+        let sum = sums.entry(key).or_default();
+        sum.0 += count("pkts_toserver") + count("pkts_toclient");
+        sum.1 += count("bytes_toserver") + count("bytes_toclient");
+    }
+    sums
+}
+
+/// What tshark says: of each frame the innermost addresses and ports, as conv,tcp and conv,udp add them up (whose own
+/// tables round bytes). Frames about which the two may differ are left out, with all of their conversation.
+fn theirs(file: &Path) -> (Sums, BTreeSet<Conversation>) {
+    let fields = [
+        "frame.len",
+        "ip.src",
+        "ip.dst",
+        "ipv6.src",
+        "ipv6.dst",
+        "tcp.srcport",
+        "tcp.dstport",
+        "udp.srcport",
+        "udp.dstport",
+        "frame.protocols",
+        "ip.flags.mf",
+        "ip.frag_offset",
+        "ipv6.fraghdr.nxt",
+    ];
+    let (mut sums, mut unsure) = (Sums::new(), BTreeSet::new());
+    for row in tshark(file, "(tcp || udp) && !icmp && !icmpv6", &fields) {
+        let last = |i: usize| row[i].rsplit(',').next().unwrap_or_default();
+        let protocols: Vec<&str> = row[9].split(':').collect();
+        // The innermost network and transport headers.
+        let place = |name: &str| protocols.iter().rposition(|p| *p == name);
+        let (src, dst) = if place("ipv6") > place("ip") { (last(3), last(4)) } else { (last(1), last(2)) };
+        let tcp = place("tcp") > place("udp");
+        let (src_port, dst_port) = if tcp { (last(5), last(6)) } else { (last(7), last(8)) };
+        if src.is_empty() || src_port.is_empty() {
+            continue;
+        }
+        let key = conversation(if tcp { "TCP" } else { "UDP" }, (src, src_port), (dst, dst_port));
+        let fragment = !row[12].is_empty()
+            || row[10].split(',').any(|flag| flag == "1" || flag == "True")
+            || row[11].split(',').any(|offset| !matches!(offset, "" | "0"));
+        // A header inside of the transport's payload: a tunnel that only one of the two may open.
+        let tunnel = place("ip").max(place("ipv6")) > place("tcp").min(place("udp"))
+            || protocols.iter().filter(|p| matches!(**p, "ip" | "ipv6" | "udp" | "tcp")).count() > 2;
+        if fragment || tunnel {
+            unsure.insert(key);
+            continue;
+        }
+        let sum = sums.entry(key).or_default();
+        sum.0 += 1;
+        sum.1 += row[0].parse::<u64>().unwrap();
+    }
+    (sums, unsure)
+}
+
+/// Every so many-th capture, or all of them with RINGWARD_ALL set (half an hour).
+pub fn sample(all: Vec<PathBuf>, every: usize) -> Vec<PathBuf> {
+    let every = if std::env::var_os("RINGWARD_ALL").is_some() { 1 } else { every };
+    all.into_iter().step_by(every).collect()
+}
+
+#[test]
+fn conversations_are_what_tshark_counts() {
+    let Some(data) = shared_data() else {
+        eprintln!("SKIPPED: needs RINGWARD_DATA");
+        return;
+    };
+    let (mut compared, mut left_out, mut wrong) = (0, 0, Vec::new());
+    for file in sample(captures(&data.join("pcap")), 60) {
+        let desk = Desk::new("");
+        let ours = ours(&replay_all(&desk, std::slice::from_ref(&file)));
+        let (theirs, unsure) = theirs(&file);
+        left_out += unsure.len();
+        for (key, counted) in theirs.iter().filter(|(key, _)| !unsure.contains(*key)) {
+            compared += 1;
+            if ours.get(key) != Some(counted) {
+                wrong.push(format!(
+                    "{}: {key:?}: tshark {counted:?}, records {:?}",
+                    file.display(),
+                    ours.get(key)
+                ));
+            }
+        }
+    }
+    eprintln!(
+        "{compared} conversations compared, {left_out} with tunnels or fragments left out, {} differ",
+        wrong.len()
+    );
+    for line in &wrong {
+        eprintln!("{line}");
+    }
+    assert!(wrong.is_empty(), "{} of {compared} differ", wrong.len());
+    assert!(compared > 50, "{compared}");
+}
