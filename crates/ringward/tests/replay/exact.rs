@@ -76,8 +76,9 @@ fn theirs(file: &Path) -> (Sums, BTreeSet<Conversation>) {
         let fragment = !row[12].is_empty()
             || row[10].split(',').any(|flag| flag == "1" || flag == "True")
             || row[11].split(',').any(|offset| !matches!(offset, "" | "0"));
+        let transport = protocols.iter().position(|p| matches!(*p, "udp" | "tcp"));
         // A header inside of the transport's payload: a tunnel that only one of the two may open.
-        let tunnel = place("ip").max(place("ipv6")) > place("tcp").min(place("udp"))
+        let tunnel = transport.is_some_and(|first| place("ip").max(place("ipv6")) > Some(first))
             || protocols.iter().filter(|p| matches!(**p, "ip" | "ipv6" | "udp" | "tcp")).count() > 2;
         if fragment || tunnel {
             unsure.insert(key);
@@ -128,4 +129,41 @@ fn conversations_are_what_tshark_counts() {
     }
     assert!(wrong.is_empty(), "{} of {compared} differ", wrong.len());
     assert!(compared > 50, "{compared}");
+}
+
+/// Every packet read is a packet of one flow record, unless a counter says why not.
+pub fn flows_add_up_to_the_packets(events: &[Value]) {
+    let (mut in_flows, mut last, mut runs) = (0, None, 0);
+    for event in events {
+        if event["event_type"] == "flow" {
+            let count = |name: &str| event["flow"][name].as_u64().unwrap();
+            in_flows += count("pkts_toserver") + count("pkts_toclient");
+        } else if event["event_type"] == "counters" {
+            last = Some(event);
+            runs += 1;
+        }
+    }
+    assert_eq!(runs, 1, "one line of counters, at the end");
+    let counters = &last.unwrap()["counters"];
+    let of = |name: &str| counters[name].as_u64().unwrap_or_else(|| panic!("{name}: {counters}"));
+    let elsewhere = [
+        "decoder.non_ip",
+        "decoder.invalid",
+        "defrag.held_packets",
+        "defrag.timed_out_packets",
+        "defrag.evicted_packets",
+        "defrag.overlap_discarded_packets",
+        "defrag.flushed_packets",
+        "defrag.nested_packets",
+        "defrag.handover_full_packets",
+    ];
+    let packets = of("decoder.pkts");
+    let not_in_flows: u64 = elsewhere.iter().map(|name| of(name)).sum();
+    eprintln!("{packets} packets: {in_flows} in flow records, {not_in_flows} counted elsewhere");
+    assert_eq!(in_flows, packets - not_in_flows, "{counters}");
+    assert_eq!(of("output.events_lost"), 0, "no record was lost");
+    let malformed =
+        counters.as_object().unwrap().iter().filter(|(name, _)| name.starts_with("decoder.event."));
+    let malformed: u64 = malformed.map(|(_, count)| count.as_u64().unwrap()).sum();
+    assert_eq!(malformed, of("decoder.invalid") + of("decoder.inner_invalid"), "each for one reason");
 }
