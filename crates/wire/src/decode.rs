@@ -234,9 +234,12 @@ pub(crate) fn open_tunnels<'a>(packet: &mut Packet<'a>, layers: &mut Layers<'a>)
     }
 }
 
-/// The packet that a packet carries, if it is a tunnel's, and the bytes from its network header on.
+/// A tunnel, the packet in it, and the bytes from that one's network header on.
+type Opened<'a> = (TunnelKind, Packet<'a>, &'a [u8]);
+
+/// What a packet carries, if it is a tunnel's.
 #[inline(always)]
-fn open_tunnel<'a>(packet: &Packet<'a>) -> Result<Option<(TunnelKind, Packet<'a>, &'a [u8])>, Malformed> {
+fn open_tunnel<'a>(packet: &Packet<'a>) -> Result<Option<Opened<'a>>, Malformed> {
     let Some((tunnel, inner)) = tunnel::inner(packet)? else { return Ok(None) };
     let (kind, bytes) = match inner {
         Inner::Ethernet(frame) => {
