@@ -75,8 +75,8 @@ counters! {
     defrag_discarded => "defrag.overlap_discarded_packets", "Fragments of datagrams that their receiver drops because some overlap or contradict each other.";
     defrag_flushed => "defrag.flushed_packets", "Fragments of datagrams that were not whole when the sensor stopped or the capture ended.";
     defrag_nested => "defrag.nested_packets", "Fragments within more reassembled datagrams than are opened.";
-    handed_over => "defrag.handed_over", "Datagrams put together by one worker and given to the one that has their flow.";
-    handover_full => "defrag.handover_full_packets", "Fragments of datagrams dropped because that worker was too slow.";
+    handed_over => "defrag.handed_over", "Datagrams put together by one worker, and tunnels' packets with something malformed in them, given to the worker that has their flow.";
+    handover_full => "defrag.handover_full_packets", "Frames of these that were dropped because that worker was too slow.";
     cut_short => "decoder.cut_short", "Packets that the capture cut short.";
     unsupported_link => "decoder.unsupported_link", "Frames of a link type that is not decoded.";
     anomalies => "output.anomalies", "Anomaly events of flows: streams and application protocols.";

@@ -2,7 +2,8 @@
 //!
 //! Fragments are steered by their addresses alone, because only the first has ports. So the worker that puts a datagram
 //! together need not be the one to which the datagram's flow belongs: it hands the datagram over, in a buffer of the
-//! owner's that comes back empty. Nobody waits: if the owner has no empty buffer, the datagram is dropped and counted.
+//! owner's that comes back empty. So does a worker that was brought a tunnel's packet because of something malformed in
+//! it. Nobody waits: if the owner has no empty buffer, the frame is dropped and counted.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -10,13 +10,20 @@ use crate::worker::decode_as;
 /// Reassembled datagrams within reassembled datagrams (tunnels in fragments) that are opened.
 const MAX_NESTED: u8 = 4;
 
-/// What a frame stands for that was put together from several.
+/// What a frame stands for that was put together from several, or was counted before it came to its worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Merged {
     /// The frames that came on the wire.
     pub frames: Frames,
     /// How many times it was put together.
     depth: u8,
+}
+
+impl Merged {
+    /// Of a frame that was put together from none.
+    pub(crate) fn alone(frames: Frames) -> Self {
+        Merged { frames, depth: 0 }
+    }
 }
 
 /// Fragments on their way to become datagrams.

@@ -170,8 +170,8 @@ impl Worker {
             for (input, ready) in inputs.iter().zip(flows) {
                 if let Some((packet, hash)) = ready {
                     let emit = &mut |stamp, event| emit(input, stamp, event);
-                    if packet.fragment || input.merged.is_some() {
-                        self.part_or_whole(packet, *hash, input, emit);
+                    if packet.fragment || packet.inner_error.is_some() || input.merged.is_some() {
+                        self.unsteered(packet, *hash, input, emit);
                     } else {
                         self.rooms.count(packet);
                         self.packet(packet, *hash, input, emit);
@@ -352,14 +352,15 @@ impl Worker {
     /// Works on a datagram that was put together from fragments, here or by another worker.
     pub(crate) fn datagram(&mut self, input: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
         if let Some((packet, hash)) = self.decode(input, emit) {
-            self.part_or_whole(&packet, hash, input, emit);
+            self.unsteered(&packet, hash, input, emit);
         }
     }
 
-    /// Works on a fragment, or on a datagram that was put together: that one's frames are counted already, and it is a
-    /// packet like any other then, for the worker that has its flow.
+    /// Works on what the steering does not bring to the worker that has its flow: a fragment, a datagram that was put
+    /// together (its frames are counted already), a tunnel's packet with something malformed in it that the XDP program
+    /// took for good. But for the fragment, each is a packet like any other then, for that worker.
     #[cold]
-    fn part_or_whole(
+    fn unsteered(
         &mut self,
         packet: &Packet<'_>,
         hash: KeyHash,
@@ -367,9 +368,15 @@ impl Worker {
         emit: &mut impl FnMut(Stamp, Event),
     ) {
         let counters = &self.rooms.counters;
-        let Some(merged) = input.merged else {
-            counters.network(packet);
-            return self.fragment(input, emit);
+        let merged = match input.merged {
+            Some(merged) => merged,
+            None => {
+                counters.network(packet);
+                if packet.fragment {
+                    return self.fragment(input, emit);
+                }
+                Merged::alone(input.frames())
+            }
         };
         let steering_hash = packet.steering_hash();
         if let Some(handover) = &self.handover

@@ -276,6 +276,12 @@ impl Desk {
 /// What tshark reads out of a capture: a row per packet that matches `filter`, a column per field. Panics if
 /// tshark cannot open it.
 pub fn tshark(path: &Path, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
+    try_tshark(path, filter, fields)
+        .unwrap_or_else(|err| panic!("tshark cannot read {}: {err}", path.display()))
+}
+
+/// As [`tshark`]; what tshark says if it cannot read the capture to its end.
+pub fn try_tshark(path: &Path, filter: &str, fields: &[&str]) -> Result<Vec<Vec<String>>, String> {
     let mut command = Command::new("tshark");
     command.args(["-r", path.to_str().unwrap(), "-T", "fields", "-E", "separator=/t"]);
     // Every port is fair game for HTTP and TLS here; tshark guesses by port unless told.
@@ -287,7 +293,9 @@ pub fn tshark(path: &Path, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
         command.args(["-e", field]);
     }
     let output = command.output().expect("tshark is installed (scripts/install-deps)");
-    assert!(output.status.success(), "tshark cannot read {}: {}", path.display(), stderr(&output));
+    if !output.status.success() {
+        return Err(stderr(&output));
+    }
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+    Ok(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
 }
