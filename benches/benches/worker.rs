@@ -7,6 +7,7 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use detect::IndicatorDetector;
 use engine::{Input, Worker, WorkerCounters, WorkerOptions};
+use flow::defrag::DefragOptions;
 use flow::{Pressure, StreamOptions, Timeouts};
 use intel::Loader;
 use output::Source;
@@ -26,6 +27,7 @@ fn worker() -> Worker {
         pressure: Pressure::default(),
         interim: Duration::ZERO,
         tunnels: false,
+        defrag: DefragOptions::default(),
         lookback: 64 << 20,
         files: engine::FileOptions::default(),
         evidence_limit: 1 << 20,
@@ -68,6 +70,7 @@ fn benches(criterion: &mut Criterion) {
                         ordinal: None,
                         position,
                         source: &source,
+                        merged: None,
                     }
                 });
                 worker.batch(&inputs, &mut |_, _, event| drop(black_box(event)));

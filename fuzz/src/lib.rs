@@ -5,6 +5,7 @@
 use std::io::Write;
 
 use capture::CaptureFile;
+use flow::defrag::{DefragOptions, Defragmenter, Frames, Policy};
 use flow::{
     FlowTuple, HostPolicies, OverlapPolicy, Segment, StreamEvent, StreamOptions, Streams, TcpConnection,
 };
@@ -22,6 +23,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("capture_file", capture_file),
     ("decode", decode),
+    ("fragments", fragments),
     ("reassembly", reassembly),
     ("overlaps", overlaps),
     ("stream", stream),
@@ -71,6 +73,67 @@ pub fn decode(data: &[u8]) {
             assert!(!tunnel.outermost().source.ip.is_unspecified() || frame.windows(4).any(|w| w == [0; 4]));
         }
     }
+}
+
+/// Fragments: the first byte picks the policy; then each version and identification, offset, flags and length, so many
+/// bytes. No more memory is taken than allowed, no fragment is forgotten, and what is whole decodes.
+pub fn fragments(data: &[u8]) {
+    const MAX_BYTES: usize = 16 * 1024;
+    let Some((&pick, mut rest)) = data.split_first() else { return };
+    let policy = Policy::ALL[usize::from(pick) % Policy::ALL.len()];
+    let policies = HostPolicies::new(policy, []);
+    let mut table = Defragmenter::new(DefragOptions {
+        max_datagrams: 4,
+        max_bytes: MAX_BYTES,
+        policies,
+        ..DefragOptions::default()
+    });
+    let (mut time, mut given, mut whole_packets, mut whole) = (0, 0, 0, Vec::new());
+    while let Some((head, tail)) = rest.split_first_chunk::<4>() {
+        let [name, a, b, len] = *head;
+        let (payload, tail) = tail.split_at(usize::from(len).min(tail.len()));
+        rest = tail;
+        let (offset, more) = (u16::from_be_bytes([a & 0x1f, b]), a & 0x80 != 0);
+        let packet = fragment(name & 0x80 != 0, name & 7, offset, more, payload);
+        time += u64::from(name & 0x78) << 27;
+        let Some(fragment) = wire::fragment(LinkType::RawIp, &packet, true) else { continue };
+        given += 1;
+        let frames = Frames::one(Nanos(time), packet.len() as u32);
+        if let Some(frames) = table.take(&fragment, frames, Nanos(time), &mut whole) {
+            whole_packets += u64::from(frames.packets);
+            assert!(whole.len() as u64 <= frames.wire_bytes, "more than came on the wire");
+            if let Ok(Decoded::Ip(packet)) = wire::decode(LinkType::RawIp, &whole) {
+                assert!(!packet.fragment && packet.payload.len() < whole.len());
+            }
+        }
+        assert!(table.memory() <= MAX_BYTES && table.len() <= 4);
+    }
+    table.flush();
+    let counters = table.counters();
+    assert_eq!((counters.packets, counters.reassembled_packets), (given, whole_packets));
+    assert_eq!((counters.held_packets(), table.is_empty()), (0, true));
+}
+
+fn fragment(v6: bool, id: u8, offset: u16, more: bool, data: &[u8]) -> Vec<u8> {
+    let len = data.len() as u16;
+    let mut packet = Vec::new();
+    if v6 {
+        packet.extend([0x60, 0, 0, 0]);
+        packet.extend((8 + len).to_be_bytes());
+        packet.extend([44, 64]);
+        packet.extend([0x20; 32]);
+        packet.extend([17, 0]);
+        packet.extend((offset << 3 | u16::from(more)).to_be_bytes());
+        packet.extend([0, 0, 0, id]);
+    } else {
+        packet.extend([0x45, 0]);
+        packet.extend((20 + len).to_be_bytes());
+        packet.extend([0, id]);
+        packet.extend((offset | u16::from(more) << 13).to_be_bytes());
+        packet.extend([64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    }
+    packet.extend(data);
+    packet
 }
 
 /// Segments: direction and flags, position, length, so many bytes. What comes out is never more than went in, and

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
@@ -35,6 +35,14 @@ impl Sleeper {
             epoll::add(&self.epoll, socket, EventData::new_u64(0), EventFlags::IN)?;
         }
         Ok(())
+    }
+
+    /// From now on it wakes when this descriptor becomes readable.
+    ///
+    /// # Errors
+    /// What epoll_ctl(2) said.
+    pub fn add_bell(&self, bell: &impl AsFd) -> io::Result<()> {
+        Ok(epoll::add(&self.epoll, bell, EventData::new_u64(0), EventFlags::IN)?)
     }
 
     /// Sleeps until a frame is there or `timeout` is over.

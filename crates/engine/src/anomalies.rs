@@ -1,8 +1,13 @@
-//! How many anomaly events of malformed frames may be written: whoever sends garbage shall not fill the disk.
+//! How many anomaly events of malformed frames and of fragments may be written: whoever sends garbage shall not fill the disk.
 
+use output::{AnomalyEvent, Event, Stamp};
 use wire::Nanos;
 
-/// Anomaly events of malformed frames that a worker may write at once.
+use crate::counters::WorkerCounters;
+use crate::input::Input;
+use crate::rooms::stamp;
+
+/// Anomaly events of malformed frames and of fragments that a worker may write at once.
 pub const DECODE_ANOMALY_BURST: u64 = 1000;
 /// And in each second of packet time after that.
 pub const DECODE_ANOMALIES_PER_SECOND: u64 = 100;
@@ -25,6 +30,20 @@ impl Default for Limiter {
 }
 
 impl Limiter {
+    /// The event of an anomaly; `None`, and counted, if it is one too many.
+    pub(crate) fn decode_event(
+        &mut self,
+        event: &'static str,
+        input: &Input<'_>,
+        counters: &WorkerCounters,
+    ) -> Option<(Stamp, Event)> {
+        if self.allows(input.time) {
+            return Some((stamp(input, input.time), Event::Anomaly(Box::new(AnomalyEvent::decode(event)))));
+        }
+        counters.anomalies_suppressed.add(1);
+        None
+    }
+
     /// Whether one more event may be written at `now`.
     pub(crate) fn allows(&mut self, now: Nanos) -> bool {
         let passed = now.0.saturating_sub(self.last.0);

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use flow::defrag::Anomaly;
 use wire::Malformed;
 
 use crate::histogram::AtomicHistogram;
@@ -14,6 +15,8 @@ macro_rules! counters {
             $(#[doc = $doc] pub $field: Counter,)*
             /// Frames that could not be decoded, by reason.
             pub malformed: [Counter; Malformed::ALL.len()],
+            /// What was wrong with fragments.
+            pub fragment_anomalies: [Counter; Anomaly::ALL.len()],
             /// Frames that waited in the fullest receive ring, at every batch.
             pub(crate) ring_depth: AtomicHistogram,
             /// Nanoseconds a packet, averaged over each batch.
@@ -25,13 +28,14 @@ macro_rules! counters {
                 WorkerCounters {
                     $($field: Counter::default(),)*
                     malformed: std::array::from_fn(|_| Counter::default()),
+                    fragment_anomalies: std::array::from_fn(|_| Counter::default()),
                     ring_depth: AtomicHistogram::default(),
                     packet_ns: AtomicHistogram::default(),
                 }
             }
         }
 
-        /// Name and meaning of every worker counter but the malformed ones.
+        /// Name and meaning of every worker counter but those of malformed packets and of fragments.
         pub const WORKER_COUNTERS: &[(&str, &str)] = &[$(($name, $doc),)*];
 
         impl WorkerCounters {
@@ -60,13 +64,24 @@ counters! {
     invalid => "decoder.invalid", "Frames that could not be decoded; decoder.event.* says why.";
     non_ip => "decoder.non_ip", "Well-formed frames of other network protocols (ARP ...).";
     arp => "decoder.arp", "ARP packets among them.";
-    tunnelled => "decoder.tunnelled", "IP packets that came in a tunnel that was opened.";
-    fragments => "decoder.fragments", "Fragments; their payload is not parsed.";
+    tunnelled => "decoder.tunnelled", "IP packets, whole datagrams among them, that came in a tunnel that was opened.";
+    inner_invalid => "decoder.inner_invalid", "Packets of tunnels with something in them that could not be decoded: packets of the tunnel's own flow; decoder.event.* says why.";
+    fragments => "decoder.fragments", "Fragments among the packets.";
+    defrag_reassembled => "defrag.reassembled", "Datagrams put together from fragments.";
+    defrag_reassembled_packets => "defrag.reassembled_packets", "Fragments that these came in; they count as packets of the datagram's flow.";
+    defrag_held => "defrag.held_packets", "Fragments of datagrams that are not whole yet.";
+    defrag_timed_out => "defrag.timed_out_packets", "Fragments of datagrams that were not whole in time.";
+    defrag_evicted => "defrag.evicted_packets", "Fragments of datagrams that had to go because of defrag.max_datagrams or defrag.max_mib.";
+    defrag_discarded => "defrag.overlap_discarded_packets", "Fragments of datagrams that their receiver drops because some overlap or contradict each other.";
+    defrag_flushed => "defrag.flushed_packets", "Fragments of datagrams that were not whole when the sensor stopped or the capture ended.";
+    defrag_nested => "defrag.nested_packets", "Fragments within more reassembled datagrams than are opened.";
+    handed_over => "defrag.handed_over", "Datagrams put together by one worker, and tunnels' packets with something malformed in them, given to the worker that has their flow.";
+    handover_full => "defrag.handover_full_packets", "Frames of these that were dropped because that worker was too slow.";
     cut_short => "decoder.cut_short", "Packets that the capture cut short.";
     unsupported_link => "decoder.unsupported_link", "Frames of a link type that is not decoded.";
     anomalies => "output.anomalies", "Anomaly events of flows: streams and application protocols.";
     expectations_refused => "app_layer.expectations_refused", "Flows that other flows announced and that there was no room to wait for.";
-    anomalies_suppressed => "output.anomalies_suppressed", "Anomaly events of malformed frames beyond the rate limit; the frames are counted.";
+    anomalies_suppressed => "output.anomalies_suppressed", "Anomaly events of malformed frames and of fragments beyond the rate limit; each is counted.";
     flows => "flow.total", "Flows opened.";
     flows_tcp => "flow.tcp", "TCP flows opened.";
     flows_udp => "flow.udp", "UDP flows opened.";
@@ -125,13 +140,21 @@ impl Counter {
 pub fn sum<'a>(workers: impl IntoIterator<Item = &'a WorkerCounters>) -> Vec<(String, u64)> {
     let mut sums = vec![0; WORKER_COUNTERS.len()];
     let mut malformed = [0; Malformed::ALL.len()];
+    let mut anomalies = [0; Anomaly::ALL.len()];
     for worker in workers {
         worker.add_to(&mut sums);
         for (sum, counter) in malformed.iter_mut().zip(&worker.malformed) {
             *sum += counter.get();
         }
+        for (sum, counter) in anomalies.iter_mut().zip(&worker.fragment_anomalies) {
+            *sum += counter.get();
+        }
     }
     let named = WORKER_COUNTERS.iter().zip(sums).map(|(&(name, _), value)| (name.to_owned(), value));
     let reasons = Malformed::ALL.iter().zip(malformed);
-    named.chain(reasons.map(|(reason, value)| (format!("decoder.event.{}", reason.name()), value))).collect()
+    let anomalies = Anomaly::ALL.iter().zip(anomalies);
+    named
+        .chain(reasons.map(|(reason, value)| (format!("decoder.event.{}", reason.name()), value)))
+        .chain(anomalies.map(|(anomaly, value)| (anomaly.name().to_owned(), value)))
+        .collect()
 }

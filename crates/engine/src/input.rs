@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use flow::defrag::Frames;
 use output::Source;
 use wire::{LinkType, Nanos, worker_of};
 
 use crate::owners::Owners;
+use crate::reassembly::Merged;
 
 /// A frame with everything that was noted when it was captured.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +30,8 @@ pub struct Input<'a> {
     pub position: u64,
     /// Where it was read.
     pub source: &'a Source,
+    /// Of a datagram put together from fragments: the frames that it came in. `time` is the last one's.
+    pub merged: Option<Merged>,
 }
 
 impl<'a> Input<'a> {
@@ -43,7 +47,13 @@ impl<'a> Input<'a> {
             ordinal: None,
             position,
             source,
+            merged: None,
         }
+    }
+
+    /// What came on the wire of it.
+    pub(crate) fn frames(&self) -> Frames {
+        self.merged.map_or(Frames::one(self.time, self.wire_len), |merged| merged.frames)
     }
 }
 

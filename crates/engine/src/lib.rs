@@ -11,12 +11,14 @@ mod control;
 mod counters;
 mod expectations;
 mod files;
+mod handover;
 mod histogram;
 mod input;
 mod lookback;
 mod options;
 mod owners;
 mod ports;
+mod reassembly;
 mod register;
 mod replay;
 mod rooms;
@@ -36,6 +38,7 @@ pub use input::Input;
 pub use options::{
     BypassOptions, CapturePortOptions, GuardPort, InlinePair, SensorError, SensorOptions, Wakeup,
 };
+pub use reassembly::Merged;
 pub use replay::{ReplayError, ReplayOptions, ReplaySummary, replay};
 pub use sensor::{Sensor, Stopped};
 pub use stats::{EACH_COUNTERS, PORT_COUNTERS, Stats, VERDICT_COUNTERS};

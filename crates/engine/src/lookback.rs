@@ -11,6 +11,8 @@ use wire::Nanos;
 
 /// Bytes of an entry's header: previous entry, position, time, lengths.
 const HEADER: usize = 32;
+/// The largest frame: a reassembled datagram, with room for its link header.
+const MAX_FRAME: usize = wire::MAX_DATAGRAM + 1024;
 /// "No previous entry."
 const NONE: u64 = u64::MAX;
 
@@ -43,7 +45,7 @@ impl Lookback {
     /// A ring that holds the last `bytes`.
     pub(crate) fn new(bytes: usize) -> Self {
         // An entry is never split at the end of the ring: the part skipped there costs at most one frame.
-        let slack = 64 * 1024 + HEADER;
+        let slack = MAX_FRAME + HEADER;
         Lookback { ring: vec![0; bytes + slack].into_boxed_slice(), head: 0, window: bytes as u64 }
     }
 

@@ -4,6 +4,7 @@
 //! workers; what they make of it comes back and is put in the order of the packets before anybody
 //! judges or writes it. Batches are cut the same however many workers there are, and so is the order.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -14,11 +15,13 @@ use detect::IndicatorDetector;
 use output::{Event, OutputError, Recorder, Source, Stamp, StatsEvent};
 use thiserror::Error;
 use verdict::{Judge, Policy};
-use wire::{Decoded, LinkType, Nanos, decode_innermost};
+use wire::{Decoded, LinkType, Malformed, Nanos, decode_innermost};
 
+use crate::anomalies::Limiter;
 use crate::counters::{WorkerCounters, sum};
 use crate::input::Input;
 use crate::lookback::cost;
+use crate::reassembly::{Merged, Reassembly};
 use crate::warden::{Enforcement, Warden};
 use crate::worker::{Worker, WorkerOptions};
 
@@ -78,6 +81,7 @@ struct Slot {
     position: u64,
     start: usize,
     len: usize,
+    merged: Option<Merged>,
 }
 
 /// Some frames of one capture for one worker.
@@ -111,10 +115,13 @@ pub fn replay(
     let workers = options.workers.max(1);
     // Every frame belongs to its innermost flow: nothing is steered here.
     let worker = WorkerOptions { tunnels: true, ..options.worker.clone() };
-    let counters: Vec<Arc<WorkerCounters>> = (0..workers).map(|_| Arc::default()).collect();
+    let counters: Vec<Arc<WorkerCounters>> = (0..=workers).map(|_| Arc::default()).collect();
+    // Of what the reader keeps from the workers.
+    let own = counters[workers].clone();
     thread::scope(|scope| {
         let lanes: Vec<Lane> = counters
             .iter()
+            .take(workers)
             .map(|counters| {
                 let (to_worker, batches) = bounded(IN_FLIGHT);
                 let (outcomes, from_worker) = bounded(IN_FLIGHT + 1);
@@ -132,6 +139,11 @@ pub fn replay(
         };
         let reader = Reader {
             lanes,
+            reassembly: Reassembly::new(worker.defrag.clone(), true),
+            own,
+            anomalies: Limiter::default(),
+            told: Vec::new(),
+            told_before: VecDeque::new(),
             batches: Vec::new(),
             in_flight: 0,
             frames: 0,
@@ -164,6 +176,7 @@ fn work(mut worker: Worker, batches: &Receiver<Batch>, outcomes: &Sender<Outcome
             ordinal: Some(slot.ordinal),
             position: slot.position,
             source,
+            merged: slot.merged,
         };
         let inputs: Vec<Input<'_>> = batch.slots.iter().map(of_slot).collect();
         worker.batch(&inputs, &mut |input, stamp, event| {
@@ -172,7 +185,7 @@ fn work(mut worker: Worker, batches: &Receiver<Batch>, outcomes: &Sender<Outcome
         });
         let nothing = Input::nothing(batch.last.0, batch.position, source);
         let last = inputs.last().copied().unwrap_or(nothing);
-        let end = Input { bytes: &[], ordinal: None, position: batch.position, ..last };
+        let end = Input { bytes: &[], ordinal: None, position: batch.position, merged: None, ..last };
         let mut late = |stamp: Stamp, event: Event| {
             index += 1;
             let flow = flow_id(&event);
@@ -203,6 +216,14 @@ fn flow_id(event: &Event) -> u64 {
 /// Reads, deals out, and collects.
 struct Reader {
     lanes: Vec<Lane>,
+    /// All fragments of a datagram must meet, and the datagram must go where its flow goes.
+    reassembly: Reassembly,
+    own: Arc<WorkerCounters>,
+    /// Of anomalies of fragments.
+    anomalies: Limiter,
+    /// What the reader itself has to tell of the batch at hand, and of batches under way.
+    told: Outcome,
+    told_before: VecDeque<Outcome>,
     batches: Vec<Batch>,
     in_flight: usize,
     frames: u64,
@@ -219,12 +240,11 @@ impl Reader {
         options: &ReplayOptions,
         counters: &[Arc<WorkerCounters>],
     ) -> Result<ReplaySummary, ReplayError> {
-        let unsupported = counters[0].clone();
         for (i, path) in files.iter().enumerate() {
             let source = Source::File(Arc::from(path.to_string_lossy()));
             self.desk.source = source.clone();
-            let outcome = CaptureFile::open(path)
-                .and_then(|file| file.read(|record| self.take(&record, &source, &unsupported)));
+            let outcome =
+                CaptureFile::open(path).and_then(|file| file.read(|record| self.take(&record, &source)));
             self.desk.read(outcome);
             let last_file = i + 1 == files.len();
             self.flush(&source, options.reset || last_file);
@@ -243,26 +263,49 @@ impl Reader {
         self.desk.finish(sum(counters.iter().map(AsRef::as_ref)))
     }
 
-    fn take(&mut self, record: &Record<'_>, source: &Source, unsupported: &WorkerCounters) {
+    fn take(&mut self, record: &Record<'_>, source: &Source) {
         self.last = (record.time, record.ordinal);
         let Ok(link) = record.link else {
-            unsupported.unsupported_link.add(1);
+            self.own.unsupported_link.add(1);
             return;
         };
-        let lane = if self.lanes.len() == 1 { 0 } else { lane(link, record.bytes, self.lanes.len()) };
-        self.batches.resize_with(self.lanes.len(), Batch::default);
-        let batch = &mut self.batches[lane];
-        batch.slots.push(Slot {
+        let mut slot = Slot {
             ordinal: record.ordinal,
             time: record.time,
             link,
             wire_len: record.wire_len,
             position: self.position,
-            start: batch.bytes.len(),
-            len: record.bytes.len(),
-        });
-        batch.bytes.extend_from_slice(record.bytes);
-        self.position += cost(record.bytes.len());
+            start: 0,
+            len: 0,
+            merged: None,
+        };
+        match decode_innermost(link, record.bytes) {
+            Ok(Decoded::Ip(packet)) if packet.fragment => {
+                self.own.packets.add(1);
+                self.own.bytes.add(u64::from(record.wire_len));
+                self.own.network(&packet);
+                let at = Input {
+                    bytes: record.bytes,
+                    link,
+                    wire_len: record.wire_len,
+                    ..Input::nothing(record.time, 0, source)
+                };
+                let at = Input { ordinal: Some(record.ordinal), ..at };
+                let (told, anomalies, own) = (&mut self.told, &mut self.anomalies, &self.own);
+                slot.merged = self.reassembly.take_through(&at, own, &mut |anomaly| {
+                    if let Some((stamp, event)) = anomalies.decode_event(anomaly.name(), &at, own) {
+                        told.push(((record.ordinal, 0, 0, 0, 0), stamp, event));
+                    }
+                });
+                if let Some(merged) = slot.merged {
+                    slot.wire_len = u32::try_from(merged.frames.wire_bytes).unwrap_or(u32::MAX);
+                    let frame = std::mem::take(&mut self.reassembly.whole);
+                    self.deal(lane(&decode_innermost(link, &frame), self.lanes.len()), slot, &frame);
+                    self.reassembly.whole = frame;
+                }
+            }
+            decoded => self.deal(lane(&decoded, self.lanes.len()), slot, record.bytes),
+        }
         self.frames += 1;
         if self.frames >= BATCH_FRAMES {
             self.flush(source, false);
@@ -270,8 +313,23 @@ impl Reader {
         }
     }
 
+    /// Puts a frame into a lane's batch.
+    fn deal(&mut self, lane: usize, slot: Slot, frame: &[u8]) {
+        self.batches.resize_with(self.lanes.len(), Batch::default);
+        let batch = &mut self.batches[lane];
+        batch.slots.push(Slot { start: batch.bytes.len(), len: frame.len(), ..slot });
+        batch.bytes.extend_from_slice(frame);
+        self.position += cost(frame.len());
+    }
+
     fn flush(&mut self, source: &Source, drain: bool) {
         self.frames = 0;
+        self.reassembly.expire(self.last.0, &self.own);
+        if drain {
+            self.reassembly.flush(&self.own);
+            self.anomalies = Limiter::default();
+        }
+        self.told_before.push_back(std::mem::take(&mut self.told));
         self.batches.resize_with(self.lanes.len(), Batch::default);
         for (lane, batch) in self.lanes.iter().zip(self.batches.drain(..)) {
             let (last, position) = (self.last, self.position);
@@ -287,7 +345,7 @@ impl Reader {
     /// Takes results until no more than `leave` batches are under way.
     fn collect(&mut self, leave: usize) {
         while self.in_flight > leave && self.failure.is_none() {
-            let mut merged: Outcome = Vec::new();
+            let mut merged = self.told_before.pop_front().unwrap_or_default();
             for lane in &self.lanes {
                 let Ok(outcome) = lane.from_worker.recv() else {
                     self.failure = Some(ReplayError::WorkerDied);
@@ -308,8 +366,8 @@ impl Reader {
 }
 
 /// Which worker gets a frame: all flows between two hosts go to the same one, because one may announce another.
-fn lane(link: LinkType, frame: &[u8], lanes: usize) -> usize {
-    match decode_innermost(link, frame) {
+fn lane(decoded: &Result<Decoded<'_>, Malformed>, lanes: usize) -> usize {
+    match decoded {
         Ok(Decoded::Ip(packet)) => (packet.flow_key().0.hosts_hash() >> 17) as usize % lanes,
         _ => 0,
     }

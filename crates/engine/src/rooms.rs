@@ -48,43 +48,46 @@ pub(crate) struct Subject {
 
 impl Rooms {
     pub(crate) fn count(&self, packet: &Packet<'_>) {
-        let c = &self.counters;
-        if packet.src.is_ipv4() { &c.ipv4 } else { &c.ipv6 }.add(1);
-        match packet.proto {
-            IpProto::TCP => c.tcp.add(1),
-            IpProto::UDP => c.udp.add(1),
-            IpProto::ICMP => c.icmpv4.add(1),
-            IpProto::ICMPV6 => c.icmpv6.add(1),
-            _ => {}
-        }
-        if packet.vlans.count() > 0 {
-            c.vlan.add(1);
-        }
-        if packet.tunnel.is_some() {
-            c.tunnelled.add(1);
-        }
-        if packet.fragment {
-            c.fragments.add(1);
-        }
-        if packet.missing > 0 {
-            c.cut_short.add(1);
-        }
+        self.counters.network(packet);
+        self.counters.transport(packet);
     }
 
-    /// Counts a frame that could not be decoded, and says so unless too many were before it.
+    /// Counts a frame that could not be decoded, and says so.
     pub(crate) fn malformed(
         &mut self,
         reason: Malformed,
         input: &Input<'_>,
         emit: &mut impl FnMut(Stamp, Event),
     ) {
-        self.counters.invalid.add(1);
-        self.counters.malformed[reason as usize].add(1);
-        if self.anomalies.allows(input.time) {
-            let event = Box::new(AnomalyEvent::decode(reason.event()));
-            emit(stamp(input, input.time), Event::Anomaly(event));
-        } else {
-            self.counters.anomalies_suppressed.add(1);
+        let frames = u64::from(input.frames().packets);
+        self.counters.invalid.add(frames);
+        self.counters.malformed[reason as usize].add(frames);
+        self.tell_decode_anomaly(reason.event(), input, emit);
+    }
+
+    /// Counts a tunnel's packet with something in it that could not be decoded, and says so.
+    #[cold]
+    pub(crate) fn inner_malformed(
+        &mut self,
+        reason: Malformed,
+        input: &Input<'_>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) {
+        let frames = u64::from(input.frames().packets);
+        self.counters.inner_invalid.add(frames);
+        self.counters.malformed[reason as usize].add(frames);
+        self.tell_decode_anomaly(reason.event(), input, emit);
+    }
+
+    /// Says what is wrong with a frame, unless too many were before it.
+    pub(crate) fn tell_decode_anomaly(
+        &mut self,
+        event: &'static str,
+        input: &Input<'_>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) {
+        if let Some((stamp, event)) = self.anomalies.decode_event(event, input, &self.counters) {
+            emit(stamp, event);
         }
     }
 
@@ -256,7 +259,7 @@ fn flow_event(record: FlowRecord, session: &Session) -> FlowEvent {
     }
 }
 
-fn stamp(input: &Input<'_>, time: Nanos) -> Stamp {
+pub(crate) fn stamp(input: &Input<'_>, time: Nanos) -> Stamp {
     Stamp { time, source: input.source.clone(), packet: input.ordinal }
 }
 
@@ -273,6 +276,34 @@ fn emit_evidence(
 }
 
 impl WorkerCounters {
+    /// Counts a packet, and a fragment, by what its IP header says.
+    pub(crate) fn network(&self, packet: &Packet<'_>) {
+        if packet.src.is_ipv4() { &self.ipv4 } else { &self.ipv6 }.add(1);
+        if packet.vlans.count() > 0 {
+            self.vlan.add(1);
+        }
+        if packet.fragment {
+            self.fragments.add(1);
+        }
+        if packet.missing > 0 {
+            self.cut_short.add(1);
+        }
+    }
+
+    /// Counts a packet, and a whole datagram, by its transport protocol.
+    pub(crate) fn transport(&self, packet: &Packet<'_>) {
+        match packet.proto {
+            IpProto::TCP => self.tcp.add(1),
+            IpProto::UDP => self.udp.add(1),
+            IpProto::ICMP => self.icmpv4.add(1),
+            IpProto::ICMPV6 => self.icmpv6.add(1),
+            _ => {}
+        }
+        if packet.tunnel.is_some() {
+            self.tunnelled.add(1);
+        }
+    }
+
     pub(crate) fn opened(&self, proto: IpProto) {
         match proto {
             IpProto::TCP => self.flows_tcp.add(1),

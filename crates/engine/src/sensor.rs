@@ -21,6 +21,7 @@ use crate::clock;
 use crate::control::Listener;
 use crate::counters::WorkerCounters;
 use crate::expectations::Expectations;
+use crate::handover::{Exchange, Handover};
 use crate::input::Place;
 use crate::options::{SensorError, SensorOptions};
 use crate::owners::Owners;
@@ -311,6 +312,7 @@ impl Threads<'_> {
         let cpus = if options.cpus.is_empty() { allowed_cpus() } else { options.cpus.clone() };
         let owners = Arc::<Owners>::default();
         let expectations = Expectations::default();
+        let exchange = Arc::new(Exchange::new(options.workers).map_err(thread_error)?);
         let (mut workers, mut tell_workers) = (Vec::new(), Vec::new());
         for (index, (ports, counters)) in (0..).zip(ports.lanes.into_iter().zip(self.counters)) {
             let i = index as usize;
@@ -320,6 +322,7 @@ impl Threads<'_> {
             let worker = Worker::new(&options.worker, self.detector.clone(), counters.clone());
             let of = (options.steering == Steering::Flow).then_some(options.workers);
             let place = Place { index, of, owners: owners.clone() };
+            let handover = Handover::new(exchange.clone(), index, of.is_some());
             let cpu = cpus.get(i % cpus.len().max(1)).copied();
             if let Some(cpu) = cpu {
                 tracing::info!("worker {i}: CPU {cpu}");
@@ -329,7 +332,10 @@ impl Threads<'_> {
                 worker: worker
                     .with_bypass(bypasser.clone())
                     .with_expectations(expectations.clone())
-                    .steered_to(place),
+                    .steered_to(place)
+                    .with_handover(handover.clone()),
+                handover,
+                rings_empty: None,
                 ports,
                 changes,
                 sleeper: Sleeper::new().map_err(thread_error)?,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use capture::BypassReason;
 use detect::IndicatorDetector;
-use flow::{FlowTable, KeyHash, Pressure, Segment, StreamOptions, Streams, Timeouts};
+use flow::defrag::DefragOptions;
+use flow::{FlowTable, KeyHash, Pressure, Segment, StreamOptions, Streams, Timeouts, Tracked};
 use output::{Event, Stamp};
 use wire::{Decoded, Direction, LinkType, Malformed, Nanos, Packet, Transport, decode, decode_innermost};
 
@@ -14,8 +15,10 @@ use crate::bypass::{Bypasser, can_be_bypassed};
 use crate::counters::WorkerCounters;
 use crate::expectations::Expectations;
 use crate::files::FileOptions;
+use crate::handover::Handover;
 use crate::input::{Input, Place};
 use crate::lookback::Lookback;
+use crate::reassembly::{Merged, Reassembly};
 use crate::rooms::{Rooms, Subject};
 use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session};
 use crate::shed::HeavyFlows;
@@ -43,6 +46,8 @@ pub struct WorkerOptions {
     pub interim: Duration,
     /// Whether a packet in a tunnel belongs to the inner flow.
     pub tunnels: bool,
+    /// Reassembly of fragments.
+    pub defrag: DefragOptions,
     /// Bytes of recent packets kept for evidence.
     pub lookback: usize,
     /// What is done with files.
@@ -58,6 +63,10 @@ pub struct WorkerOptions {
 pub struct Worker {
     table: FlowTable<Session>,
     rooms: Rooms,
+    /// None while it is at work.
+    reassembly: Option<Box<Reassembly>>,
+    /// Where datagrams of other workers' flows go.
+    handover: Option<Handover>,
     /// Flows that the kernel counts: slot in the table, number, slot in the bypass table.
     bypassed: Vec<(u32, u64, u32)>,
     /// Zero: it is not.
@@ -88,6 +97,8 @@ impl Worker {
                 expectations: Expectations::default(),
                 place: None,
             },
+            reassembly: Some(Box::new(Reassembly::new(options.defrag.clone(), options.tunnels))),
+            handover: None,
             bypassed: Vec::new(),
             overloaded_until: Nanos(0),
             heavy: HeavyFlows::default(),
@@ -97,6 +108,12 @@ impl Worker {
     /// Says which of how many workers this is.
     pub(crate) fn steered_to(mut self, place: Place) -> Self {
         self.rooms.place = Some(place);
+        self
+    }
+
+    /// Lets datagrams be handed over to the workers that have their flows.
+    pub(crate) fn with_handover(mut self, handover: Handover) -> Self {
+        self.handover = Some(handover);
         self
     }
 
@@ -156,7 +173,13 @@ impl Worker {
             }
             for (input, ready) in inputs.iter().zip(flows) {
                 if let Some((packet, hash)) = ready {
-                    self.packet(packet, *hash, input, &mut |stamp, event| emit(input, stamp, event));
+                    let emit = &mut |stamp, event| emit(input, stamp, event);
+                    if packet.fragment || packet.inner_error.is_some() || input.merged.is_some() {
+                        self.unsteered(packet, *hash, input, emit);
+                    } else {
+                        self.rooms.count(packet);
+                        self.packet(packet, *hash, input, emit);
+                    }
                 }
             }
         }
@@ -169,14 +192,18 @@ impl Worker {
         emit: &mut impl FnMut(Stamp, Event),
     ) -> Option<(Packet<'a>, KeyHash)> {
         let counters = &self.rooms.counters;
-        counters.packets.add(1);
-        counters.bytes.add(u64::from(input.wire_len));
+        // The frames of a datagram that was put together were counted as they came.
+        if input.merged.is_none() {
+            counters.packets.add(1);
+            counters.bytes.add(u64::from(input.wire_len));
+        }
+        let frames = u64::from(input.frames().packets);
         match decode_as(self.rooms.tunnels, input.link, input.bytes) {
             Ok(Decoded::Ip(packet)) => return Some((packet, self.table.hash(&packet))),
-            Ok(Decoded::NonIp(_)) => counters.non_ip.add(1),
+            Ok(Decoded::NonIp(_)) => counters.non_ip.add(frames),
             Ok(Decoded::Arp(_)) => {
-                counters.non_ip.add(1);
-                counters.arp.add(1);
+                counters.non_ip.add(frames);
+                counters.arp.add(frames);
             }
             Err(reason) => self.rooms.malformed(reason, input, emit),
         }
@@ -191,6 +218,9 @@ impl Worker {
     /// A step of [`Worker::expire`], of bounded length. Whether there is more to do.
     pub fn sweep(&mut self, now: Nanos, at: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) -> bool {
         let rooms = &mut self.rooms;
+        if let Some(reassembly) = &mut self.reassembly {
+            reassembly.expire(now, &rooms.counters);
+        }
         let more = self.table.sweep(now, SWEEP, &mut |ended| rooms.finish(ended, at, emit));
         self.publish();
         more
@@ -199,6 +229,9 @@ impl Worker {
     /// Ends every flow.
     pub fn drain(&mut self, at: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
         let rooms = &mut self.rooms;
+        if let Some(reassembly) = &mut self.reassembly {
+            reassembly.flush(&rooms.counters);
+        }
         self.table.drain(&mut |ended| rooms.finish(ended, at, emit));
         rooms.anomalies = Limiter::default();
         rooms.expectations.clear();
@@ -231,10 +264,16 @@ impl Worker {
         emit: &mut impl FnMut(Stamp, Event),
     ) {
         let rooms = &mut self.rooms;
-        rooms.count(packet);
+        let began = input.frames().start;
         let mut ended = |ended| rooms.finish(ended, input, emit);
-        let tracked =
-            self.table.track_hashed(packet, hash, input.time, input.wire_len, Session::new, &mut ended);
+        let tracked = self.table.track_hashed(packet, hash, began, input.wire_len, Session::new, &mut ended);
+        if let Some(merged) = &input.merged {
+            self.count_all(tracked, merged, input);
+        }
+        let rooms = &mut self.rooms;
+        if let Some(reason) = packet.inner_error {
+            rooms.inner_malformed(reason, input, emit);
+        }
         let Some(flow) = self.table.get_mut(tracked.slot) else { return };
         rooms.keep(&mut flow.app, input);
         let moment = Moment { time: input.time, arrival: input.arrival, direction: tracked.direction };
@@ -276,7 +315,7 @@ impl Worker {
                     flow.tcp.ignore_payload();
                 }
             }
-            Transport::Udp { .. } if !packet.fragment => inspection.datagram(session, packet.payload),
+            Transport::Udp { .. } => inspection.datagram(session, packet.payload),
             _ => {}
         }
         let subject = Subject { tuple: flow.tuple, packets: flow.packets, bytes: flow.bytes };
@@ -296,6 +335,79 @@ impl Worker {
             }
         }
         self.table.touch(tracked.slot);
+    }
+
+    /// Takes a fragment, and the datagram that it makes whole.
+    fn fragment(&mut self, input: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
+        let Some(mut reassembly) = self.reassembly.take() else { return };
+        let merged = reassembly.take(input, &self.rooms.counters);
+        for anomaly in reassembly.anomalies() {
+            self.rooms.tell_decode_anomaly(anomaly.name(), input, emit);
+        }
+        let frame = std::mem::take(&mut reassembly.whole);
+        self.reassembly = Some(reassembly);
+        if let Some(merged) = merged {
+            let wire_len = u32::try_from(merged.frames.wire_bytes).unwrap_or(u32::MAX);
+            self.datagram(&Input { bytes: &frame, wire_len, merged: Some(merged), ..*input }, emit);
+        }
+        if let Some(reassembly) = &mut self.reassembly {
+            reassembly.whole = frame;
+        }
+    }
+
+    /// Works on a datagram that was put together from fragments, here or by another worker.
+    pub(crate) fn datagram(&mut self, input: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
+        if let Some((packet, hash)) = self.decode(input, emit) {
+            self.unsteered(&packet, hash, input, emit);
+        }
+    }
+
+    /// Works on what the steering does not bring to the worker that has its flow: a fragment, a datagram that was put
+    /// together (its frames are counted already), a tunnel's packet with something malformed in it that the XDP program
+    /// took for good. But for the fragment, each is a packet like any other then, for that worker.
+    #[cold]
+    fn unsteered(
+        &mut self,
+        packet: &Packet<'_>,
+        hash: KeyHash,
+        input: &Input<'_>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) {
+        let counters = &self.rooms.counters;
+        let merged = match input.merged {
+            Some(merged) => merged,
+            None => {
+                counters.network(packet);
+                if packet.fragment {
+                    return self.fragment(input, emit);
+                }
+                Merged::alone(input.frames())
+            }
+        };
+        let steering_hash = packet.steering_hash();
+        if let Some(handover) = &self.handover
+            && let Some(owner) = handover.other_owner(steering_hash)
+        {
+            let given = handover.give(owner, steering_hash, input, merged);
+            let lost = if given { 0 } else { u64::from(merged.frames.packets) };
+            counters.handed_over.add(u64::from(given));
+            return counters.handover_full.add(lost);
+        }
+        if packet.fragment {
+            return self.fragment(input, emit);
+        }
+        counters.transport(packet);
+        let input = Input { steered: input.steered.map(|_| steering_hash), ..*input };
+        self.packet(packet, hash, &input, emit);
+    }
+
+    /// The flow has one packet of the datagram; all others, too, are its.
+    fn count_all(&mut self, tracked: Tracked, merged: &Merged, input: &Input<'_>) {
+        let Some(flow) = self.table.get_mut(tracked.slot) else { return };
+        let (way, id) = (tracked.direction.index(), flow.tuple.id);
+        flow.packets[way] += u64::from(merged.frames.packets.saturating_sub(1));
+        flow.bytes[way] += merged.frames.wire_bytes.saturating_sub(u64::from(input.wire_len));
+        self.table.seen(tracked.slot, id, input.time);
     }
 
     /// Hands a flow over to the kernel, unless its packets are evidence.

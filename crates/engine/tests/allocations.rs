@@ -13,6 +13,7 @@ use capture::{BATCH, BypassTable, CapturePort, Device, PortOptions, Shared, Sing
 use detect::IndicatorDetector;
 use engine::{Input, Worker, WorkerCounters, WorkerOptions};
 use etherparse::PacketBuilder;
+use flow::defrag::DefragOptions;
 use flow::{Pressure, StreamOptions, Timeouts};
 use intel::Loader;
 use output::Source;
@@ -70,6 +71,7 @@ fn worker() -> Worker {
         pressure: Pressure::default(),
         interim: Duration::ZERO,
         tunnels: false,
+        defrag: DefragOptions::default(),
         lookback: 1 << 20,
         files: engine::FileOptions::default(),
         evidence_limit: 1 << 20,
@@ -91,6 +93,7 @@ fn input<'a>(frame: &'a [u8], n: u64, source: &'a Source) -> Input<'a> {
         ordinal: None,
         position: n * 256,
         source,
+        merged: None,
     }
 }
 

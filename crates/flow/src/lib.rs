@@ -5,15 +5,18 @@
 //! and time is only what the packets say.
 #![deny(unsafe_code)]
 
+pub mod defrag;
+mod policies;
 mod record;
 mod table;
 mod tcp;
 mod timeouts;
 
+pub use policies::HostPolicies;
 pub use record::{EndReason, FlowRecord, FlowState, FlowTuple, TcpRecord};
 pub use table::{Ended, Flow, FlowCounters, FlowTable, KeyHash, Tracked};
 pub use tcp::{
-    HOLE_TIMEOUT, HostPolicies, MAX_WAITING_BYTES, MAX_WAITING_SEGMENTS, OverlapPolicy, Segment,
-    StreamAnomaly, StreamBudget, StreamEvent, StreamOptions, Streams, TcpConnection,
+    HOLE_TIMEOUT, MAX_WAITING_BYTES, MAX_WAITING_SEGMENTS, OverlapPolicy, Segment, StreamAnomaly,
+    StreamBudget, StreamEvent, StreamOptions, Streams, TcpConnection,
 };
 pub use timeouts::{Pressure, StateTimeouts, Timeouts};

@@ -11,14 +11,18 @@ use engine::{
     BypassOptions, CapturePortOptions, FileOptions, GuardPort, InlinePair, SensorOptions, Wakeup,
     WorkerOptions,
 };
+use flow::defrag::DefragOptions;
 use flow::{HostPolicies, OverlapPolicy, Pressure, StateTimeouts, StreamOptions, Timeouts};
 use intel::Loader;
+use ipnet::IpNet;
 use output::{FileBudget, RecorderOptions};
 use verdict::{Mode, Policy};
 use wire::Nanos;
 
 use crate::Failure;
-use crate::config::{self, Bind, Config, Hash, OnFailure, Overlap, Role, Seen, Steer, Xdp};
+use crate::config::{
+    self, Bind, Config, FragmentOverlap, Hash, HostOverlap, OnFailure, Overlap, Role, Seen, Steer, Xdp,
+};
 
 const MIB: u64 = 1024 * 1024;
 /// Malformed indicator lines that are printed; the rest is only counted.
@@ -58,15 +62,49 @@ fn observation(seen: Seen) -> Observation {
     }
 }
 
+/// How fragments are put together.
+fn defrag(config: &Config) -> Result<DefragOptions, Failure> {
+    let d = &config.defrag;
+    let networks = hosts(&d.hosts, fragment_overlap)?;
+    Ok(DefragOptions {
+        timeout_ipv4: Duration::from_secs(d.timeout),
+        timeout_ipv6: Duration::from_secs(d.timeout_ipv6),
+        max_datagrams: d.max_datagrams,
+        max_bytes: (u64::from(d.max_mib) * MIB) as usize,
+        policies: DefragOptions::policies(
+            fragment_overlap(d.policy),
+            fragment_overlap(d.policy_ipv6),
+            networks,
+        ),
+    })
+}
+
+fn fragment_overlap(policy: FragmentOverlap) -> flow::defrag::Policy {
+    match policy {
+        FragmentOverlap::First => flow::defrag::Policy::First,
+        FragmentOverlap::Last => flow::defrag::Policy::Last,
+        FragmentOverlap::Bsd => flow::defrag::Policy::Bsd,
+        FragmentOverlap::BsdRight => flow::defrag::Policy::BsdRight,
+        FragmentOverlap::Linux => flow::defrag::Policy::Linux,
+        FragmentOverlap::Windows => flow::defrag::Policy::Windows,
+        FragmentOverlap::Solaris => flow::defrag::Policy::Solaris,
+        FragmentOverlap::Discard => flow::defrag::Policy::Discard,
+    }
+}
+
+/// The policies of networks.
+fn hosts<C: Copy, P>(hosts: &[HostOverlap<C>], policy: impl Fn(C) -> P) -> Result<Vec<(IpNet, P)>, Failure> {
+    hosts
+        .iter()
+        .map(|host| Ok((config::network(&host.net).map_err(Failure::usage)?, policy(host.policy))))
+        .collect()
+}
+
 /// How TCP streams are followed.
 fn streams(config: &Config) -> Result<StreamOptions, Failure> {
     let s = &config.streams;
-    let mut networks = Vec::new();
-    for host in &s.hosts {
-        networks.push((config::network(&host.net).map_err(Failure::usage)?, overlap(host.policy)));
-    }
     Ok(StreamOptions {
-        policies: HostPolicies::new(overlap(s.policy), networks),
+        policies: HostPolicies::new(overlap(s.policy), hosts(&s.hosts, overlap)?),
         depth: s.depth_kib * 1024,
         memory: u64::from(s.memory_mib) * MIB,
     })
@@ -107,6 +145,7 @@ pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> Result<WorkerOpt
         },
         streams: streams(config)?,
         tunnels: config.workers.tunnels,
+        defrag: defrag(config)?,
         lookback: (u64::from(config.evidence.lookback_mib) * MIB) as usize,
         files: files(config, clock.is_some()),
         evidence_limit: u64::from(config.evidence.max_mib_per_flow) * MIB,

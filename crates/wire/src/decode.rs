@@ -11,7 +11,7 @@ use crate::network;
 use crate::options::TcpOptions;
 use crate::steering;
 use crate::transport::{self, Parsed, Transport};
-use crate::tunnel::{self, Inner, Tunnel};
+use crate::tunnel::{self, Inner, Tunnel, TunnelKind};
 
 /// VLAN tags that are kept; a frame with more counts as malformed.
 pub const MAX_VLANS: usize = 3;
@@ -76,6 +76,8 @@ pub struct Packet<'a> {
     pub fragment: bool,
     /// The tunnels that it came through, if any.
     pub tunnel: Option<Tunnel<'a>>,
+    /// Why what this packet carries as a tunnel could not be decoded, if so.
+    pub inner_error: Option<Malformed>,
 }
 
 impl Default for Packet<'_> {
@@ -92,6 +94,7 @@ impl Default for Packet<'_> {
             missing: 0,
             fragment: false,
             tunnel: None,
+            inner_error: None,
         }
     }
 }
@@ -181,37 +184,74 @@ pub fn decode(link: LinkType, frame: &[u8]) -> Result<Decoded<'_>, Malformed> {
 }
 
 /// Decodes the innermost packet of one frame: tunnels are opened, up to [`MAX_TUNNELS`](crate::MAX_TUNNELS) deep. The
-/// VLAN tags are the outer frame's. What carries no IP is the tunnel's own packet.
+/// VLAN tags are the outer frame's. What carries no IP is the tunnel's own packet, and so is what carries something
+/// that cannot be decoded: [`Packet::inner_error`] says why.
 ///
 /// # Errors
-/// As [`decode`], of any of the packets.
+/// As [`decode`], of the outermost packet.
 pub fn decode_innermost(link: LinkType, frame: &[u8]) -> Result<Decoded<'_>, Malformed> {
     let (ethertype, vlans, rest) = link::strip(link, frame)?;
     let mut decoded = decode_network(ethertype, vlans, rest)?;
-    let mut outermost = None;
-    for depth in 1..=tunnel::MAX_TUNNELS {
-        let Decoded::Ip(packet) = decoded else { break };
-        if packet.fragment {
-            break;
-        }
-        let Some((tunnel, inner)) = tunnel::inner(&packet)? else { break };
-        let (kind, bytes) = match inner {
-            Inner::Ethernet(frame) => {
-                let (kind, _, bytes) = link::strip(LinkType::Ethernet, frame)?;
-                (kind, bytes)
-            }
-            Inner::Packet(kind, bytes) => (kind, bytes),
-        };
-        let Decoded::Ip(mut inner) = decode_network(kind, packet.vlans, bytes)? else { break };
-        let steered = match packet.tunnel.and_then(|outer| outer.steered) {
-            None if !tunnel.opened_by_xdp() => Some(packet.steering_hash()),
-            so_far => so_far,
-        };
-        let outer: &[u8] = outermost.get_or_insert(rest);
-        inner.tunnel = Some(Tunnel { outer, kind: tunnel, depth: depth as u8, steered });
-        decoded = Decoded::Ip(inner);
+    let mut layers = Layers { outer: [None; tunnel::MAX_TUNNELS], network: rest };
+    if let Decoded::Ip(packet) = &mut decoded {
+        open_tunnels(packet, &mut layers);
     }
     Ok(decoded)
+}
+
+/// The packets around a packet.
+pub(crate) struct Layers<'a> {
+    /// Network header and transport header of each tunnel's packet, outermost first.
+    pub outer: [Option<(&'a [u8], &'a [u8])>; tunnel::MAX_TUNNELS],
+    /// From the innermost network header on.
+    pub network: &'a [u8],
+}
+
+/// Makes a packet the innermost that it carries.
+pub(crate) fn open_tunnels<'a>(packet: &mut Packet<'a>, layers: &mut Layers<'a>) {
+    let outermost = layers.network;
+    for depth in 0..tunnel::MAX_TUNNELS {
+        if packet.fragment {
+            return;
+        }
+        match open_tunnel(packet) {
+            Ok(None) => return,
+            Err(reason) => {
+                packet.inner_error = Some(reason);
+                return;
+            }
+            Ok(Some((kind, mut inner, network))) => {
+                let steered = match packet.tunnel.and_then(|outer| outer.steered) {
+                    None if !kind.opened_by_xdp() => Some(packet.steering_hash()),
+                    so_far => so_far,
+                };
+                layers.outer[depth] = Some((layers.network, packet.header));
+                layers.network = network;
+                inner.tunnel = Some(Tunnel { outer: outermost, kind, depth: depth as u8 + 1, steered });
+                *packet = inner;
+            }
+        }
+    }
+}
+
+/// A tunnel, the packet in it, and the bytes from that one's network header on.
+type Opened<'a> = (TunnelKind, Packet<'a>, &'a [u8]);
+
+/// What a packet carries, if it is a tunnel's.
+#[inline(always)]
+fn open_tunnel<'a>(packet: &Packet<'a>) -> Result<Option<Opened<'a>>, Malformed> {
+    let Some((tunnel, inner)) = tunnel::inner(packet)? else { return Ok(None) };
+    let (kind, bytes) = match inner {
+        Inner::Ethernet(frame) => {
+            let (kind, _, bytes) = link::strip(LinkType::Ethernet, frame)?;
+            (kind, bytes)
+        }
+        Inner::Packet(kind, bytes) => (kind, bytes),
+    };
+    Ok(match decode_network(kind, packet.vlans, bytes)? {
+        Decoded::Ip(inner) => Some((tunnel, inner, bytes)),
+        _ => None,
+    })
 }
 
 /// What follows an EtherType.
@@ -223,10 +263,13 @@ pub(crate) fn decode_network(ethertype: u16, vlans: Vlans, rest: &[u8]) -> Resul
         link::ARP => return arp::parse(rest),
         other => return Ok(Decoded::NonIp(other)),
     };
+    let other = Parsed { transport: Transport::Other, header: &[], payload: network.body, short: 0 };
     let parsed = if network.later_fragment {
-        Parsed { transport: Transport::Other, header: &[], payload: network.body, short: 0 }
+        other
     } else {
         match transport::parse(network.proto, network.body, network.fragment) {
+            // A tiny first fragment (RFC 1858) need not have all of the transport header.
+            Err(_) if network.fragment => other,
             // The capture cut the header off, not the sender.
             Err(_) if network.missing > 0 && ethertype == link::IPV4 => return Err(Malformed::Ipv4Cut),
             Err(_) if network.missing > 0 => return Err(Malformed::Ipv6Cut),
@@ -244,5 +287,6 @@ pub(crate) fn decode_network(ethertype: u16, vlans: Vlans, rest: &[u8]) -> Resul
         missing: u32::try_from(network.missing.max(parsed.short)).unwrap_or(u32::MAX),
         fragment: network.fragment,
         tunnel: None,
+        inner_error: None,
     }))
 }

@@ -8,6 +8,7 @@
 
 mod arp;
 mod decode;
+mod fragment;
 mod host;
 mod icmp;
 mod key;
@@ -29,6 +30,7 @@ mod tunnel_tests;
 
 pub use arp::Arp;
 pub use decode::{Decoded, MAX_VLANS, Packet, Vlans, decode, decode_innermost};
+pub use fragment::{Fragment, FragmentKey, Head, MAX_DATAGRAM, fragment};
 pub use host::HostKey;
 pub use icmp::{IcmpMessage, Quote};
 pub use key::{Direction, Endpoint, FlowKey, IpProto};

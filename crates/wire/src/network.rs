@@ -23,7 +23,7 @@ pub(crate) struct Network<'a> {
     pub later_fragment: bool,
 }
 
-fn be16(bytes: &[u8], at: usize) -> u16 {
+pub(crate) fn be16(bytes: &[u8], at: usize) -> u16 {
     u16::from_be_bytes([bytes[at], bytes[at + 1]])
 }
 
@@ -105,15 +105,16 @@ fn walk_extensions(network: &mut Network<'_>) -> Result<(), Malformed> {
                 let head = network.body.get(..8).ok_or(Malformed::Ipv6ExtensionTruncated)?;
                 let field = be16(head, 2);
                 network.later_fragment = field >> 3 != 0;
-                // What one fragment header has said, an atomic one behind it (RFC 6946) does not take back.
-                network.fragment |= network.later_fragment || field & 1 != 0;
+                // A fragment that is the whole datagram (atomic, RFC 6946) is none.
+                network.fragment = network.later_fragment || field & 1 != 0;
                 8
             }
             _ => return Ok(()),
         };
         network.proto = IpProto(network.body[0]);
         network.body = network.body.get(len..).ok_or(Malformed::Ipv6ExtensionTruncated)?;
-        if network.later_fragment {
+        // What is behind the header of a fragment, even the first, is known when the datagram is whole.
+        if network.fragment {
             return Ok(());
         }
     }

@@ -325,7 +325,12 @@ fn broken() -> Vec<(Malformed, LinkType, Vec<u8>)> {
 fn every_reason_is_reached() {
     let broken = broken();
     for (reason, link, bytes) in &broken {
-        assert_eq!(decode_innermost(*link, bytes), Err(*reason), "{link:?} {bytes:02x?}");
+        let found = match decode_innermost(*link, bytes) {
+            // Of what a tunnel carries: the tunnel's own packet has it.
+            Ok(Decoded::Ip(packet)) => packet.inner_error,
+            other => other.err(),
+        };
+        assert_eq!(found, Some(*reason), "{link:?} {bytes:02x?}");
     }
     let reached: Vec<Malformed> = broken.iter().map(|(reason, ..)| *reason).collect();
     assert_eq!(reached, Malformed::ALL, "one for each, in their order");
@@ -333,6 +338,28 @@ fn every_reason_is_reached() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), Malformed::ALL.len(), "no two have the same name");
+}
+
+/// Who puts garbage into a tunnel does not hide the tunnel.
+#[test]
+fn a_tunnel_with_something_malformed_in_it_is_a_packet_of_its_own() {
+    for (_, bytes) in tunnels() {
+        let Ok(Decoded::Ip(whole)) = decode_innermost(LinkType::RawIp, &bytes) else {
+            panic!("{bytes:02x?}")
+        };
+        let tunnel = whole.tunnel.expect("a tunnel");
+        for len in 1..bytes.len() {
+            let (Ok(Decoded::Ip(packet)), Ok(Decoded::Ip(outer))) =
+                (decode_innermost(LinkType::RawIp, &bytes[..len]), decode(LinkType::RawIp, &bytes[..len]))
+            else {
+                continue;
+            };
+            if tunnel.depth == 1 && packet.inner_error.is_some() {
+                assert_eq!((packet.src, packet.dst, packet.tunnel), (outer.src, outer.dst, None));
+                assert_eq!((packet.payload, packet.transport), (outer.payload, outer.transport));
+            }
+        }
+    }
 }
 
 /// At whatever length a packet is cut: a named reason, or a packet that says how much is missing.

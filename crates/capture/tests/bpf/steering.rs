@@ -104,7 +104,10 @@ fn agrees(tunnels: bool, packets: u32) {
     for n in 0..packets {
         let frame = dice.packet(tunnels);
         let decoded = if tunnels { decode_innermost } else { decode }(LinkType::Ethernet, &frame);
-        if let Ok(Decoded::Ip(packet)) = decoded {
+        // What is malformed in a tunnel the program may take for good: workers hand such packets to their owner.
+        if let Ok(Decoded::Ip(packet)) = decoded
+            && packet.inner_error.is_none()
+        {
             compared += 1;
             assert_eq!(steered(&program, &frame), packet.steering_hash(), "packet {n}: {frame:02x?}");
         }

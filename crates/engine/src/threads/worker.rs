@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use capture::{BATCH, Receiver as Rings, Sleeper};
@@ -15,6 +16,7 @@ use super::watch::PortChange;
 use super::{EVENT_QUEUE, Record, WARDEN_SHARE};
 use crate::clock::{self, WallClock};
 use crate::counters::WorkerCounters;
+use crate::handover::{HANDOVER_QUEUE, Handover};
 use crate::input::Input;
 use crate::lookback::cost;
 use crate::options::Wakeup;
@@ -26,6 +28,9 @@ const SPINS_BEFORE_SLEEP: u32 = 200;
 const SLEEP: Duration = Duration::from_millis(100);
 /// How long a worker sleeps while the kernel still has frames of it to send.
 const NAP: Duration = Duration::from_millis(1);
+/// A stopping worker waits so long for datagrams of others, and looks for them this often.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+const STOP_LOOK: Duration = Duration::from_micros(200);
 /// How often flows are looked through for timeouts.
 const EXPIRE_EVERY_NS: u64 = 100_000_000;
 /// How often bypassed flows are looked through for their last packet.
@@ -44,6 +49,9 @@ pub(crate) struct Port {
 /// One worker's thread.
 pub(crate) struct WorkerThread {
     pub(crate) worker: Worker,
+    pub(crate) handover: Handover,
+    /// When it was found, stopping, that its rings are empty.
+    pub(crate) rings_empty: Option<Nanos>,
     pub(crate) ports: Vec<Port>,
     /// Ports that go and come back.
     pub(crate) changes: Receiver<PortChange>,
@@ -67,6 +75,9 @@ impl WorkerThread {
     pub(crate) fn run(mut self) {
         if let Some(cpu) = self.cpu {
             pin(cpu);
+        }
+        if let Err(err) = self.sleeper.add_bell(&self.handover.bell()) {
+            tracing::error!("worker {}: epoll: {err}", self.index);
         }
         for port in std::mem::take(&mut self.ports) {
             self.take_in(port);
@@ -97,8 +108,11 @@ impl WorkerThread {
             if received > 0 {
                 idle = 0;
             } else if stopping {
-                self.drain(clock.of(now), position);
-                return;
+                if self.last_to_come(now) {
+                    self.drain(clock.of(now), position);
+                    return;
+                }
+                thread::sleep(STOP_LOOK);
             } else if !more_to_sweep {
                 idle += 1;
                 self.rest(idle, now);
@@ -136,6 +150,7 @@ impl WorkerThread {
                         ordinal: None,
                         position: *position,
                         source,
+                        merged: None,
                     };
                     *position += cost(frame.bytes.len());
                 }
@@ -144,12 +159,32 @@ impl WorkerThread {
                 });
             });
         }
+        // What is given meanwhile is left for the next round.
+        for _ in 0..HANDOVER_QUEUE {
+            let Some(parcel) = self.handover.receive() else { break };
+            let input = parcel.input(*position);
+            *position += cost(input.bytes.len());
+            worker.datagram(&input, &mut |stamp, event| {
+                emit(stamp, event, to_warden, to_recorder, counters);
+            });
+            self.handover.recycle(parcel);
+            received += 1;
+        }
         if received > 0 {
             counters.ring_depth.record(u64::from(deepest));
             let spent = clock::monotonic().0.saturating_sub(now.0);
             counters.packet_ns.record(spent / received as u64);
         }
         received
+    }
+
+    /// The rings are empty for good: whether nothing comes from other workers any more, either.
+    fn last_to_come(&mut self, now: Nanos) -> bool {
+        let since = *self.rings_empty.get_or_insert_with(|| {
+            self.handover.done();
+            now
+        });
+        self.handover.is_over() || now.since(since) > STOP_PATIENCE
     }
 
     /// What to do after `idle` empty rounds.
@@ -226,6 +261,9 @@ impl WorkerThread {
     }
 
     fn sleep(&mut self) {
+        if !self.handover.may_sleep() {
+            return;
+        }
         let mut settled = true;
         for port in &mut self.ports {
             settled &= port.rings.settle();
@@ -233,6 +271,7 @@ impl WorkerThread {
         if let Err(err) = self.sleeper.sleep(if settled { SLEEP } else { NAP }) {
             tracing::error!("worker {}: epoll: {err}", self.index);
         }
+        self.handover.wake();
     }
 }
 

@@ -27,7 +27,7 @@ pub use self::anomaly::StreamAnomaly;
 use self::anomaly::Told;
 pub use self::budget::StreamBudget;
 use self::half::{Fact, Half};
-pub use self::policy::{HostPolicies, OverlapPolicy};
+pub use self::policy::OverlapPolicy;
 use self::reassembly::Holes;
 use self::seq::{distance, later};
 use self::state::Handshake;

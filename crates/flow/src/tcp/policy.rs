@@ -4,10 +4,6 @@
 //! Reassembly", 2007), and who knows how a host decides can show it other bytes than a sensor that decides
 //! otherwise. So the policy is that of the receiving host.
 
-use std::net::IpAddr;
-
-use ipnet::IpNet;
-
 use super::seq::distance;
 
 /// How a host decides between the bytes it waits with and those of a new segment.
@@ -76,44 +72,9 @@ impl OverlapPolicy {
     }
 }
 
-/// The policy of every host: a default, and networks that differ.
-#[derive(Clone, Debug, Default)]
-pub struct HostPolicies {
-    default: OverlapPolicy,
-    /// The longest prefix first.
-    networks: Vec<(IpNet, OverlapPolicy)>,
-}
-
-impl HostPolicies {
-    /// Hosts in none of `networks` follow `default`; of several networks the smallest counts.
-    #[must_use]
-    pub fn new(default: OverlapPolicy, networks: impl IntoIterator<Item = (IpNet, OverlapPolicy)>) -> Self {
-        let mut networks: Vec<_> = networks.into_iter().collect();
-        networks.sort_by_key(|(net, _)| std::cmp::Reverse(net.prefix_len()));
-        HostPolicies { default, networks }
-    }
-
-    /// The policy of a host. Only asked when segments overlap.
-    #[must_use]
-    pub fn of(&self, host: IpAddr) -> OverlapPolicy {
-        self.networks.iter().find(|(net, _)| net.contains(&host)).map_or(self.default, |&(_, policy)| policy)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_smallest_network_says_the_policy() {
-        let nets = [("10.0.0.0/8", OverlapPolicy::Windows), ("10.1.0.0/16", OverlapPolicy::Solaris)];
-        let hosts =
-            HostPolicies::new(OverlapPolicy::First, nets.map(|(net, policy)| (net.parse().unwrap(), policy)));
-        assert_eq!(hosts.of([10, 1, 2, 3].into()), OverlapPolicy::Solaris);
-        assert_eq!(hosts.of([10, 2, 2, 3].into()), OverlapPolicy::Windows);
-        assert_eq!(hosts.of([11, 2, 2, 3].into()), OverlapPolicy::First);
-        assert_eq!(hosts.of("::1".parse().unwrap()), OverlapPolicy::First);
-    }
 
     /// New against old: begins before, with, behind; ends before, with, behind.
     #[test]

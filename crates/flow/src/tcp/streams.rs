@@ -5,13 +5,14 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::fast::RandomState;
 
 use super::budget::StreamBudget;
-use super::policy::HostPolicies;
+use super::policy::OverlapPolicy;
+use crate::policies::HostPolicies;
 
 /// How streams are followed.
 #[derive(Clone, Debug)]
 pub struct StreamOptions {
     /// Which copy of a byte counts, by receiver.
-    pub policies: HostPolicies,
+    pub policies: HostPolicies<OverlapPolicy>,
     /// Bytes of each direction that are handed on, gaps counted; 0: all.
     pub depth: u32,
     /// Bytes that may wait behind holes, all streams together.

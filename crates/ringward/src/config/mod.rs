@@ -1,5 +1,6 @@
 //! ringward.toml: reading and checking, with errors that name file, line and key.
 
+mod defrag;
 mod files;
 mod ports;
 mod tables;
@@ -9,9 +10,10 @@ use std::path::Path;
 
 use ipnet::IpNet;
 
+pub use defrag::FragmentOverlap;
 pub use files::Hash;
 pub use ports::{Bind, OnFailure, Role, Steer, Wakeup, Xdp};
-pub use tables::{Config, Mode, Overlap, Seen};
+pub use tables::{Config, HostOverlap, Mode, Overlap, Seen};
 
 /// A configuration that cannot be used: one line that names file, line, key and what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,6 +85,23 @@ impl Config {
         }
         if self.flow.max_flows == 0 {
             return Err(at.error("flow.max_flows", "must be at least 1"));
+        }
+        let defrag = &self.defrag;
+        for (key, seconds) in
+            [("defrag.timeout", defrag.timeout), ("defrag.timeout_ipv6", defrag.timeout_ipv6)]
+        {
+            if !(1..=86_400).contains(&seconds) {
+                return Err(at.error(key, "must be 1 to 86400 seconds"));
+            }
+        }
+        if !(1..=1 << 20).contains(&defrag.max_datagrams) {
+            return Err(at.error("defrag.max_datagrams", "must be 1 to 1048576"));
+        }
+        if !(1..=65_536).contains(&defrag.max_mib) {
+            return Err(at.error("defrag.max_mib", "must be 1 to 65536"));
+        }
+        for host in &defrag.hosts {
+            network(&host.net).map_err(|what| at.error("defrag.hosts.net", &what))?;
         }
         for host in &self.streams.hosts {
             network(&host.net).map_err(|what| at.error("streams.hosts.net", &what))?;
@@ -223,6 +242,10 @@ mod tests {
         assert!(alone.contains("port.peer: inline port \"a\" needs"), "{alone}");
         let guard = error("[[port]]\nname = \"a\"\nrole = \"guard\"\npeer = \"b\"\n");
         assert!(guard.starts_with("ringward.toml:4: port.peer: \"a\" is no inline port"), "{guard}");
+        let host = error("[[defrag.hosts]]\nnet = \"10\"\npolicy = \"bsd-right\"\n");
+        assert!(host.starts_with("ringward.toml:2: defrag.hosts.net: \"10\" is neither"), "{host}");
+        let memory = error("[defrag]\nmax_mib = 0\n");
+        assert!(memory.starts_with("ringward.toml:2: defrag.max_mib: must be"), "{memory}");
         let nowhere = error("[control]\nprometheus = \"9477\"\n");
         assert!(nowhere.starts_with("ringward.toml:2: control.prometheus: \"9477\" is no"), "{nowhere}");
         assert!(

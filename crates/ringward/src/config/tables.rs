@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::defrag::Defrag;
 use super::files::Files;
 use super::ports::{Bypass, Port, Workers};
 
@@ -18,6 +19,8 @@ pub struct Config {
     pub workers: Workers,
     /// Flows whose packets the kernel counts in place of the workers.
     pub bypass: Bypass,
+    /// Reassembly of fragmented IP datagrams, in each worker.
+    pub defrag: Defrag,
     /// Flow table of each worker.
     pub flow: FlowConfig,
     /// TCP streams.
@@ -117,7 +120,7 @@ pub struct StreamsConfig {
     pub policy: Overlap,
     /// Networks whose hosts decide otherwise, as `[[streams.hosts]]` tables with `net` (an address or a network)
     /// and `policy`. Of several networks the smallest counts.
-    pub hosts: Vec<HostOverlap>,
+    pub hosts: Vec<HostOverlap<Overlap>>,
     /// KiB of each direction that are read; 0: all.
     #[schemars(range(max = 4_194_303))]
     pub depth_kib: u32,
@@ -135,11 +138,11 @@ impl Default for StreamsConfig {
 /// Hosts of one kind.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct HostOverlap {
+pub struct HostOverlap<P> {
     /// An address or a network.
     pub net: String,
     /// How these hosts decide.
-    pub policy: Overlap,
+    pub policy: P,
 }
 
 /// Which copy of a byte counts when segments overlap.

@@ -10,6 +10,7 @@ mod bypass;
 mod comeback;
 mod demo;
 mod doctor;
+mod fragments;
 mod isolation;
 mod lab;
 mod lifecycle;
@@ -32,6 +33,7 @@ fn main() {
         refusals::TESTS,
         steering::TESTS,
         bypass::TESTS,
+        fragments::TESTS,
         wire::TESTS,
         comeback::TESTS,
         doctor::TESTS,

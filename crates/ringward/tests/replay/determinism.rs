@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{Capture, Desk, at, ringward, stderr};
+use crate::support::{Capture, Desk, at, dns_exchange, ringward, stderr};
 
 /// Enough flows to fill several batches, with alerts, timeouts and flows that never end.
 fn busy() -> Capture {
@@ -14,6 +14,12 @@ fn busy() -> Capture {
             0 => capture.dns(at(&client), at("192.0.2.53:53"), name),
             1 => capture.http(at(&client), at("198.51.100.1:80"), name, "/in?host=PC-77&user=eve"),
             _ => capture.tls(at(&client), at("198.51.100.1:443"), name),
+        }
+        if i % 9 == 1 {
+            // The answer in fragments, so that workers other than those of their flows may meet them.
+            let (_, answer) = dns_exchange("x.bad.example");
+            let text = [&answer[..], &[0; 3000]].concat();
+            capture.fragmented_udp(at("192.0.2.53:53"), at(&client), &text, 1000);
         }
         if i % 50 == 0 {
             capture.pause(40);

@@ -9,6 +9,7 @@ mod bad_input;
 mod determinism;
 mod exact;
 mod files;
+mod fragments;
 mod golden;
 mod oracles;
 mod story;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::exact::flows_add_up_to_the_packets;
 use crate::support::{Desk, events, ringward, shared_data, tshark};
 
 /// Every capture below a folder.
@@ -48,8 +49,9 @@ const OWN: &[&str] = &[
     "stun",
 ];
 
+/// One replay of everything for both promises, because it takes minutes.
 #[test]
-fn every_line_of_every_capture_fits_the_schema() {
+fn every_line_of_every_capture_fits_the_schema_and_flows_add_up_to_the_packets() {
     let Some(data) = shared_data() else {
         eprintln!("SKIPPED: needs RINGWARD_DATA");
         return;
@@ -62,11 +64,12 @@ fn every_line_of_every_capture_fits_the_schema() {
     // Names that occur in the captures, so that there are alerts among the lines.
     let desk = Desk::new("google.com\nexample.com\nmicrosoft.com\nfacebook.com\n");
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
-    for event in replay_all(&desk, &captures) {
+    let events = replay_all(&desk, &captures);
+    for event in &events {
         let kind = event["event_type"].as_str().unwrap().to_owned();
         *kinds.entry(kind.clone()).or_default() += 1;
         if !OWN.contains(&kind.as_str())
-            && let Err(err) = validator.validate(&event)
+            && let Err(err) = validator.validate(event)
         {
             panic!("{err} at {}: {event}", err.instance_path());
         }
@@ -74,6 +77,7 @@ fn every_line_of_every_capture_fits_the_schema() {
     for kind in ["alert", "flow", "dns", "http", "tls", "quic", "ssh", "ike", "stats"] {
         assert!(kinds.get(kind).is_some_and(|&n| n > 0), "{kind}: {kinds:?}");
     }
+    flows_add_up_to_the_packets(&events);
 }
 
 /// DNS questions, HTTP requests and server names, packet by packet as tshark reads them. A sample of plain

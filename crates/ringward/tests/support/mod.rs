@@ -93,6 +93,24 @@ impl Capture {
         self.frame(frame);
     }
 
+    /// An IPv4 datagram in fragments of up to `size` bytes, a multiple of 8.
+    pub fn fragmented_udp(&mut self, src: SocketAddr, dst: SocketAddr, payload: &[u8], size: usize) {
+        let mut frame = Vec::new();
+        self.ip(src, dst).udp(src.port(), dst.port()).write(&mut frame, payload).unwrap();
+        let at = frame.len() - payload.len() - 28;
+        let (header, data) = frame[at..].split_at(20);
+        let id = (self.frames.len() as u16).to_be_bytes();
+        for (n, part) in data.chunks(size).enumerate() {
+            let more = (n + 1) * size < data.len();
+            let field = (n * size / 8) as u16 | u16::from(more) << 13;
+            let mut packet = header.to_vec();
+            packet[2..4].copy_from_slice(&(20 + part.len() as u16).to_be_bytes());
+            packet[4..6].copy_from_slice(&id);
+            packet[6..8].copy_from_slice(&field.to_be_bytes());
+            self.frame([&frame[..at], &packet, part].concat());
+        }
+    }
+
     /// A segment; `flags` in the usual letters.
     pub fn tcp(&mut self, src: SocketAddr, dst: SocketAddr, seq: u32, ack: u32, flags: &str, payload: &[u8]) {
         let mut header = etherparse::TcpHeader::new(src.port(), dst.port(), seq, 64_000);
@@ -258,6 +276,12 @@ impl Desk {
 /// What tshark reads out of a capture: a row per packet that matches `filter`, a column per field. Panics if
 /// tshark cannot open it.
 pub fn tshark(path: &Path, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
+    try_tshark(path, filter, fields)
+        .unwrap_or_else(|err| panic!("tshark cannot read {}: {err}", path.display()))
+}
+
+/// As [`tshark`]; what tshark says if it cannot read the capture to its end.
+pub fn try_tshark(path: &Path, filter: &str, fields: &[&str]) -> Result<Vec<Vec<String>>, String> {
     let mut command = Command::new("tshark");
     command.args(["-r", path.to_str().unwrap(), "-T", "fields", "-E", "separator=/t"]);
     // Every port is fair game for HTTP and TLS here; tshark guesses by port unless told.
@@ -269,7 +293,9 @@ pub fn tshark(path: &Path, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
         command.args(["-e", field]);
     }
     let output = command.output().expect("tshark is installed (scripts/install-deps)");
-    assert!(output.status.success(), "tshark cannot read {}: {}", path.display(), stderr(&output));
+    if !output.status.success() {
+        return Err(stderr(&output));
+    }
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+    Ok(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
 }
