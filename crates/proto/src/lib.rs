@@ -7,11 +7,22 @@
 #![forbid(unsafe_code)]
 
 mod app;
+pub mod bittorrent;
+mod datagrams;
+pub mod dhcp;
+pub mod dhcpv6;
 pub mod dns;
 pub mod http1;
 mod login;
+pub mod ntp;
 mod parser;
 mod registry;
+pub mod rtp;
+pub mod sip;
+pub mod snmp;
+pub mod ssdp;
+pub mod syslog;
+pub mod tftp;
 pub mod tls;
 mod transaction;
 

@@ -7,7 +7,7 @@ use flow::FlowTuple;
 use wire::{Direction, IpProto};
 
 use crate::parser::Parser;
-use crate::{dns, http1, tls};
+use crate::{bittorrent, dhcp, dhcpv6, dns, http1, ntp, rtp, sip, snmp, ssdp, syslog, tftp, tls};
 
 macro_rules! app_protos {
     ($($variant:ident => $name:literal, $doc:literal;)*) => {
@@ -35,7 +35,8 @@ app_protos! {
     BitTorrent => "bittorrent", "BitTorrent between peers.";
     BitTorrentDht => "bittorrent-dht", "BitTorrent's distributed hash table.";
     Dcerpc => "dcerpc", "DCE/RPC.";
-    Dhcp => "dhcp", "Dynamic Host Configuration Protocol, IPv4 and IPv6.";
+    Dhcp => "dhcp", "Dynamic Host Configuration Protocol, IPv4.";
+    Dhcpv6 => "dhcpv6", "Dynamic Host Configuration Protocol for IPv6.";
     Dnp3 => "dnp3", "Distributed Network Protocol.";
     Dns => "dns", "Domain Name System.";
     Dtls => "dtls", "TLS over datagrams.";
@@ -155,7 +156,28 @@ pub(crate) struct Protocol {
 }
 
 /// All protocols. Where two would say yes to the same bytes on no usual port, the earlier one gets them.
-pub(crate) static PROTOCOLS: &[&Protocol] = &[&tls::PROTOCOL, &http1::PROTOCOL, &dns::STREAM, &dns::DATAGRAM];
+pub(crate) static PROTOCOLS: &[&Protocol] = &[
+    &tls::PROTOCOL,
+    &http1::PROTOCOL,
+    &bittorrent::STREAM,
+    &sip::STREAM,
+    &dns::STREAM,
+    &syslog::STREAM,
+    &dns::local::MDNS,
+    &dns::local::LLMNR,
+    &dns::nbns::PROTOCOL,
+    &dns::DATAGRAM,
+    &dhcp::PROTOCOL,
+    &dhcpv6::PROTOCOL,
+    &snmp::PROTOCOL,
+    &sip::DATAGRAM,
+    &ssdp::PROTOCOL,
+    &bittorrent::DHT,
+    &syslog::DATAGRAM,
+    &tftp::PROTOCOL,
+    &ntp::PROTOCOL,
+    &rtp::PROTOCOL,
+];
 
 /// The protocol that is usual on this flow's server port.
 #[must_use]
