@@ -18,4 +18,4 @@ pub use error::OutputError;
 pub use event::*;
 pub use evidence::evidence_name;
 pub use incident::{Incident, load as load_incident, render_html};
-pub use recorder::{Recorder, RecorderOptions, Refused};
+pub use recorder::{DnsVersion, Recorder, RecorderOptions, Refused};

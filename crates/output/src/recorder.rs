@@ -15,6 +15,16 @@ use crate::incident::IncidentStore;
 /// Lines are written when there are so many bytes of them, or at the next tick.
 const WRITE_AT: usize = 64 * 1024;
 
+/// Forms of `dns` lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DnsVersion {
+    /// A line for each question and for each answer, as Suricata 7 writes them.
+    V2,
+    /// A line for each message.
+    #[default]
+    V3,
+}
+
 /// How to begin, and how much may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecorderOptions {
@@ -27,11 +37,19 @@ pub struct RecorderOptions {
     pub reports: u64,
     /// Write flow records once more as `netflow`, one line for each direction.
     pub netflow: bool,
+    /// The version of `dns` lines.
+    pub dns: DnsVersion,
 }
 
 impl Default for RecorderOptions {
     fn default() -> Self {
-        RecorderOptions { append: false, evidence_bytes: 10 << 30, reports: 10_000, netflow: false }
+        RecorderOptions {
+            append: false,
+            evidence_bytes: 10 << 30,
+            reports: 10_000,
+            netflow: false,
+            dns: DnsVersion::V3,
+        }
     }
 }
 
@@ -53,7 +71,7 @@ pub struct Recorder {
     /// Whole lines that are not written yet: whoever follows the file sees no half ones.
     waiting: Vec<u8>,
     lines: u64,
-    netflow: bool,
+    forms: eve::Forms,
     evidence: EvidenceStore,
     incidents: IncidentStore,
     refused: Arc<Refused>,
@@ -82,7 +100,7 @@ impl Recorder {
             eve: file,
             waiting: Vec::with_capacity(2 * WRITE_AT),
             lines: 0,
-            netflow: options.netflow,
+            forms: eve::Forms { netflow: options.netflow, dns: options.dns },
             evidence: EvidenceStore::new(options.evidence_bytes),
             incidents: IncidentStore::new(options.reports),
             refused: Arc::default(),
@@ -100,7 +118,7 @@ impl Recorder {
     /// # Errors
     /// The file that failed; later events can still be recorded.
     pub fn record(&mut self, stamp: &Stamp, event: &Event) -> Result<(), OutputError> {
-        for line in eve::lines(stamp, event, self.netflow) {
+        for line in eve::lines(stamp, event, self.forms) {
             self.line(&line)?;
         }
         self.incidents.take(stamp, event);

@@ -12,7 +12,7 @@ use engine::{
 };
 use flow::{HostPolicies, OverlapPolicy, Pressure, StateTimeouts, StreamOptions, Timeouts};
 use intel::Loader;
-use output::RecorderOptions;
+use output::{DnsVersion, RecorderOptions};
 use verdict::{Mode, Policy};
 use wire::Nanos;
 
@@ -119,6 +119,7 @@ pub fn recorder(config: &Config, append: bool) -> RecorderOptions {
         evidence_bytes: u64::from(config.evidence.max_total_mib) * MIB,
         reports: u64::from(config.output.max_reports),
         netflow: config.output.netflow,
+        dns: if config.output.dns_version == 2 { DnsVersion::V2 } else { DnsVersion::V3 },
     }
 }
 

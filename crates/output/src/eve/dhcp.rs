@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Object;
 use super::dns::put;
-use crate::text::{eve_ip, hex};
+use crate::text::{eve_ip, hex, pairs};
 
 /// What requested options are called; others are left out.
 const PARAMS: [(u8, &str); 9] = [
@@ -26,7 +26,9 @@ pub(super) fn body(dhcp: &Dhcp) -> Value {
     out.insert("type".into(), if dhcp.reply { "reply" } else { "request" }.into());
     out.insert("id".into(), dhcp.id.into());
     out.insert("client_mac".into(), pairs(&dhcp.client_mac).into());
-    for (name, ip) in ["client_ip", "assigned_ip", "next_server_ip", "relay_ip"].into_iter().zip(dhcp.addresses) {
+    for (name, ip) in
+        ["client_ip", "assigned_ip", "next_server_ip", "relay_ip"].into_iter().zip(dhcp.addresses)
+    {
         out.insert(name.into(), ip.to_string().into());
     }
     out.insert("dhcp_type".into(), type_name(dhcp.message_type).into());
@@ -52,11 +54,6 @@ pub(super) fn body(dhcp: &Dhcp) -> Value {
     let named = |code: &u8| PARAMS.iter().find(|(known, _)| known == code).map(|&(_, name)| name.into());
     put(&mut out, "params", dhcp.params.iter().filter_map(named).collect());
     out.into()
-}
-
-/// "02:00:5e"
-fn pairs(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
 }
 
 pub(super) fn v6(dhcp: &Dhcpv6) -> Value {

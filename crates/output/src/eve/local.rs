@@ -8,8 +8,15 @@ use super::Object;
 use super::dns::{options, put, soa, srv, sshfp, text};
 
 /// Bits of the flags word by the names of their flags.
-const FLAGS: [(u16, &str); 7] =
-    [(0x0400, "aa"), (0x0200, "tc"), (0x0100, "rd"), (0x0080, "ra"), (0x0040, "z"), (0x0020, "ad"), (0x0010, "cd")];
+const FLAGS: [(u16, &str); 7] = [
+    (0x0400, "aa"),
+    (0x0200, "tc"),
+    (0x0100, "rd"),
+    (0x0080, "ra"),
+    (0x0040, "z"),
+    (0x0020, "ad"),
+    (0x0010, "cd"),
+];
 
 pub(super) fn body(message: &Dns) -> Value {
     let mut out = Object::new();

@@ -2,12 +2,18 @@
 
 mod alert;
 mod anomaly;
+mod bittorrent;
+mod dhcp;
 mod dns;
 mod flow;
 mod http;
 mod isolation;
+mod local;
 mod login;
 mod netflow;
+mod services;
+mod sip;
+mod snmp;
 mod stats;
 mod tls;
 
@@ -21,6 +27,7 @@ use wire::{Direction, IpProto, Nanos, Outer};
 use crate::event::{Event, Source, Stamp};
 use crate::evidence::EvidenceSummary;
 use crate::incident::Incident;
+use crate::recorder::DnsVersion;
 use crate::text::{eve_ip, timestamp};
 
 /// Integers beyond this are not exact in JSON readers that use doubles.
@@ -28,13 +35,21 @@ const MAX_FLOW_ID: u64 = (1 << 53) - 1;
 
 pub(crate) type Object = Map<String, Value>;
 
-/// The line or lines of an event; packets of evidence have none of their own. With `netflow`, flows are told once more
-/// by direction.
-pub(crate) fn lines(stamp: &Stamp, event: &Event, netflow: bool) -> Vec<Value> {
+/// What is chosen of the forms that events may have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Forms {
+    /// Flows are told once more by direction.
+    pub(crate) netflow: bool,
+    /// The version of `dns`.
+    pub(crate) dns: DnsVersion,
+}
+
+/// The line or lines of an event; packets of evidence have none of their own.
+pub(crate) fn lines(stamp: &Stamp, event: &Event, forms: Forms) -> Vec<Value> {
     match event {
         Event::Flow(e) => {
             let mut lines = vec![flow::line(stamp, e)];
-            if netflow {
+            if forms.netflow {
                 lines.extend(netflow::lines(stamp, e));
             }
             lines
@@ -42,20 +57,52 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event, netflow: bool) -> Vec<Value> {
         Event::Anomaly(e) => vec![anomaly::line(stamp, e)],
         Event::Transaction(e) => {
             let mut line = head(stamp, e.transaction.name());
-            endpoints(&mut line, &e.flow, e.transaction.direction());
+            endpoints(&mut line, &e.flow, direction(&e.transaction, forms));
             tunnel(&mut line, e.tunnel.as_ref());
             line.insert("pkt_src".into(), "wire/pcap".into());
             community(&mut line, &e.flow);
-            if !matches!(e.transaction, Transaction::Dns(_) | Transaction::Tls(_)) {
+            if is_numbered(&e.transaction) {
                 line.insert("tx_id".into(), e.tx_id.into());
             }
-            line.insert(e.transaction.name().into(), transaction(&e.transaction, e.tx_id));
-            vec![line.into()]
+            let bodies = match &e.transaction {
+                Transaction::Dns(dns) if forms.dns == DnsVersion::V2 => dns::bodies_v2(dns, e.tx_id),
+                other => vec![transaction(other, e.tx_id)],
+            };
+            let with = |body| {
+                let mut line = line.clone();
+                line.insert(e.transaction.name().into(), body);
+                line.into()
+            };
+            bodies.into_iter().map(with).collect()
         }
         Event::Alert(e) => vec![alert::line(stamp, e)],
         Event::Isolation(e) => vec![isolation::line(stamp, e)],
         Event::Evidence(_) => Vec::new(),
         Event::Stats(e) => stats::lines(stamp, e),
+    }
+}
+
+/// Whether Suricata writes the transaction's number into its event's line.
+fn is_numbered(transaction: &Transaction) -> bool {
+    !matches!(
+        transaction,
+        Transaction::BitTorrentDht(_)
+            | Transaction::Dhcp(_)
+            | Transaction::Dns(_)
+            | Transaction::Mdns(_)
+            | Transaction::Ntp(_)
+            | Transaction::Sip(_)
+            | Transaction::Snmp(_)
+            | Transaction::Tftp(_)
+            | Transaction::Tls(_)
+    )
+}
+
+/// Who is the source. In version 2 of `dns` it is always the client.
+fn direction(transaction: &Transaction, forms: Forms) -> Direction {
+    match transaction {
+        Transaction::Dns(_) if forms.dns == DnsVersion::V2 => Direction::ToServer,
+        other => other.direction(),
     }
 }
 
@@ -88,9 +135,23 @@ pub(crate) fn incident_line(stamp: &Stamp, incident: &Incident, state: &str) -> 
 
 fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
     match transaction {
+        Transaction::BitTorrent(bittorrent) => bittorrent::body(bittorrent),
+        Transaction::BitTorrentDht(message) => bittorrent::dht(message),
+        Transaction::Dhcp(dhcp) => dhcp::body(dhcp),
+        Transaction::Dhcpv6(dhcp) => dhcp::v6(dhcp),
         Transaction::Dns(dns) => dns::body(dns, tx_id),
         Transaction::Http(http) => http::body(http),
+        Transaction::Llmnr(llmnr) => local::body(&llmnr.message),
         Transaction::Login(login) => login::body(login),
+        Transaction::Mdns(mdns) => local::body(&mdns.message),
+        Transaction::Nbns(nbns) => local::nbns(nbns),
+        Transaction::Ntp(ntp) => services::ntp(ntp),
+        Transaction::Rtp(rtp) => services::rtp(rtp),
+        Transaction::Sip(sip) => sip::body(sip),
+        Transaction::Snmp(snmp) => snmp::body(snmp),
+        Transaction::Ssdp(ssdp) => services::ssdp(ssdp),
+        Transaction::Syslog(syslog) => services::syslog(syslog),
+        Transaction::Tftp(tftp) => services::tftp(tftp),
         Transaction::Tls(tls) => tls::body(tls),
     }
 }

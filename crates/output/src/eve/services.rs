@@ -19,7 +19,8 @@ pub(super) fn ntp(ntp: &Ntp) -> Value {
     if let (Some(stratum), Some(id)) = (ntp.stratum, ntp.reference_id) {
         out.insert("stratum".into(), stratum.into());
         let letters = id.iter().take_while(|byte| byte.is_ascii_graphic()).count();
-        let named = stratum <= MAX_CLOCK_STRATUM && letters > 0 && id[letters..].iter().all(|&byte| byte == 0);
+        let named =
+            stratum <= MAX_CLOCK_STRATUM && letters > 0 && id[letters..].iter().all(|&byte| byte == 0);
         let id = if named {
             String::from_utf8_lossy(&id[..letters]).into_owned()
         } else {

@@ -201,6 +201,8 @@ fn data() -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from)
 }
 
+const FORMS: Forms = Forms { netflow: true, dns: DnsVersion::V3 };
+
 #[test]
 fn lines_are_valid_by_suricatas_schema() {
     let path = data().join("schema/eve-8.0.6.schema.json");
@@ -212,7 +214,7 @@ fn lines_are_valid_by_suricatas_schema() {
     let validator = jsonschema::validator_for(&schema).unwrap();
     let mut seen = Vec::new();
     for event in events() {
-        for line in lines(&stamp(), &event, true) {
+        for line in lines(&stamp(), &event, FORMS) {
             let kind = line["event_type"].as_str().unwrap().to_owned();
             if ["alert", "anomaly", "netflow", "flow", "dns", "http", "tls", "stats"].contains(&kind.as_str())
             {
@@ -278,7 +280,7 @@ fn a_run_leaves_lines_evidence_and_a_report() {
 #[test]
 fn a_flow_is_told_once_more_by_direction() {
     let all = events();
-    let told = |event: &Event| -> Vec<Value> { lines(&stamp(), event, true).split_off(1) };
+    let told = |event: &Event| -> Vec<Value> { lines(&stamp(), event, FORMS).split_off(1) };
     let tcp = told(&all[0]);
     assert_eq!((&tcp[0]["src_ip"], &tcp[1]["src_ip"]), (&"10.0.0.5".into(), &"192.0.2.1".into()));
     assert_eq!((&tcp[0]["netflow"]["pkts"], &tcp[1]["netflow"]["bytes"]), (&3.into(), &200.into()));
@@ -287,5 +289,5 @@ fn a_flow_is_told_once_more_by_direction() {
     let icmp = told(&all[1]);
     assert_eq!((&icmp[0]["icmp_type"], &icmp[1]["icmp_type"]), (&128.into(), &129.into()));
     assert_eq!(icmp[0]["tunnel"]["proto"], "UDP");
-    assert_eq!(lines(&stamp(), &all[0], false).len(), 1, "only who asks");
+    assert_eq!(lines(&stamp(), &all[0], Forms { netflow: false, ..FORMS }).len(), 1, "only who asks");
 }
