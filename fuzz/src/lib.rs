@@ -9,7 +9,7 @@ use flow::{
     FlowTuple, HostPolicies, OverlapPolicy, Segment, StreamEvent, StreamOptions, Streams, TcpConnection,
 };
 use intel::Loader;
-use proto::{AppLayer, Chunk, Sink, Transaction};
+use proto::{AppLayer, AppProto, Chunk, Sink, Transaction};
 use wire::{Decoded, Direction, Endpoint, IpProto, LinkType, Nanos, TcpFlags, TcpHeader, Vlans};
 
 /// Takes any bytes, panics if a promise is broken.
@@ -23,6 +23,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("overlaps", overlaps),
     ("stream", stream),
     ("datagram", datagram),
+    ("datagrams", datagrams),
     ("indicators", indicators),
     ("check_in", check_in),
 ];
@@ -253,6 +254,33 @@ pub fn datagram(data: &[u8]) {
         layer.datagram(&flow, Chunk { direction, bytes, time: Nanos(0) }, &mut log);
     }
     layer.close(&mut log);
+}
+
+/// Ports of the protocols whose datagrams are messages for themselves, and one that is nobody's.
+const DATAGRAM_PORTS: [u16; 14] = [53, 5353, 5355, 137, 67, 547, 161, 123, 1900, 514, 69, 5060, 6881, 9999];
+
+/// Several datagrams of a flow: the first byte picks the server's port and whether the flow was announced as RTP or
+/// TFTP; then turns of direction, length, bytes.
+pub fn datagrams(data: &[u8]) {
+    let Some((&pick, mut rest)) = data.split_first() else { return };
+    let mut log = Log::default();
+    let flow = tuple(IpProto::UDP, DATAGRAM_PORTS[usize::from(pick >> 2) % DATAGRAM_PORTS.len()]);
+    let mut layer = AppLayer::new(&flow);
+    match pick & 3 {
+        1 => layer.announced(&flow, AppProto::Rtp, None),
+        2 => layer.announced(&flow, AppProto::Tftp, Some("roctet\0file")),
+        _ => {}
+    }
+    while let Some((&[turn, len], tail)) = rest.split_first_chunk::<2>() {
+        let direction = if turn & 1 == 0 { Direction::ToServer } else { Direction::ToClient };
+        let (bytes, tail) = tail.split_at(usize::from(len).min(tail.len()));
+        rest = tail;
+        if !bytes.is_empty() {
+            layer.datagram(&flow, Chunk { direction, bytes, time: Nanos(0) }, &mut log);
+        }
+    }
+    layer.close(&mut log);
+    assert_eq!(log.inspected, log.logged.len(), "inspected and never logged");
 }
 
 /// An indicator list: what is loaded is found again.

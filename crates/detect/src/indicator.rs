@@ -57,6 +57,9 @@ impl IndicatorDetector {
             Transaction::Dns(dns) => self.dns(cx, dns, memo, out),
             Transaction::Http(http) => self.http(cx, http, out),
             Transaction::Tls(tls) => self.tls(cx, tls, memo, out),
+            // Asked of the neighbours, who know nothing of the Internet's names: whoever is called like a listed
+            // domain there is not it.
+            Transaction::Mdns(_) | Transaction::Llmnr(_) | Transaction::Nbns(_) => {}
             _ => {}
         }
     }

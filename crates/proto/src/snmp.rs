@@ -104,9 +104,12 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
     open: Some(|_| Box::<Messages>::default()),
 };
 
-/// Lengths within lengths that all agree: sign enough on any port.
+/// Lengths within lengths that all agree, and off its ports something that is asked for or told.
 fn probe(opening: &Opening<'_>) -> Guess {
-    if parse(opening.fresh(), opening.fresh, &mut 0).is_some() { Guess::Yes } else { Guess::No }
+    match parse(opening.fresh(), opening.fresh, &mut 0) {
+        Some(message) if opening.on_port(PORTS) || !message.vars.is_empty() => Guess::Yes,
+        _ => Guess::No,
+    }
 }
 
 /// Elements in BER, one behind the other.
@@ -115,12 +118,20 @@ struct Ber<'a>(&'a [u8]);
 impl<'a> Ber<'a> {
     /// The next element's tag and contents; definite lengths of at most four bytes.
     fn next(&mut self) -> Option<(u8, &'a [u8])> {
-        let (&[tag, len], mut rest) = self.0.split_first_chunk::<2>()?;
+        let (&first, mut rest) = self.0.split_first()?;
+        let mut tag = first;
+        // The long form of a number that would have fitted the short one.
+        if tag & LONG_TAG == LONG_TAG {
+            let (&number, tail) = rest.split_first().filter(|(number, _)| **number < LONG_TAG)?;
+            tag = first & !LONG_TAG | number;
+            rest = tail;
+        }
+        let (&len, mut rest) = rest.split_first()?;
         let len = if len < 0x80 {
             usize::from(len)
         } else {
-            let (digits, tail) =
-                rest.split_at_checked(usize::from(len & 0x7f)).filter(|(d, _)| (1..=4).contains(&d.len()))?;
+            let digits = usize::from(len & 0x7f);
+            let (digits, tail) = rest.split_at_checked(digits).filter(|_| (1..=4).contains(&digits))?;
             rest = tail;
             digits.iter().fold(0, |len, &digit| len << 8 | usize::from(digit))
         };
@@ -140,6 +151,8 @@ impl<'a> Ber<'a> {
     }
 }
 
+/// The number of a tag whose number follows.
+const LONG_TAG: u8 = 0x1f;
 const INTEGER: u8 = 2;
 const OCTETS: u8 = 4;
 const OID: u8 = 6;
@@ -170,6 +183,12 @@ fn dotted(bytes: &[u8]) -> Option<String> {
         number = 0;
     }
     (!open).then_some(out)
+}
+
+/// What is no object identifier, byte by byte: "2b 80 00".
+fn bytewise(bytes: &[u8]) -> String {
+    let bytes = &bytes[..bytes.len().min(MAX_OID)];
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
 fn parse(bytes: &[u8], direction: Direction, limits: &mut u32) -> Option<Snmp> {
@@ -228,7 +247,9 @@ fn parse(bytes: &[u8], direction: Direction, limits: &mut u32) -> Option<Snmp> {
             *limits = limits.saturating_add(1);
             break;
         }
-        snmp.vars.push(dotted(Ber(var).of(OID)?)?);
+        // Senders err in the tag of a name.
+        let (_, name) = Ber(var).next()?;
+        snmp.vars.push(dotted(name).unwrap_or_else(|| bytewise(name)));
     }
     Some(snmp)
 }
@@ -289,7 +310,7 @@ impl Parser for Messages {
         let community = snmp.community.clone();
         let answer = snmp.pdu == PduType::Known(2);
         complete(snmp.into(), sink);
-        if let Some(community) = community {
+        if let Some(community) = community.filter(|community| !community.is_empty()) {
             self.community(&community, answer, sink);
         }
         Step::More

@@ -344,7 +344,7 @@ pub(crate) fn read(message: &[u8], raw: bool) -> Option<Dns> {
     if dns.questions.is_empty() && counts[1] == 0 && counts[2] == 0 {
         return None;
     }
-    let flaws = ["invalid_answers", "invalid_authorities", "invalid_additionals"];
+    let flaws = ["malformed_data", "invalid_authorities", "invalid_additionals"];
     for (section, flaw) in flaws.into_iter().enumerate() {
         for _ in 0..counts[section + 1].min(MAX_RECORDS) {
             let Some(record) = reader.record() else {

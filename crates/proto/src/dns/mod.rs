@@ -22,8 +22,11 @@ const PORTS: &[u16] = &[53];
 const LOOKALIKE_PORTS: &[u16] = &[5353, 5355, 137];
 /// The highest assigned OPCODE (RFC 8490).
 const MAX_OPCODE: u8 = 6;
+const HEADER: usize = 12;
 /// A header, and the smallest question behind it.
-const MIN_MESSAGE: usize = 17;
+const MIN_MESSAGE: usize = HEADER + 5;
+/// Questions of a message in a stream that is taken for DNS.
+const MAX_STREAM_QUESTIONS: u16 = 32;
 
 /// DNS over TCP, on any port.
 pub(crate) static STREAM: Protocol = Protocol {
@@ -43,12 +46,16 @@ pub(crate) static DATAGRAM: Protocol = Protocol {
     open: Some(open_datagrams),
 };
 
-/// Off its port the first message must be whole and without a flaw.
+/// On its port a header is asked for that makes sense; off it, the first message must be whole and without a flaw.
 fn probe_stream(opening: &Opening<'_>) -> Guess {
-    if opening.on_port(PORTS) {
-        return Guess::Yes;
-    }
     let bytes = opening.sides[opening.first.index()];
+    if opening.on_port(PORTS) {
+        return match bytes.first_chunk() {
+            Some(head) if is_header(head) => Guess::Yes,
+            Some(_) => Guess::No,
+            None => Guess::More,
+        };
+    }
     let Some((&[high, low], rest)) = bytes.split_first_chunk::<2>() else { return Guess::More };
     let len = usize::from(u16::from_be_bytes([high, low]));
     // What cannot be kept cannot be judged.
@@ -65,6 +72,15 @@ fn probe_stream(opening: &Opening<'_>) -> Guess {
         Some(message) if parse(message).is_some_and(|message| message.is_plausible()) => Guess::Yes,
         Some(_) => Guess::No,
     }
+}
+
+/// A length and a header behind it: room for what it announces, and no more of that than anybody sends.
+fn is_header(head: &[u8; 2 + HEADER]) -> bool {
+    let word = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
+    let counts = [word(6), word(8), word(10), word(12)];
+    // A question has 5 bytes at least, a record 11.
+    let room = counts[1..].iter().fold(5 * usize::from(counts[0]), |room, &n| room + 11 * usize::from(n));
+    counts[0] <= MAX_STREAM_QUESTIONS && usize::from(word(0)) >= HEADER + room && counts != [0; 4]
 }
 
 /// Off its port a message must be without a flaw to be taken for DNS.
@@ -127,6 +143,8 @@ impl Parser for DnsDatagrams {
 #[derive(Debug, Default)]
 pub struct DnsStream {
     buffers: [Vec<u8>; 2],
+    /// A hole lies before what comes next.
+    gap: [bool; 2],
     lost: [bool; 2],
     unread: u32,
 }
@@ -142,6 +160,11 @@ impl Parser for DnsStream {
         let side = chunk.direction.index();
         if self.lost[side] {
             return Step::More;
+        }
+        if std::mem::take(&mut self.gap[side]) && !chunk.bytes.first_chunk().is_some_and(is_header) {
+            // What follows the hole is no beginning of a message: the side is out of step.
+            self.lost[side] = true;
+            return self.step();
         }
         let buffer = &mut self.buffers[side];
         buffer.extend_from_slice(chunk.bytes);
@@ -168,9 +191,9 @@ impl Parser for DnsStream {
     }
 
     fn gap(&mut self, direction: Direction, _missing: u64, _sink: &mut dyn Sink) -> Step {
-        self.lost[direction.index()] = true;
+        self.gap[direction.index()] = true;
         self.buffers[direction.index()] = Vec::new();
-        self.step()
+        Step::More
     }
 
     fn close(&mut self, _sink: &mut dyn Sink) {}
