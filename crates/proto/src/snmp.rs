@@ -15,6 +15,8 @@ use crate::registry::{AppProto, Guess, Opening, Protocol};
 const PORTS: &[u16] = &[161, 162];
 /// Variables that are told of one message.
 const MAX_VARS: usize = 64;
+/// Bytes of a number in an object identifier: 63 bits.
+const MAX_DIGITS: usize = 9;
 /// Bytes of an object identifier.
 const MAX_OID: usize = 128;
 /// Bytes of a community or user name.
@@ -159,19 +161,19 @@ const OID: u8 = 6;
 const SEQUENCE: u8 = 0x30;
 const IP_ADDRESS: u8 = 0x40;
 
-/// An object identifier in numbers and dots. `None` if a number has no end or more than 64 bits.
+/// An object identifier in numbers and dots. `None` if a number has no end or is too long.
 fn dotted(bytes: &[u8]) -> Option<String> {
     let bytes = bytes.get(..bytes.len().min(MAX_OID)).filter(|b| !b.is_empty())?;
     let mut out = String::with_capacity(3 * bytes.len());
     let mut number = 0u64;
-    let mut open = false;
+    let mut digits = 0;
     for &byte in bytes {
-        if number >> 57 != 0 {
+        digits += 1;
+        if digits > MAX_DIGITS {
             return None;
         }
         number = number << 7 | u64::from(byte & 0x7f);
-        open = byte & 0x80 != 0;
-        if open {
+        if byte & 0x80 != 0 {
             continue;
         }
         if out.is_empty() {
@@ -180,9 +182,9 @@ fn dotted(bytes: &[u8]) -> Option<String> {
         } else {
             out.push_str(&format!(".{number}"));
         }
-        number = 0;
+        (number, digits) = (0, 0);
     }
-    (!open).then_some(out)
+    (digits == 0).then_some(out)
 }
 
 /// What is no object identifier, byte by byte: "2b 80 00".
@@ -354,10 +356,11 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_more_than_64_bits_are_refused() {
+    fn numbers_that_are_too_long_are_refused() {
         assert_eq!(dotted(&[0x2b, 0x81, 0x00]).as_deref(), Some("1.3.128"));
         assert_eq!(dotted(&[0x88, 0x37]).as_deref(), Some("2.999"));
         assert_eq!(dotted(&[0x2b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]), None);
+        assert_eq!(dotted(&[0x2b, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0]), None);
         assert_eq!(dotted(&[0x2b, 0x80]), None);
     }
 }

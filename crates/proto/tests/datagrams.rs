@@ -38,7 +38,9 @@ impl Sink for Log {
             FileEvent::Open { name, .. } => self.files.push((name.map(str::to_owned), true)),
             FileEvent::Data { bytes, .. } => self.file.extend_from_slice(bytes),
             FileEvent::Gap { missing, .. } => self.file.extend((0..missing).map(|_| b'?')),
-            FileEvent::Close { truncated, .. } => self.files.last_mut().unwrap().1 = truncated,
+            FileEvent::Close { truncated, .. } => {
+                self.files.last_mut().expect("a file that was opened").1 = truncated;
+            }
         }
     }
 

@@ -291,3 +291,37 @@ fn a_flow_is_told_once_more_by_direction() {
     assert_eq!(icmp[0]["tunnel"]["proto"], "UDP");
     assert_eq!(lines(&stamp(), &all[0], Forms { netflow: false, ..FORMS }).len(), 1, "only who asks");
 }
+
+#[test]
+fn dns_in_version_2_has_a_line_for_each_question_and_one_for_the_answer() {
+    let query = b"\0\x01\x01\0\0\x02\0\0\0\0\0\0\x01a\x07example\0\0\x01\0\x01\x01b\xc0\x0e\0\x1c\0\x01";
+    let mut answer = query.to_vec();
+    answer[2] = 0x81;
+    answer[7] = 1;
+    answer.extend_from_slice(b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\xc0\0\x02\x01");
+    let forms = Forms { dns: DnsVersion::V2, ..FORMS };
+    let told = |message: &[u8]| {
+        let event = Event::Transaction(Box::new(TransactionEvent {
+            flow: flow(IpProto::UDP, false),
+            direction: Direction::ToClient,
+            tx_id: 4,
+            transaction: dns::parse(message).unwrap().into(),
+            tunnel: None,
+        }));
+        lines(&stamp(), &event, forms)
+    };
+    let queries = told(query);
+    assert_eq!(queries.len(), 2);
+    assert_eq!(
+        (&queries[1]["dns"]["rrname"], &queries[1]["dns"]["type"]),
+        (&"b.example".into(), &"query".into())
+    );
+    let answers = told(&answer);
+    assert_eq!(answers.len(), 1);
+    let body = &answers[0]["dns"];
+    assert_eq!(
+        (&body["version"], &body["type"], &body["rrname"]),
+        (&2.into(), &"answer".into(), &"a.example".into())
+    );
+    assert_eq!((&body["grouped"]["A"][0], &answers[0]["src_ip"]), (&"192.0.2.1".into(), &"10.0.0.5".into()));
+}
