@@ -10,6 +10,8 @@ use crate::transaction::Transaction;
 const PORTS: &[u16] = &[123];
 /// Bytes of the fixed header of a time message.
 const HEADER: usize = 48;
+/// The highest stratum that is not reserved.
+const MAX_STRATUM: u8 = 16;
 /// Seconds from 1900 to 2000: clocks off the usual port tell later times.
 const YEAR_2000: u32 = 3_155_673_600;
 
@@ -50,11 +52,7 @@ fn is_strict(bytes: &[u8]) -> bool {
     }
     let word = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     let precision = bytes[3].cast_signed();
-    bytes[1] <= 16
-        && bytes[2] <= 17
-        && (-32..=0).contains(&precision)
-        && word(4) >> 16 < 16
-        && word(40) > YEAR_2000
+    bytes[2] <= 17 && (-32..=0).contains(&precision) && word(4) >> 16 < 16 && word(40) > YEAR_2000
 }
 
 fn message(chunk: Chunk<'_>) -> Option<Ntp> {
@@ -65,7 +63,7 @@ fn message(chunk: Chunk<'_>) -> Option<Ntp> {
     }
     let timed = mode < 6;
     // Mode 6 has a header of 12 bytes, mode 7 one of 8.
-    if chunk.bytes.len() < if timed { HEADER } else { 8 } {
+    if chunk.bytes.len() < if timed { HEADER } else { 8 } || (timed && rest[0] > MAX_STRATUM) {
         return None;
     }
     Some(Ntp {
