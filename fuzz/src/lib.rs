@@ -31,6 +31,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("datagram", datagram),
     ("datagrams", datagrams),
     ("web", web),
+    ("messages", messages),
     ("indicators", indicators),
     ("check_in", check_in),
 ];
@@ -431,6 +432,33 @@ pub fn datagrams(data: &[u8]) {
         let direction = if head[0] & 1 == 0 { Direction::ToServer } else { Direction::ToClient };
         // Eight bytes a unit: an Initial packet of QUIC has 1,200.
         let (bytes, tail) = tail.split_at((usize::from(head[1]) * 8).min(tail.len()));
+        rest = tail;
+        if !bytes.is_empty() {
+            layer.datagram(&flow, Chunk { direction, bytes, time: Nanos(0) }, &mut log);
+        }
+    }
+    layer.close(&mut log);
+    assert_eq!(log.inspected, log.logged.len(), "inspected and never logged");
+}
+
+/// Ports of the protocols whose datagrams are messages for themselves, and one that is nobody's.
+const MESSAGE_PORTS: [u16; 14] = [53, 5353, 5355, 137, 67, 547, 161, 123, 1900, 514, 69, 5060, 6881, 9999];
+
+/// Several datagrams of a flow: the first byte picks the server's port and whether the flow was announced as RTP or
+/// TFTP; then turns of direction, length, bytes.
+pub fn messages(data: &[u8]) {
+    let Some((&pick, mut rest)) = data.split_first() else { return };
+    let mut log = Log::default();
+    let flow = tuple(IpProto::UDP, MESSAGE_PORTS[usize::from(pick >> 2) % MESSAGE_PORTS.len()]);
+    let mut layer = AppLayer::new(&flow);
+    match pick & 3 {
+        1 => layer.announced(&flow, AppProto::Rtp, None),
+        2 => layer.announced(&flow, AppProto::Tftp, Some("roctet\0file")),
+        _ => {}
+    }
+    while let Some((&[turn, len], tail)) = rest.split_first_chunk::<2>() {
+        let direction = if turn & 1 == 0 { Direction::ToServer } else { Direction::ToClient };
+        let (bytes, tail) = tail.split_at(usize::from(len).min(tail.len()));
         rest = tail;
         if !bytes.is_empty() {
             layer.datagram(&flow, Chunk { direction, bytes, time: Nanos(0) }, &mut log);

@@ -59,6 +59,9 @@ impl IndicatorDetector {
             Transaction::Dtls(dtls) => self.server_name(cx, dtls.0.sni.as_deref(), memo, out),
             Transaction::Quic(quic) => self.server_name(cx, quic.sni.as_deref(), memo, out),
             Transaction::Tls(tls) => self.server_name(cx, tls.sni.as_deref(), memo, out),
+            // Asked of the neighbours, who know nothing of the Internet's names: whoever is called like a listed
+            // domain there is not it.
+            Transaction::Mdns(_) | Transaction::Llmnr(_) | Transaction::Nbns(_) => {}
             _ => {}
         }
     }

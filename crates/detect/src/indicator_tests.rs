@@ -60,6 +60,20 @@ fn a_lookup_and_its_answer_are_one_alert() {
 }
 
 #[test]
+fn what_neighbours_are_asked_is_no_domain() {
+    let query = b"\0\0\0\0\0\x01\0\0\0\0\0\0\x04evil\x07example\0\0\x01\0\x01";
+    let message = dns::parse(query).unwrap();
+    let direction = Direction::ToServer;
+    assert_eq!(inspect(message.clone().into(), "10.0.0.53").len(), 1);
+    for of in [
+        Transaction::from(dns::local::Mdns { message: message.clone(), direction }),
+        Transaction::from(dns::local::Llmnr { message, direction }),
+    ] {
+        assert!(inspect(of, "224.0.0.251").is_empty());
+    }
+}
+
+#[test]
 fn http_alerts_once_and_the_url_goes_first() {
     assert_eq!(http("cdn.example", "/gate.php?x=1").iter().map(|a| a.sid).collect::<Vec<_>>(), [1006]);
     assert_eq!(http("www.evil.example", "/").iter().map(|a| a.sid).collect::<Vec<_>>(), [1002]);

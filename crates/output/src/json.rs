@@ -73,6 +73,11 @@ impl Value {
         if let Value::Object(object) = self { object.get(name) } else { None }
     }
 
+    /// Whether it says nothing: null, or an empty array.
+    pub(crate) fn is_void(&self) -> bool {
+        matches!(self, Value::Null) || matches!(self, Value::Array(values) if values.is_empty())
+    }
+
     /// Appends it as text.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match self {
@@ -203,6 +208,8 @@ from! {
     u32, n => Value::Unsigned(n.into());
     u64, n => Value::Unsigned(n);
     usize, n => Value::Unsigned(n as u64);
+    &u8, n => Value::Unsigned((*n).into());
+    &i64, n => Value::Signed(*n);
     &u16, n => Value::Unsigned((*n).into());
     &u32, n => Value::Unsigned((*n).into());
     &u64, n => Value::Unsigned(*n);

@@ -17,6 +17,16 @@ use crate::json::Value;
 /// Lines are written when there are so many bytes of them, or at the next tick.
 const WRITE_AT: usize = 64 * 1024;
 
+/// Forms of `dns` lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DnsVersion {
+    /// A line for each question and for each answer, as Suricata 7 writes them.
+    V2,
+    /// A line for each message.
+    #[default]
+    V3,
+}
+
 /// How to begin, and how much may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecorderOptions {
@@ -31,6 +41,8 @@ pub struct RecorderOptions {
     pub reports: u64,
     /// Write flow records once more as `netflow`, one line for each direction.
     pub netflow: bool,
+    /// The version of `dns` lines.
+    pub dns: DnsVersion,
 }
 
 impl Default for RecorderOptions {
@@ -41,6 +53,7 @@ impl Default for RecorderOptions {
             file_bytes: 10 << 30,
             reports: 10_000,
             netflow: false,
+            dns: DnsVersion::V3,
         }
     }
 }
@@ -65,7 +78,7 @@ pub struct Recorder {
     /// Whole lines that are not written yet: whoever follows the file sees no half ones.
     waiting: Vec<u8>,
     lines: u64,
-    netflow: bool,
+    forms: eve::Forms,
     evidence: EvidenceStore,
     files: FileStore,
     incidents: IncidentStore,
@@ -95,7 +108,7 @@ impl Recorder {
             eve: file,
             waiting: Vec::with_capacity(2 * WRITE_AT),
             lines: 0,
-            netflow: options.netflow,
+            forms: eve::Forms { netflow: options.netflow, dns: options.dns },
             evidence: EvidenceStore::new(options.evidence_bytes),
             files: FileStore::new(dir, options.file_bytes),
             incidents: IncidentStore::new(options.reports),
@@ -114,7 +127,7 @@ impl Recorder {
     /// # Errors
     /// The file that failed; later events can still be recorded.
     pub fn record(&mut self, stamp: &Stamp, event: &Event) -> Result<(), OutputError> {
-        for line in eve::lines(stamp, event, self.netflow) {
+        for line in eve::lines(stamp, event, self.forms) {
             self.line(&line)?;
         }
         self.incidents.take(stamp, event);

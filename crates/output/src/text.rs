@@ -37,6 +37,11 @@ pub(crate) fn eve_ip(ip: IpAddr) -> String {
     }
 }
 
+/// Bytes as "0a:1b".
+pub(crate) fn pairs(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
+}
+
 /// An address fit for file names.
 pub(crate) fn file_ip(ip: IpAddr) -> String {
     ip.to_string().replace(':', "-")

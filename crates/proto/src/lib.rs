@@ -8,9 +8,13 @@
 
 mod app;
 mod ber;
+pub mod bittorrent;
 mod bytes;
 mod cursor;
+mod datagrams;
 pub mod dcerpc;
+pub mod dhcp;
+pub mod dhcpv6;
 pub mod dns;
 mod dtls;
 mod files;
@@ -22,16 +26,23 @@ pub mod krb5;
 pub mod ldap;
 mod login;
 pub mod ntlm;
+pub mod ntp;
 mod openvpn;
 mod parser;
 pub mod quic;
 pub mod rdp;
 mod registry;
+pub mod rtp;
+pub mod sip;
 pub mod smb;
+pub mod snmp;
+pub mod ssdp;
 pub mod ssh;
 pub mod stun;
+pub mod syslog;
 #[cfg(test)]
 mod testing;
+pub mod tftp;
 pub mod tls;
 mod transaction;
 pub mod websocket;

@@ -8,8 +8,8 @@ use wire::{Direction, IpProto};
 
 use crate::parser::Parser;
 use crate::{
-    dcerpc, dns, dtls, http1, http2, ike, krb5, ldap, openvpn, quic, rdp, smb, ssh, stun, tls, websocket,
-    wireguard,
+    bittorrent, dcerpc, dhcp, dhcpv6, dns, dtls, http1, http2, ike, krb5, ldap, ntp, openvpn, quic, rdp, rtp,
+    sip, smb, snmp, ssdp, ssh, stun, syslog, tftp, tls, websocket, wireguard,
 };
 
 macro_rules! app_protos {
@@ -38,7 +38,8 @@ app_protos! {
     BitTorrent => "bittorrent", "BitTorrent between peers.";
     BitTorrentDht => "bittorrent-dht", "BitTorrent's distributed hash table.";
     Dcerpc => "dcerpc", "DCE/RPC.";
-    Dhcp => "dhcp", "Dynamic Host Configuration Protocol, IPv4 and IPv6.";
+    Dhcp => "dhcp", "Dynamic Host Configuration Protocol, IPv4.";
+    Dhcpv6 => "dhcpv6", "Dynamic Host Configuration Protocol for IPv6.";
     Dnp3 => "dnp3", "Distributed Network Protocol.";
     Dns => "dns", "Domain Name System.";
     Dtls => "dtls", "TLS over datagrams.";
@@ -179,9 +180,25 @@ pub(crate) static PROTOCOLS: &[&Protocol] = &[
     &ldap::STREAM,
     &ldap::DATAGRAM,
     &rdp::PROTOCOL,
+    &dns::local::MDNS,
+    &dns::local::LLMNR,
+    &dns::nbns::PROTOCOL,
     &dns::DATAGRAM,
     &http2::PROTOCOL,
     &websocket::PROTOCOL,
+    &bittorrent::STREAM,
+    &sip::STREAM,
+    &syslog::STREAM,
+    &dhcp::PROTOCOL,
+    &dhcpv6::PROTOCOL,
+    &snmp::PROTOCOL,
+    &sip::DATAGRAM,
+    &ssdp::PROTOCOL,
+    &bittorrent::DHT,
+    &syslog::DATAGRAM,
+    &tftp::PROTOCOL,
+    &ntp::PROTOCOL,
+    &rtp::PROTOCOL,
 ];
 
 /// The protocol that is usual on this flow's server port.

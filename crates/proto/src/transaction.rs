@@ -2,8 +2,13 @@
 
 use wire::Direction;
 
+use crate::bittorrent::{BitTorrent, BitTorrentDht};
 use crate::dcerpc::Dcerpc;
+use crate::dhcp::Dhcp;
+use crate::dhcpv6::Dhcpv6;
 use crate::dns::Dns;
+use crate::dns::local::{Llmnr, Mdns};
+use crate::dns::nbns::Nbns;
 use crate::files::FileInfo;
 use crate::http::Http;
 use crate::ike::Ike;
@@ -11,12 +16,19 @@ use crate::krb5::Krb5;
 use crate::ldap::Ldap;
 use crate::login::Login;
 use crate::ntlm::Ntlm;
+use crate::ntp::Ntp;
 use crate::parser::Sink;
 use crate::quic::Quic;
 use crate::rdp::Rdp;
+use crate::rtp::Rtp;
+use crate::sip::Sip;
 use crate::smb::Smb;
+use crate::snmp::Snmp;
+use crate::ssdp::Ssdp;
 use crate::ssh::Ssh;
 use crate::stun::Stun;
+use crate::syslog::Syslog;
+use crate::tftp::Tftp;
 use crate::tls::{Dtls, Tls};
 use crate::websocket::WebSocket;
 
@@ -43,7 +55,11 @@ macro_rules! transactions {
 }
 
 transactions! {
+    BitTorrent => "bittorrent", "A BitTorrent peer's handshake.";
+    BitTorrentDht => "bittorrent_dht", "A message of BitTorrent's distributed hash table.";
     Dcerpc => "dcerpc", "A DCE/RPC call with its answer.";
+    Dhcp => "dhcp", "A DHCP server's acknowledgement.";
+    Dhcpv6 => "dhcpv6", "A DHCPv6 message.";
     Dns => "dns", "A DNS query or response message.";
     Dtls => "dtls", "A DTLS handshake.";
     FileInfo => "fileinfo", "A file that was transferred.";
@@ -51,13 +67,23 @@ transactions! {
     Ike => "ike", "An IKE message.";
     Krb5 => "krb5", "A Kerberos message.";
     Ldap => "ldap", "An LDAP operation with its responses.";
+    Llmnr => "llmnr", "A Link-Local Multicast Name Resolution message.";
     Login => "login", "Somebody tried to log in, with a secret in clear text.";
+    Mdns => "mdns", "A Multicast DNS message.";
+    Nbns => "nbns", "A NetBIOS Name Service message.";
     Ntlm => "ntlm", "Somebody logs in with NTLM in a protocol whose own event does not tell of it.";
+    Ntp => "ntp", "A Network Time Protocol message.";
     Quic => "quic", "A packet of a QUIC handshake.";
     Rdp => "rdp", "A step of a Remote Desktop connection.";
+    Rtp => "rtp", "What was sent of a media stream.";
+    Sip => "sip", "A SIP request or response.";
     Smb => "smb", "An SMB request with its response, or a file's transfer.";
+    Snmp => "snmp", "An SNMP message.";
+    Ssdp => "ssdp", "A Simple Service Discovery Protocol message.";
     Ssh => "ssh", "The beginning of an SSH connection.";
     Stun => "stun", "A STUN or TURN answer, or a request without one.";
+    Syslog => "syslog", "A syslog message.";
+    Tftp => "tftp", "A TFTP request.";
     Tls => "tls", "A TLS handshake.";
     WebSocket => "websocket", "A WebSocket frame.";
 }
@@ -75,6 +101,18 @@ impl Transaction {
             Transaction::Rdp(rdp) => rdp.direction(),
             Transaction::FileInfo(file) => file.direction,
             Transaction::WebSocket(frame) => frame.direction,
+            Transaction::BitTorrent(of) => of.direction,
+            Transaction::BitTorrentDht(of) => of.direction,
+            Transaction::Dhcp(of) => of.direction,
+            Transaction::Dhcpv6(of) => of.direction,
+            Transaction::Llmnr(of) => of.direction,
+            Transaction::Mdns(of) => of.direction,
+            Transaction::Nbns(of) => of.direction,
+            Transaction::Ntp(of) => of.direction,
+            Transaction::Sip(of) => of.direction,
+            Transaction::Snmp(of) => of.direction,
+            Transaction::Ssdp(of) => of.direction,
+            Transaction::Syslog(of) => of.direction,
             _ => Direction::ToServer,
         }
     }

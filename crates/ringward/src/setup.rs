@@ -15,7 +15,7 @@ use flow::defrag::DefragOptions;
 use flow::{HostPolicies, OverlapPolicy, Pressure, StateTimeouts, StreamOptions, Timeouts};
 use intel::Loader;
 use ipnet::IpNet;
-use output::{FileBudget, RecorderOptions};
+use output::{DnsVersion, FileBudget, RecorderOptions};
 use verdict::{Mode, Policy};
 use wire::Nanos;
 
@@ -176,6 +176,7 @@ pub fn recorder(config: &Config, append: bool) -> RecorderOptions {
         file_bytes: u64::from(config.files.max_total_mib) * MIB,
         reports: u64::from(config.output.max_reports),
         netflow: config.output.netflow,
+        dns: if config.output.dns_version == 2 { DnsVersion::V2 } else { DnsVersion::V3 },
     }
 }
 

@@ -62,9 +62,10 @@ impl fmt::Display for Endpoint {
 }
 
 /// Which way a packet of a flow goes; the client is the flow's initiator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the client to the server.
+    #[default]
     ToServer,
     /// From the server to the client.
     ToClient,

@@ -2,7 +2,9 @@
 
 mod alert;
 mod anomaly;
+mod bittorrent;
 mod dcerpc;
+mod dhcp;
 mod dns;
 mod fileinfo;
 mod flow;
@@ -11,12 +13,16 @@ mod ike;
 mod isolation;
 mod krb5;
 mod ldap;
+mod local;
 mod login;
 mod netflow;
 mod ntlm;
 mod quic;
 mod rdp;
+mod services;
+mod sip;
 mod smb;
+mod snmp;
 mod ssh;
 mod stats;
 mod stun;
@@ -33,18 +39,27 @@ use wire::{Direction, IpProto, Nanos, Outer};
 use crate::event::{Event, Source, Stamp};
 use crate::evidence::EvidenceSummary;
 use crate::incident::Incident;
+use crate::recorder::DnsVersion;
 use crate::text::{eve_ip, timestamp};
 
 /// Integers beyond this are not exact in JSON readers that use doubles.
 const MAX_FLOW_ID: u64 = (1 << 53) - 1;
 
-/// The line or lines of an event; packets of evidence have none of their own. With `netflow`, flows are told once more
-/// by direction.
-pub(crate) fn lines(stamp: &Stamp, event: &Event, netflow: bool) -> Vec<Value> {
+/// What is chosen of the forms that events may have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Forms {
+    /// Flows are told once more by direction.
+    pub(crate) netflow: bool,
+    /// The version of `dns`.
+    pub(crate) dns: DnsVersion,
+}
+
+/// The line or lines of an event; packets of evidence have none of their own.
+pub(crate) fn lines(stamp: &Stamp, event: &Event, forms: Forms) -> Vec<Value> {
     match event {
         Event::Flow(e) => {
             let mut lines = vec![flow::line(stamp, e)];
-            if netflow {
+            if forms.netflow {
                 lines.extend(netflow::lines(stamp, e));
             }
             lines
@@ -52,32 +67,61 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event, netflow: bool) -> Vec<Value> {
         Event::Anomaly(e) => vec![anomaly::line(stamp, e)],
         Event::Transaction(e) => {
             let mut line = head(stamp, e.transaction.name());
-            endpoints(&mut line, &e.flow, e.transaction.direction());
+            endpoints(&mut line, &e.flow, direction(&e.transaction, forms));
             tunnel(&mut line, e.tunnel.as_ref());
             line.insert("pkt_src".into(), "wire/pcap".into());
             community(&mut line, &e.flow);
-            if !matches!(
-                e.transaction,
-                Transaction::Dns(_)
-                    | Transaction::Ike(_)
-                    | Transaction::Quic(_)
-                    | Transaction::Ssh(_)
-                    | Transaction::Tls(_)
-                    | Transaction::FileInfo(_)
-                    | Transaction::WebSocket(_)
-            ) {
+            if is_numbered(&e.transaction) {
                 line.insert("tx_id".into(), e.tx_id.into());
             }
             if let Transaction::FileInfo(file) = &e.transaction {
                 fileinfo::beside(&mut line, file, |carrier| transaction(carrier, file.tx_id));
             }
-            line.insert(e.transaction.name().into(), transaction(&e.transaction, e.tx_id));
+            let name = e.transaction.name();
+            if let (Transaction::Dns(dns), DnsVersion::V2) = (&e.transaction, forms.dns) {
+                let with = |body| {
+                    let mut line = line.clone();
+                    line.insert(name.into(), body);
+                    line.into()
+                };
+                return dns::bodies_v2(dns, e.tx_id).into_iter().map(with).collect();
+            }
+            line.insert(name.into(), transaction(&e.transaction, e.tx_id));
             vec![line.into()]
         }
         Event::Alert(e) => vec![alert::line(stamp, e)],
         Event::Isolation(e) => vec![isolation::line(stamp, e)],
         Event::Evidence(_) | Event::Piece(_) => Vec::new(),
         Event::Stats(e) => stats::lines(stamp, e),
+    }
+}
+
+/// Whether Suricata writes the transaction's number into its event's line.
+fn is_numbered(transaction: &Transaction) -> bool {
+    !matches!(
+        transaction,
+        Transaction::BitTorrentDht(_)
+            | Transaction::Dhcp(_)
+            | Transaction::Dns(_)
+            | Transaction::FileInfo(_)
+            | Transaction::Ike(_)
+            | Transaction::Mdns(_)
+            | Transaction::Ntp(_)
+            | Transaction::Quic(_)
+            | Transaction::Sip(_)
+            | Transaction::Snmp(_)
+            | Transaction::Ssh(_)
+            | Transaction::Tftp(_)
+            | Transaction::Tls(_)
+            | Transaction::WebSocket(_)
+    )
+}
+
+/// Who is the source. In version 2 of `dns` it is always the client.
+fn direction(transaction: &Transaction, forms: Forms) -> Direction {
+    match transaction {
+        Transaction::Dns(_) if forms.dns == DnsVersion::V2 => Direction::ToServer,
+        other => other.direction(),
     }
 }
 
@@ -111,6 +155,10 @@ pub(crate) fn incident_line(stamp: &Stamp, incident: &Incident, state: &'static 
 fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
     match transaction {
         Transaction::Dcerpc(call) => dcerpc::body(call),
+        Transaction::BitTorrent(bittorrent) => bittorrent::body(bittorrent),
+        Transaction::BitTorrentDht(message) => bittorrent::dht(message),
+        Transaction::Dhcp(dhcp) => dhcp::body(dhcp),
+        Transaction::Dhcpv6(dhcp) => dhcp::v6(dhcp),
         Transaction::Dns(dns) => dns::body(dns, tx_id),
         Transaction::Dtls(dtls) => tls::body(&dtls.0),
         Transaction::FileInfo(file) => fileinfo::body(file),
@@ -125,6 +173,16 @@ fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
         Transaction::Ntlm(ntlm) => ntlm::body(ntlm),
         Transaction::Rdp(rdp) => rdp::body(rdp),
         Transaction::Smb(smb) => smb::body(smb),
+        Transaction::Llmnr(llmnr) => local::body(&llmnr.message),
+        Transaction::Mdns(mdns) => local::body(&mdns.message),
+        Transaction::Nbns(nbns) => local::nbns(nbns),
+        Transaction::Ntp(ntp) => services::ntp(ntp),
+        Transaction::Rtp(rtp) => services::rtp(rtp),
+        Transaction::Sip(sip) => sip::body(sip),
+        Transaction::Snmp(snmp) => snmp::body(snmp),
+        Transaction::Ssdp(ssdp) => services::ssdp(ssdp),
+        Transaction::Syslog(syslog) => services::syslog(syslog),
+        Transaction::Tftp(tftp) => services::tftp(tftp),
         Transaction::Tls(tls) => tls::body(tls),
         Transaction::WebSocket(frame) => websocket::body(frame),
     }

@@ -219,8 +219,8 @@ fn events() -> Vec<Event> {
 }
 
 /// Lines as others read them.
-fn lines(stamp: &Stamp, event: &Event, netflow: bool) -> Vec<Value> {
-    super::lines(stamp, event, netflow).iter().map(crate::json::Value::reread).collect()
+fn lines(stamp: &Stamp, event: &Event, forms: Forms) -> Vec<Value> {
+    super::lines(stamp, event, forms).iter().map(crate::json::Value::reread).collect()
 }
 
 /// A handshake in which everything is said.
@@ -299,6 +299,8 @@ fn data() -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from)
 }
 
+const FORMS: Forms = Forms { netflow: true, dns: DnsVersion::V3 };
+
 #[test]
 fn lines_are_valid_by_suricatas_schema() {
     let path = data().join("schema/eve-8.0.6.schema.json");
@@ -310,7 +312,7 @@ fn lines_are_valid_by_suricatas_schema() {
     let validator = jsonschema::validator_for(&schema).unwrap();
     let mut seen = Vec::new();
     for event in events() {
-        for line in lines(&stamp(), &event, true) {
+        for line in lines(&stamp(), &event, FORMS) {
             let kind = line["event_type"].as_str().unwrap().to_owned();
             if ["alert", "anomaly", "netflow", "flow", "dns", "http", "tls", "quic", "ssh", "ike", "stats"]
                 .contains(&kind.as_str())
@@ -378,7 +380,7 @@ fn a_run_leaves_lines_evidence_and_a_report() {
 #[test]
 fn a_flow_is_told_once_more_by_direction() {
     let all = events();
-    let told = |event: &Event| -> Vec<Value> { lines(&stamp(), event, true).split_off(1) };
+    let told = |event: &Event| -> Vec<Value> { lines(&stamp(), event, FORMS).split_off(1) };
     let tcp = told(&all[0]);
     assert_eq!((&tcp[0]["src_ip"], &tcp[1]["src_ip"]), (&"10.0.0.5".into(), &"192.0.2.1".into()));
     assert_eq!((&tcp[0]["netflow"]["pkts"], &tcp[1]["netflow"]["bytes"]), (&3.into(), &200.into()));
@@ -387,5 +389,39 @@ fn a_flow_is_told_once_more_by_direction() {
     let icmp = told(&all[1]);
     assert_eq!((&icmp[0]["icmp_type"], &icmp[1]["icmp_type"]), (&128.into(), &129.into()));
     assert_eq!(icmp[0]["tunnel"]["proto"], "UDP");
-    assert_eq!(lines(&stamp(), &all[0], false).len(), 1, "only who asks");
+    assert_eq!(lines(&stamp(), &all[0], Forms { netflow: false, ..FORMS }).len(), 1, "only who asks");
+}
+
+#[test]
+fn dns_in_version_2_has_a_line_for_each_question_and_one_for_the_answer() {
+    let query = b"\0\x01\x01\0\0\x02\0\0\0\0\0\0\x01a\x07example\0\0\x01\0\x01\x01b\xc0\x0e\0\x1c\0\x01";
+    let mut answer = query.to_vec();
+    answer[2] = 0x81;
+    answer[7] = 1;
+    answer.extend_from_slice(b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\xc0\0\x02\x01");
+    let forms = Forms { dns: DnsVersion::V2, ..FORMS };
+    let told = |message: &[u8]| {
+        let event = Event::Transaction(Box::new(TransactionEvent {
+            flow: flow(IpProto::UDP, false),
+            direction: Direction::ToClient,
+            tx_id: 4,
+            transaction: dns::parse(message).unwrap().into(),
+            tunnel: None,
+        }));
+        lines(&stamp(), &event, forms)
+    };
+    let queries = told(query);
+    assert_eq!(queries.len(), 2);
+    assert_eq!(
+        (&queries[1]["dns"]["rrname"], &queries[1]["dns"]["type"]),
+        (&"b.example".into(), &"query".into())
+    );
+    let answers = told(&answer);
+    assert_eq!(answers.len(), 1);
+    let body = &answers[0]["dns"];
+    assert_eq!(
+        (&body["version"], &body["type"], &body["rrname"]),
+        (&2.into(), &"answer".into(), &"a.example".into())
+    );
+    assert_eq!((&body["grouped"]["A"][0], &answers[0]["src_ip"]), (&"192.0.2.1".into(), &"10.0.0.5".into()));
 }

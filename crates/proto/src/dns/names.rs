@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-/// The name of a record type; unknown ones are written as numbers.
+/// The name of a record type; those that Suricata has no name for, like CAA, are
+/// written as numbers.
 #[must_use]
 pub fn rtype_name(rtype: u16) -> Cow<'static, str> {
     Cow::Borrowed(match rtype {
@@ -89,7 +90,6 @@ pub fn rtype_name(rtype: u16) -> Cow<'static, str> {
         254 => "MAILA",
         255 => "ANY",
         256 => "URI",
-        257 => "CAA",
         258 => "AVC",
         259 => "DOA",
         260 => "AMTRELAY",

@@ -121,6 +121,9 @@ impl Config {
         if !(1..=4).contains(&self.policy.min_severity) {
             return Err(at.error("policy.min_severity", "must be 1 (high) to 4 (informational)"));
         }
+        if !(2..=3).contains(&self.output.dns_version) {
+            return Err(at.error("output.dns_version", "must be 2 or 3"));
+        }
         lifetime(&self.policy.lifetime).map_err(|what| at.error("policy.lifetime", &what))?;
         for entry in &self.policy.protected {
             network(entry).map_err(|what| at.error("policy.protected", &what))?;

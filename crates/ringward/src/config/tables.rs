@@ -267,11 +267,20 @@ pub struct Output {
     pub max_reports: u32,
     /// Write `netflow` lines beside `flow`: one for each direction.
     pub netflow: bool,
+    /// The form of `dns` lines: 3, one for each message, or 2, one for each question and each answer.
+    #[schemars(range(min = 2, max = 3))]
+    pub dns_version: u8,
 }
 
 impl Default for Output {
     fn default() -> Self {
-        Output { dir: "/var/log/ringward".into(), stats_interval: 10, max_reports: 10_000, netflow: false }
+        Output {
+            dir: "/var/log/ringward".into(),
+            stats_interval: 10,
+            max_reports: 10_000,
+            netflow: false,
+            dns_version: 3,
+        }
     }
 }
 
