@@ -80,6 +80,12 @@ impl AppLayer {
         self.original
     }
 
+    /// Whether nothing was said yet.
+    #[must_use]
+    pub fn silent(&self) -> bool {
+        matches!(self.state, State::Silent)
+    }
+
     /// Whether nothing more can be learned from this flow.
     #[must_use]
     pub fn finished(&self) -> bool {

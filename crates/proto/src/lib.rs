@@ -8,18 +8,30 @@
 
 mod app;
 pub mod dns;
+pub mod ftp;
 pub mod http1;
+mod lines;
 mod login;
+pub mod mime;
 mod parser;
+pub mod pop3;
 mod registry;
+mod sasl;
+pub mod smtp;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 mod transaction;
 
 pub use app::AppLayer;
 pub use dns::Dns;
+pub use ftp::{Ftp, FtpData};
 pub use http1::Http;
 pub use login::{Login, Outcome, Secret};
+pub use mime::Email;
 pub use parser::{Chunk, Expectation, FileEvent, Parser, Sink, Step};
+pub use pop3::Pop3;
 pub use registry::{AppProto, usual};
+pub use smtp::Smtp;
 pub use tls::Tls;
 pub use transaction::Transaction;

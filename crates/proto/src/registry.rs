@@ -7,7 +7,7 @@ use flow::FlowTuple;
 use wire::{Direction, IpProto};
 
 use crate::parser::Parser;
-use crate::{dns, http1, tls};
+use crate::{dns, ftp, http1, pop3, smtp, tls};
 
 macro_rules! app_protos {
     ($($variant:ident => $name:literal, $doc:literal;)*) => {
@@ -155,7 +155,16 @@ pub(crate) struct Protocol {
 }
 
 /// All protocols. Where two would say yes to the same bytes on no usual port, the earlier one gets them.
-pub(crate) static PROTOCOLS: &[&Protocol] = &[&tls::PROTOCOL, &http1::PROTOCOL, &dns::STREAM, &dns::DATAGRAM];
+pub(crate) static PROTOCOLS: &[&Protocol] = &[
+    &tls::PROTOCOL,
+    &http1::PROTOCOL,
+    &dns::STREAM,
+    &dns::DATAGRAM,
+    &ftp::PROTOCOL,
+    &ftp::DATA,
+    &smtp::PROTOCOL,
+    &pop3::PROTOCOL,
+];
 
 /// The protocol that is usual on this flow's server port.
 #[must_use]

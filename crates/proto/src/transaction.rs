@@ -3,8 +3,11 @@
 use wire::Direction;
 
 use crate::dns::Dns;
+use crate::ftp::{Ftp, FtpData};
 use crate::http1::Http;
 use crate::login::Login;
+use crate::pop3::Pop3;
+use crate::smtp::Smtp;
 use crate::tls::Tls;
 
 macro_rules! transactions {
@@ -31,8 +34,12 @@ macro_rules! transactions {
 
 transactions! {
     Dns => "dns", "A DNS query or response message.";
+    Ftp => "ftp", "An FTP command with its replies.";
+    FtpData => "ftp_data", "A transfer over an FTP data connection.";
     Http => "http", "An HTTP/1 request with its response, if one came.";
     Login => "login", "Somebody tried to log in, with a secret in clear text.";
+    Pop3 => "pop3", "A POP3 command with its response.";
+    Smtp => "smtp", "A mail, or what was said on an SMTP connection without one.";
     Tls => "tls", "A TLS handshake.";
 }
 

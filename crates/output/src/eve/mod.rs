@@ -4,10 +4,13 @@ mod alert;
 mod anomaly;
 mod dns;
 mod flow;
+mod ftp;
 mod http;
 mod isolation;
 mod login;
 mod netflow;
+mod pop3;
+mod smtp;
 mod stats;
 mod tls;
 
@@ -50,6 +53,7 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event, netflow: bool) -> Vec<Value> {
                 line.insert("tx_id".into(), e.tx_id.into());
             }
             line.insert(e.transaction.name().into(), transaction(&e.transaction, e.tx_id));
+            siblings(&mut line, &e.transaction);
             vec![line.into()]
         }
         Event::Alert(e) => vec![alert::line(stamp, e)],
@@ -89,9 +93,25 @@ pub(crate) fn incident_line(stamp: &Stamp, incident: &Incident, state: &str) -> 
 fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
     match transaction {
         Transaction::Dns(dns) => dns::body(dns, tx_id),
+        Transaction::Ftp(ftp) => ftp::body(ftp),
+        Transaction::FtpData(data) => ftp::data(data),
         Transaction::Http(http) => http::body(http),
         Transaction::Login(login) => login::body(login),
+        Transaction::Pop3(pop3) => pop3::body(pop3),
+        Transaction::Smtp(smtp) => smtp::body(smtp),
         Transaction::Tls(tls) => tls::body(tls),
+    }
+}
+
+/// What stands beside the body of a transaction.
+fn siblings(line: &mut Object, transaction: &Transaction) {
+    match transaction {
+        Transaction::Smtp(smtp) => {
+            if let Some(email) = &smtp.email {
+                line.insert("email".into(), smtp::email(email));
+            }
+        }
+        _ => {}
     }
 }
 
