@@ -171,7 +171,7 @@ impl Inspection<'_> {
     }
 
     /// The flow has just been opened.
-    pub(crate) fn flow_start(&mut self, session: &mut Session) {
+    pub(crate) fn flow_start(&mut self) {
         let mut alerts = std::mem::take(&mut self.findings.scratch);
         self.detector.flow_start(&self.context(), &mut alerts);
         self.findings.alerts.extend(alerts.drain(..).map(|alert| (alert, None)));

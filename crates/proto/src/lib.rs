@@ -7,17 +7,25 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod buffer;
 pub mod dns;
 pub mod ftp;
 pub mod http1;
+pub mod imap;
+pub mod irc;
 mod lines;
 mod login;
+pub mod memcached;
 pub mod mime;
 mod parser;
 pub mod pop3;
+pub mod redis;
 mod registry;
+pub mod rfb;
 mod sasl;
 pub mod smtp;
+pub mod socks;
+pub mod telnet;
 #[cfg(test)]
 mod testing;
 pub mod tls;
@@ -27,11 +35,18 @@ pub use app::AppLayer;
 pub use dns::Dns;
 pub use ftp::{Ftp, FtpData};
 pub use http1::Http;
+pub use imap::Imap;
+pub use irc::Irc;
 pub use login::{Login, Outcome, Secret};
+pub use memcached::Memcached;
 pub use mime::Email;
 pub use parser::{Chunk, Expectation, FileEvent, Parser, Sink, Step};
 pub use pop3::Pop3;
+pub use redis::Redis;
 pub use registry::{AppProto, usual};
+pub use rfb::Rfb;
 pub use smtp::Smtp;
+pub use socks::Socks;
+pub use telnet::Telnet;
 pub use tls::Tls;
 pub use transaction::Transaction;

@@ -108,7 +108,6 @@ struct Pop3Parser {
     open: Option<Pop3>,
     mime: Option<Mime>,
     next_handle: u64,
-    greeted: bool,
     user: Option<String>,
     sasl: Option<Sasl>,
     limits_hit: u32,
@@ -168,13 +167,8 @@ impl Pop3Parser {
             b"+" => (true, String::new()),
             _ => return false,
         };
-        let greeting = !std::mem::replace(&mut self.greeted, true);
-        let first = if greeting && status == b"+OK" && self.user.is_none() && self.sasl.is_none() {
-            None
-        } else {
-            self.pending.pop_front()
-        };
-        let mut pop3 = first.unwrap_or_else(|| {
+        // The greeting answers nothing.
+        let mut pop3 = self.pending.pop_front().unwrap_or_else(|| {
             sink.inspect(&Transaction::from(Pop3::default()));
             Pop3::default()
         });

@@ -7,7 +7,7 @@ use flow::FlowTuple;
 use wire::{Direction, IpProto};
 
 use crate::parser::Parser;
-use crate::{dns, ftp, http1, pop3, smtp, tls};
+use crate::{dns, ftp, http1, imap, irc, memcached, pop3, redis, rfb, smtp, socks, telnet, tls};
 
 macro_rules! app_protos {
     ($($variant:ident => $name:literal, $doc:literal;)*) => {
@@ -164,6 +164,15 @@ pub(crate) static PROTOCOLS: &[&Protocol] = &[
     &ftp::DATA,
     &smtp::PROTOCOL,
     &pop3::PROTOCOL,
+    &imap::PROTOCOL,
+    &rfb::PROTOCOL,
+    &telnet::PROTOCOL,
+    &redis::PROTOCOL,
+    &socks::PROTOCOL,
+    &irc::PROTOCOL,
+    &memcached::TEXT,
+    &memcached::BINARY,
+    &memcached::DATAGRAM,
 ];
 
 /// The protocol that is usual on this flow's server port.

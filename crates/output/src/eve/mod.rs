@@ -6,12 +6,19 @@ mod dns;
 mod flow;
 mod ftp;
 mod http;
+mod imap;
+mod irc;
 mod isolation;
 mod login;
+mod memcached;
 mod netflow;
 mod pop3;
+mod redis;
+mod rfb;
 mod smtp;
+mod socks;
 mod stats;
+mod telnet;
 mod tls;
 
 use std::net::IpAddr;
@@ -96,9 +103,16 @@ fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
         Transaction::Ftp(ftp) => ftp::body(ftp),
         Transaction::FtpData(data) => ftp::data(data),
         Transaction::Http(http) => http::body(http),
+        Transaction::Imap(imap) => imap::body(imap),
+        Transaction::Irc(irc) => irc::body(irc),
         Transaction::Login(login) => login::body(login),
+        Transaction::Memcached(memcached) => memcached::body(memcached),
         Transaction::Pop3(pop3) => pop3::body(pop3),
+        Transaction::Redis(redis) => redis::body(redis),
+        Transaction::Rfb(rfb) => rfb::body(rfb),
         Transaction::Smtp(smtp) => smtp::body(smtp),
+        Transaction::Socks(socks) => socks::body(socks),
+        Transaction::Telnet(telnet) => telnet::body(telnet),
         Transaction::Tls(tls) => tls::body(tls),
     }
 }

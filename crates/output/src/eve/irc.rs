@@ -1,0 +1,16 @@
+//! `irc`: a message.
+
+use ::proto::Irc;
+use serde_json::Value;
+
+use super::Object;
+
+pub(super) fn body(irc: &Irc) -> Value {
+    let mut out = Object::new();
+    if let Some(prefix) = &irc.prefix {
+        out.insert("prefix".into(), prefix.clone().into());
+    }
+    out.insert("command".into(), irc.command.clone().into());
+    out.insert("parameters".into(), irc.parameters.as_slice().into());
+    out.into()
+}
