@@ -22,6 +22,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("reassembly", reassembly),
     ("overlaps", overlaps),
     ("stream", stream),
+    ("text", text),
     ("datagram", datagram),
     ("indicators", indicators),
     ("check_in", check_in),

@@ -175,7 +175,8 @@ impl ImapParser {
         let (content, literal) = literal(&line.text);
         if let Some(size) = literal {
             self.literal[1] = size;
-            let mail = [&b"BODY[] "[..], b"BODY[]<0> ", b"RFC822 "].iter().any(|m| find(content, m).is_some());
+            let mail =
+                [&b"BODY[] "[..], b"BODY[]<0> ", b"RFC822 "].iter().any(|m| find(content, m).is_some());
             self.mail[1] = mail.then(|| Mime::new(Direction::ToClient, self.next_handle));
             return false;
         }

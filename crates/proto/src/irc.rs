@@ -15,8 +15,8 @@ pub const MAX_PARAMETERS: usize = 15;
 
 /// Messages that are told; the rest is the protocol's own business. Numbers: welcome, topic, names taken, bad password.
 const TOLD: [&str; 17] = [
-    "NICK", "USER", "OPER", "JOIN", "PART", "TOPIC", "KICK", "MODE", "INVITE", "PRIVMSG", "NOTICE", "QUIT", "ERROR", "001",
-    "332", "433", "464",
+    "NICK", "USER", "OPER", "JOIN", "PART", "TOPIC", "KICK", "MODE", "INVITE", "PRIVMSG", "NOTICE", "QUIT",
+    "ERROR", "001", "332", "433", "464",
 ];
 
 /// A message.

@@ -49,7 +49,9 @@ fn probe(opening: &Opening<'_>) -> Guess {
     let mut rest = opening.client();
     for sign in [b'*', b'$'] {
         match rest.split_first() {
-            None => return if rest.is_empty() && !opening.client().is_empty() { Guess::More } else { Guess::No },
+            None => {
+                return if rest.is_empty() && !opening.client().is_empty() { Guess::More } else { Guess::No };
+            }
             Some((first, behind)) if *first == sign => rest = behind,
             Some(_) => return Guess::No,
         }
@@ -322,8 +324,10 @@ mod tests {
 
     #[test]
     fn sizes_that_lie_cost_nothing() {
-        let turns: &[(Direction, &[u8])] =
-            &[(ToServer, b"*999999999\r\n$999999999\r\nabc"), (ToClient, b"*9223372036854775807\r\n*9223372036854775807\r\n:1\r\n")];
+        let turns: &[(Direction, &[u8])] = &[
+            (ToServer, b"*999999999\r\n$999999999\r\nabc"),
+            (ToClient, b"*9223372036854775807\r\n*9223372036854775807\r\n:1\r\n"),
+        ];
         assert!(talk(6379, 1000, turns).0.logged.is_empty());
     }
 }

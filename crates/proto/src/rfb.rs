@@ -80,7 +80,8 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
 fn probe(opening: &Opening<'_>) -> Guess {
     let seen = opening.fresh();
     let pattern = b"RFB ddd.ddd\n";
-    let fits = seen.iter().zip(pattern).all(|(&byte, &p)| if p == b'd' { byte.is_ascii_digit() } else { byte == p });
+    let fits =
+        seen.iter().zip(pattern).all(|(&byte, &p)| if p == b'd' { byte.is_ascii_digit() } else { byte == p });
     match fits {
         true if seen.len() >= VERSION => Guess::Yes,
         true => Guess::More,

@@ -49,7 +49,8 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
 /// The first messages of both sides, which must fit each other.
 fn probe(opening: &Opening<'_>) -> Guess {
     let (client, server) = (opening.client(), opening.server());
-    let guess = |holds: Option<bool>| holds.map_or(Guess::More, |holds| if holds { Guess::Yes } else { Guess::No });
+    let guess =
+        |holds: Option<bool>| holds.map_or(Guess::More, |holds| if holds { Guess::Yes } else { Guess::No });
     match client {
         [5, 0, ..] => Guess::No,
         [5, count, rest @ ..] if *count <= 16 => {
@@ -273,7 +274,8 @@ mod tests {
             assert_eq!((app.original(), app.protocol()), (Some(AppProto::Socks), Some(AppProto::Http)));
             let login = log.logins().next().unwrap();
             assert_eq!((login.user.as_deref(), login.outcome), (Some("alice"), Outcome::Accepted));
-            let socks = log.logged.iter().find_map(|t| if let Transaction::Socks(s) = t { Some(s) } else { None });
+            let socks =
+                log.logged.iter().find_map(|t| if let Transaction::Socks(s) = t { Some(s) } else { None });
             let socks = socks.unwrap();
             assert_eq!((socks.host.as_str(), socks.port, socks.reply), ("evil.example", 80, Some(0)));
         }

@@ -71,7 +71,8 @@ impl Prompt {
         let ends = |with: &[u8]| line.len() >= with.len() && begins(&line[line.len() - with.len()..], with);
         if [&b"password:"[..], b"passwd:", b"passcode:", b"password"].iter().any(|p| ends(p)) {
             Prompt::Secret
-        } else if [&b"login:"[..], b"username:", b"user name:", b"user:", b"account:"].iter().any(|p| ends(p)) {
+        } else if [&b"login:"[..], b"username:", b"user name:", b"user:", b"account:"].iter().any(|p| ends(p))
+        {
             Prompt::User
         } else {
             Prompt::None
@@ -153,8 +154,16 @@ impl TelnetParser {
     /// Whether the server's line says how the login ended.
     fn judge(&mut self, line: &[u8], whole: bool, sink: &mut dyn Sink) {
         let Some((_, patience)) = &mut self.open else { return };
-        let refusals =
-            [&b"incorrect"[..], b"invalid", b"failed", b"denied", b"bad password", b"wrong", b"failure", b"locked"];
+        let refusals = [
+            &b"incorrect"[..],
+            b"invalid",
+            b"failed",
+            b"denied",
+            b"bad password",
+            b"wrong",
+            b"failure",
+            b"locked",
+        ];
         let refused = self.prompt != Prompt::None || refusals.iter().any(|r| find(line, r).is_some());
         let shell = !whole
             && matches!(line.trim_ascii_end().last(), Some(b'$' | b'#' | b'>' | b'%'))

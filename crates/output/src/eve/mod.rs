@@ -119,13 +119,10 @@ fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
 
 /// What stands beside the body of a transaction.
 fn siblings(line: &mut Object, transaction: &Transaction) {
-    match transaction {
-        Transaction::Smtp(smtp) => {
-            if let Some(email) = &smtp.email {
-                line.insert("email".into(), smtp::email(email));
-            }
-        }
-        _ => {}
+    if let Transaction::Smtp(smtp) = transaction
+        && let Some(email) = &smtp.email
+    {
+        line.insert("email".into(), smtp::email(email));
     }
 }
 

@@ -11,8 +11,31 @@ use crate::parser::{Chunk, Parser, Sink, Step};
 use crate::transaction::Transaction;
 
 const NAMES: [&str; 26] = [
-    "get", "set", "add", "replace", "delete", "incr", "decr", "quit", "flush_all", "getq", "noop", "version", "getk",
-    "getkq", "append", "prepend", "stat", "setq", "addq", "replaceq", "deleteq", "incrq", "decrq", "quitq", "flushq",
+    "get",
+    "set",
+    "add",
+    "replace",
+    "delete",
+    "incr",
+    "decr",
+    "quit",
+    "flush_all",
+    "getq",
+    "noop",
+    "version",
+    "getk",
+    "getkq",
+    "append",
+    "prepend",
+    "stat",
+    "setq",
+    "addq",
+    "replaceq",
+    "deleteq",
+    "incrq",
+    "decrq",
+    "quitq",
+    "flushq",
     "appendq",
 ];
 /// Opcodes beyond these are not used.
@@ -42,7 +65,8 @@ impl Head {
             extras_length: head[4].into(),
             data_type: head[5],
             status: u16::from_be_bytes([head[6], head[7]]),
-            body: usize::try_from(u32::from_be_bytes([head[8], head[9], head[10], head[11]])).unwrap_or(usize::MAX),
+            body: usize::try_from(u32::from_be_bytes([head[8], head[9], head[10], head[11]]))
+                .unwrap_or(usize::MAX),
         }
     }
 

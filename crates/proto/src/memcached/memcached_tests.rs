@@ -23,7 +23,11 @@ fn text_commands_meet_their_replies_in_any_pieces() {
     for step in [1, 2, 7, 1000] {
         let (log, app) = talk(9000, step, turns);
         assert_eq!(app.protocol(), Some(AppProto::Memcached));
-        let want = [("set", Some("k"), Some("STORED")), ("get", Some("k"), Some("END")), ("stats", None, Some("END"))];
+        let want = [
+            ("set", Some("k"), Some("STORED")),
+            ("get", Some("k"), Some("END")),
+            ("stats", None, Some("END")),
+        ];
         assert_eq!(told(&log), want, "pieces of {step}");
     }
 }

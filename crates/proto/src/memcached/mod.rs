@@ -74,7 +74,9 @@ pub(crate) static DATAGRAM: Protocol = Protocol {
     transport: IpProto::UDP,
     ports: PORTS,
     probe: |opening| match opening.fresh() {
-        [_, _, _, _, _, _, 0, 0, rest @ ..] if opening.on_port(PORTS) && is_text(rest) == Guess::Yes => Guess::Yes,
+        [_, _, _, _, _, _, 0, 0, rest @ ..] if opening.on_port(PORTS) && is_text(rest) == Guess::Yes => {
+            Guess::Yes
+        }
         _ => Guess::No,
     },
     open: Some(|_| Box::<Datagrams>::default()),
@@ -97,7 +99,8 @@ fn probe_text(opening: &Opening<'_>) -> Guess {
     if guess != Guess::Yes || opening.on_port(PORTS) {
         return guess;
     }
-    let replies = [&b"VALUE "[..], b"END\r\n", b"STORED\r\n", b"NOT_STORED\r\n", b"STAT ", b"VERSION ", b"DELETED\r\n"];
+    let replies =
+        [&b"VALUE "[..], b"END\r\n", b"STORED\r\n", b"NOT_STORED\r\n", b"STAT ", b"VERSION ", b"DELETED\r\n"];
     if replies.iter().any(|r| opening.server().starts_with(r)) {
         return Guess::Yes;
     }
