@@ -19,6 +19,8 @@ pub const MAX_LOGINS: u32 = 64;
 const PATIENCE: u8 = 24;
 
 const IAC: u8 = 255;
+const SECRET_PROMPTS: [&[u8]; 3] = [b"password:", b"passwd:", b"passcode:"];
+const USER_PROMPTS: [&[u8]; 5] = [b"login:", b"username:", b"user name:", b"user:", b"account:"];
 
 /// A connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,9 +53,12 @@ fn probe(opening: &Opening<'_>) -> Guess {
     if fresh != Guess::No || !opening.on_port(PROTOCOL.ports) || server.is_empty() {
         return fresh;
     }
-    // Where it is usual, a prompt is enough.
-    let line = &server[..server.len().min(MAX_LINE)];
-    if Prompt::of(line) == Prompt::None { Guess::More } else { Guess::Yes }
+    // Where it is usual, a prompt is enough, wherever it stands: more text behind it changes nothing.
+    if SECRET_PROMPTS.iter().chain(&USER_PROMPTS).any(|p| find(server, p).is_some()) {
+        Guess::Yes
+    } else {
+        Guess::More
+    }
 }
 
 /// What the end of the server's text asks for.
