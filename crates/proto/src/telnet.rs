@@ -74,10 +74,9 @@ impl Prompt {
     fn of(line: &[u8]) -> Self {
         let line = line.trim_ascii_end();
         let ends = |with: &[u8]| line.len() >= with.len() && begins(&line[line.len() - with.len()..], with);
-        if [&b"password:"[..], b"passwd:", b"passcode:", b"password"].iter().any(|p| ends(p)) {
+        if SECRET_PROMPTS.iter().any(|p| ends(p)) {
             Prompt::Secret
-        } else if [&b"login:"[..], b"username:", b"user name:", b"user:", b"account:"].iter().any(|p| ends(p))
-        {
+        } else if USER_PROMPTS.iter().any(|p| ends(p)) {
             Prompt::User
         } else {
             Prompt::None
