@@ -50,7 +50,7 @@ fn probe(opening: &Opening<'_>) -> Guess {
     };
     let fresh = negotiates(opening.fresh());
     let server = opening.server();
-    if fresh != Guess::No || !opening.on_port(PROTOCOL.ports) || server.is_empty() {
+    if fresh == Guess::Yes || !opening.on_port(PROTOCOL.ports) || server.is_empty() {
         return fresh;
     }
     // Where it is usual, a prompt is enough, wherever it stands: more text behind it changes nothing.
