@@ -212,7 +212,7 @@ impl TelnetParser {
 
     fn client_line(&mut self, line: &[u8], sink: &mut dyn Sink) {
         match std::mem::take(&mut self.prompt) {
-            Prompt::None => {}
+            Prompt::None => return,
             Prompt::User => self.user = Some(credential(line)),
             Prompt::Secret => {
                 self.end_login(Outcome::Unknown, sink);
