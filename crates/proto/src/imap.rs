@@ -63,7 +63,8 @@ fn probe(opening: &Opening<'_>) -> Guess {
             }
         }
     }
-    if greetings.iter().any(|g| may_begin(server, g)) { Guess::More } else { Guess::No }
+    let tag = !client.is_empty() && client.len() < MAX_WORD && client.iter().all(u8::is_ascii_alphanumeric);
+    if tag || greetings.iter().any(|g| may_begin(server, g)) { Guess::More } else { Guess::No }
 }
 
 /// A command that is being read: it may go on behind a literal.
