@@ -63,7 +63,9 @@ fn probe(opening: &Opening<'_>) -> Guess {
             }
         }
     }
-    let tag = !client.is_empty() && client.len() < MAX_WORD && client.iter().all(u8::is_ascii_alphanumeric);
+    let tag = !client.is_empty()
+        && client.len() < MAX_WORD
+        && client.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'.');
     if tag || greetings.iter().any(|g| may_begin(server, g)) { Guess::More } else { Guess::No }
 }
 
