@@ -28,6 +28,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("overlaps", overlaps),
     ("stream", stream),
     ("announced", announced),
+    ("text", text),
     ("datagram", datagram),
     ("datagrams", datagrams),
     ("web", web),
@@ -280,17 +281,29 @@ fn tuple(proto: IpProto, server_port: u16) -> FlowTuple {
 /// A TCP conversation: the first byte picks the server's port; turns of direction, length, bytes; length 255 is a
 /// hole. The same turns in pieces of other sizes give the same transactions.
 pub fn stream(data: &[u8]) {
-    let whole = talk(data, usize::MAX);
+    any_split(data, &PORTS);
+}
+
+/// Ports of the text protocols and of those that are told by what both sides say.
+const TEXT_PORTS: [u16; 11] = [21, 25, 110, 143, 23, 6379, 5900, 1080, 6667, 11211, 9999];
+
+/// As [`stream`], where mail, files, terminals, chats, caches, screens and proxies are usual.
+pub fn text(data: &[u8]) {
+    any_split(data, &TEXT_PORTS);
+}
+
+fn any_split(data: &[u8], ports: &[u16]) {
+    let whole = talk(data, usize::MAX, ports);
     for step in [1, 7] {
-        let pieces = talk(data, step);
+        let pieces = talk(data, step, ports);
         assert_eq!(pieces.logged, whole.logged, "in pieces of {step}");
     }
 }
 
-fn talk(data: &[u8], step: usize) -> Log {
+fn talk(data: &[u8], step: usize, ports: &[u16]) -> Log {
     let mut log = Log::default();
     let Some((&pick, rest)) = data.split_first() else { return log };
-    let flow = tuple(IpProto::TCP, PORTS[usize::from(pick) % PORTS.len()]);
+    let flow = tuple(IpProto::TCP, ports[usize::from(pick) % ports.len()]);
     turns(AppLayer::new(&flow), &flow, rest, step, &mut log);
     log
 }

@@ -171,19 +171,27 @@ impl Inspection<'_> {
     }
 
     /// The flow has just been opened.
-    pub(crate) fn flow_start(&mut self, session: &mut Session) {
-        if let Some((app, note)) = self.expectations.take(self.tuple) {
-            session.layer.announced(self.tuple, app, note.as_deref());
-        }
+    pub(crate) fn flow_start(&mut self) {
         let mut alerts = std::mem::take(&mut self.findings.scratch);
         self.detector.flow_start(&self.context(), &mut alerts);
         self.findings.alerts.extend(alerts.drain(..).map(|alert| (alert, None)));
         self.findings.scratch = alerts;
     }
 
+    /// Before a flow's first bytes are looked at: whether another flow announced it. Not when it is opened: what a
+    /// passive FTP data connection will carry is said after that.
+    fn look_up_announcement(&mut self, layer: &mut AppLayer) {
+        if layer.silent()
+            && let Some((app, note)) = self.expectations.take(self.tuple)
+        {
+            layer.announced(self.tuple, app, note.as_deref());
+        }
+    }
+
     /// A datagram of the flow.
     pub(crate) fn datagram(&mut self, session: &mut Session, bytes: &[u8]) {
         if !bytes.is_empty() && !session.layer.finished() {
+            self.look_up_announcement(&mut session.layer);
             let chunk = Chunk { direction: self.moment.direction, bytes, time: self.moment.time };
             let Session { layer, counts, special, .. } = session;
             layer.datagram(self.tuple, chunk, &mut Collector { inspection: self, counts, special });
@@ -196,11 +204,13 @@ impl Inspection<'_> {
         match event {
             StreamEvent::Data(..) | StreamEvent::Gap(..) if layer.finished() => {}
             StreamEvent::Data(direction, bytes) => {
+                self.look_up_announcement(layer);
                 let chunk = Chunk { direction, bytes, time: self.moment.time };
                 layer.data(self.tuple, chunk, &mut Collector { inspection: self, counts, special });
             }
             StreamEvent::Gap(direction, missing) => {
                 self.findings.gaps += 1;
+                self.look_up_announcement(layer);
                 layer.gap(
                     self.tuple,
                     direction,

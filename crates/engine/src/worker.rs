@@ -301,7 +301,7 @@ impl Worker {
             {
                 rooms.counters.wrong_worker.add(1);
             }
-            inspection.flow_start(&mut flow.app);
+            inspection.flow_start();
         }
         let session = &mut flow.app;
         match packet.transport {

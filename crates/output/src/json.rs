@@ -220,6 +220,8 @@ from! {
     &'static str, text => Value::Text(Cow::Borrowed(text));
     String, text => Value::Text(Cow::Owned(text));
     Cow<'static, str>, text => Value::Text(text);
+    &[String], texts => texts.iter().collect();
+    &Vec<String>, texts => texts.iter().collect();
     &Arc<str>, text => Value::Shared(text.clone());
     Object, object => Value::Object(object);
 }

@@ -80,6 +80,12 @@ impl AppLayer {
         self.original
     }
 
+    /// Whether nothing was said yet.
+    #[must_use]
+    pub fn silent(&self) -> bool {
+        matches!(self.state, State::Silent)
+    }
+
     /// Whether nothing more can be learned from this flow.
     #[must_use]
     pub fn finished(&self) -> bool {
@@ -218,20 +224,19 @@ impl AppLayer {
         let found = if again { registry::identify(&opening) } else { Err(Guess::More) };
         match found {
             Ok(protocol) => {
-                let unkept = &chunk.bytes[fits..];
                 let State::Probing(probe) = std::mem::replace(&mut self.state, State::Silent) else { return };
                 self.enter(protocol, tuple);
                 for direction in [probe.first, probe.first.reverse()] {
+                    // What came just now comes last, however it was cut: the other side may have spoken before it.
                     let bytes = probe.sides[direction.index()].as_slice();
+                    let bytes = &bytes[..bytes.len() - if direction == fresh { fits } else { 0 }];
                     if probe.lost[direction.index()] {
                         self.gap(tuple, direction, 0, sink);
                     } else if !bytes.is_empty() {
                         self.data(tuple, Chunk { direction, bytes, ..chunk }, sink);
                     }
                 }
-                if !unkept.is_empty() {
-                    self.data(tuple, Chunk { bytes: unkept, ..chunk }, sink);
-                }
+                self.data(tuple, chunk, sink);
             }
             Err(guess) => {
                 // A side that has said more than was kept will not be understood later either.

@@ -120,7 +120,7 @@ fn a_server_that_speaks_first_hides_nothing() {
     let (log, _) = talk(80, 1, &[(ToClient, b"220 hello there\r\n"), (ToServer, b"GET /x HTTP/1.0\r\n\r\n")]);
     assert_eq!(log.inspected.len(), 1);
     let (log, layer) =
-        talk(21, 1, &[(ToClient, b"220 hello there\r\n"), (ToServer, b"USER anonymous__\r\n")]);
+        talk(21, 1, &[(ToClient, b"999 hello there\r\n"), (ToServer, b"XYZZY anonymous__\r\n")]);
     assert!(log.inspected.is_empty() && layer.protocol().is_none() && layer.finished());
 }
 

@@ -8,8 +8,9 @@ use wire::{Direction, IpProto};
 
 use crate::parser::Parser;
 use crate::{
-    bittorrent, dcerpc, dhcp, dhcpv6, dns, dtls, http1, http2, ike, krb5, ldap, ntp, openvpn, quic, rdp, rtp,
-    sip, smb, snmp, ssdp, ssh, stun, syslog, tftp, tls, websocket, wireguard,
+    bittorrent, dcerpc, dhcp, dhcpv6, dns, dtls, ftp, http1, http2, ike, imap, irc, krb5, ldap, memcached,
+    ntp, openvpn, pop3, quic, rdp, redis, rfb, rtp, sip, smb, smtp, snmp, socks, ssdp, ssh, stun, syslog,
+    telnet, tftp, tls, websocket, wireguard,
 };
 
 macro_rules! app_protos {
@@ -199,6 +200,19 @@ pub(crate) static PROTOCOLS: &[&Protocol] = &[
     &tftp::PROTOCOL,
     &ntp::PROTOCOL,
     &rtp::PROTOCOL,
+    &ftp::PROTOCOL,
+    &ftp::DATA,
+    &smtp::PROTOCOL,
+    &pop3::PROTOCOL,
+    &imap::PROTOCOL,
+    &rfb::PROTOCOL,
+    &telnet::PROTOCOL,
+    &redis::PROTOCOL,
+    &socks::PROTOCOL,
+    &irc::PROTOCOL,
+    &memcached::TEXT,
+    &memcached::BINARY,
+    &memcached::DATAGRAM,
 ];
 
 /// The protocol that is usual on this flow's server port.

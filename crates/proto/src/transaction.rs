@@ -10,24 +10,34 @@ use crate::dns::Dns;
 use crate::dns::local::{Llmnr, Mdns};
 use crate::dns::nbns::Nbns;
 use crate::files::FileInfo;
+use crate::ftp::{Ftp, FtpData};
 use crate::http::Http;
 use crate::ike::Ike;
+use crate::imap::Imap;
+use crate::irc::Irc;
 use crate::krb5::Krb5;
 use crate::ldap::Ldap;
 use crate::login::Login;
+use crate::memcached::Memcached;
 use crate::ntlm::Ntlm;
 use crate::ntp::Ntp;
 use crate::parser::Sink;
+use crate::pop3::Pop3;
 use crate::quic::Quic;
 use crate::rdp::Rdp;
+use crate::redis::Redis;
+use crate::rfb::Rfb;
 use crate::rtp::Rtp;
 use crate::sip::Sip;
 use crate::smb::Smb;
+use crate::smtp::Smtp;
 use crate::snmp::Snmp;
+use crate::socks::Socks;
 use crate::ssdp::Ssdp;
 use crate::ssh::Ssh;
 use crate::stun::Stun;
 use crate::syslog::Syslog;
+use crate::telnet::Telnet;
 use crate::tftp::Tftp;
 use crate::tls::{Dtls, Tls};
 use crate::websocket::WebSocket;
@@ -63,26 +73,37 @@ transactions! {
     Dns => "dns", "A DNS query or response message.";
     Dtls => "dtls", "A DTLS handshake.";
     FileInfo => "fileinfo", "A file that was transferred.";
+    Ftp => "ftp", "An FTP command with its replies.";
+    FtpData => "ftp_data", "A transfer over an FTP data connection.";
     Http => "http", "An HTTP/1 request with its response, if one came.";
     Ike => "ike", "An IKE message.";
+    Imap => "imap", "An IMAP command with how it ended.";
+    Irc => "irc", "An IRC message.";
     Krb5 => "krb5", "A Kerberos message.";
     Ldap => "ldap", "An LDAP operation with its responses.";
     Llmnr => "llmnr", "A Link-Local Multicast Name Resolution message.";
     Login => "login", "Somebody tried to log in, with a secret in clear text.";
     Mdns => "mdns", "A Multicast DNS message.";
+    Memcached => "memcached", "A Memcached command with its reply.";
     Nbns => "nbns", "A NetBIOS Name Service message.";
     Ntlm => "ntlm", "Somebody logs in with NTLM in a protocol whose own event does not tell of it.";
     Ntp => "ntp", "A Network Time Protocol message.";
+    Pop3 => "pop3", "A POP3 command with its response.";
     Quic => "quic", "A packet of a QUIC handshake.";
     Rdp => "rdp", "A step of a Remote Desktop connection.";
+    Redis => "redis", "A Redis command with its reply.";
+    Rfb => "rfb", "The beginning of a VNC connection.";
     Rtp => "rtp", "What was sent of a media stream.";
     Sip => "sip", "A SIP request or response.";
     Smb => "smb", "An SMB request with its response, or a file's transfer.";
+    Smtp => "smtp", "A mail, or what was said on an SMTP connection without one.";
     Snmp => "snmp", "An SNMP message.";
+    Socks => "socks", "A request to a SOCKS proxy with its answer.";
     Ssdp => "ssdp", "A Simple Service Discovery Protocol message.";
     Ssh => "ssh", "The beginning of an SSH connection.";
     Stun => "stun", "A STUN or TURN answer, or a request without one.";
     Syslog => "syslog", "A syslog message.";
+    Telnet => "telnet", "A Telnet connection.";
     Tftp => "tftp", "A TFTP request.";
     Tls => "tls", "A TLS handshake.";
     WebSocket => "websocket", "A WebSocket frame.";
@@ -113,6 +134,7 @@ impl Transaction {
             Transaction::Snmp(of) => of.direction,
             Transaction::Ssdp(of) => of.direction,
             Transaction::Syslog(of) => of.direction,
+            Transaction::Irc(irc) if irc.from_server => Direction::ToClient,
             _ => Direction::ToServer,
         }
     }

@@ -8,24 +8,34 @@ mod dhcp;
 mod dns;
 mod fileinfo;
 mod flow;
+mod ftp;
 mod http;
 mod ike;
+mod imap;
+mod irc;
 mod isolation;
 mod krb5;
 mod ldap;
 mod local;
 mod login;
+mod memcached;
 mod netflow;
 mod ntlm;
+mod pop3;
 mod quic;
 mod rdp;
+mod redis;
+mod rfb;
 mod services;
 mod sip;
 mod smb;
+mod smtp;
 mod snmp;
+mod socks;
 mod ssh;
 mod stats;
 mod stun;
+mod telnet;
 mod tls;
 mod websocket;
 
@@ -87,6 +97,7 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event, forms: Forms) -> Vec<Value> {
                 return dns::bodies_v2(dns, e.tx_id).into_iter().map(with).collect();
             }
             line.insert(name.into(), transaction(&e.transaction, e.tx_id));
+            siblings(&mut line, &e.transaction);
             vec![line.into()]
         }
         Event::Alert(e) => vec![alert::line(stamp, e)],
@@ -183,8 +194,28 @@ fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
         Transaction::Ssdp(ssdp) => services::ssdp(ssdp),
         Transaction::Syslog(syslog) => services::syslog(syslog),
         Transaction::Tftp(tftp) => services::tftp(tftp),
+        Transaction::Ftp(ftp) => ftp::body(ftp),
+        Transaction::FtpData(data) => ftp::data(data),
+        Transaction::Imap(imap) => imap::body(imap),
+        Transaction::Irc(irc) => irc::body(irc),
+        Transaction::Memcached(memcached) => memcached::body(memcached),
+        Transaction::Pop3(pop3) => pop3::body(pop3),
+        Transaction::Redis(redis) => redis::body(redis),
+        Transaction::Rfb(rfb) => rfb::body(rfb),
+        Transaction::Smtp(smtp) => smtp::body(smtp),
+        Transaction::Socks(socks) => socks::body(socks),
+        Transaction::Telnet(telnet) => telnet::body(telnet),
         Transaction::Tls(tls) => tls::body(tls),
         Transaction::WebSocket(frame) => websocket::body(frame),
+    }
+}
+
+/// What stands beside the body of a transaction.
+fn siblings(line: &mut Object, transaction: &Transaction) {
+    if let Transaction::Smtp(smtp) = transaction
+        && let Some(email) = &smtp.email
+    {
+        line.insert("email".into(), smtp::email(email));
     }
 }
 

@@ -161,6 +161,57 @@ fn events() -> Vec<Event> {
             ..IkeV2::default()
         }))
         .into()),
+        tx(Transaction::from(::proto::Smtp {
+            helo: Some("me".into()),
+            mail_from: Some("<a@b>".into()),
+            rcpt_to: vec!["<c@d>".into()],
+            email: Some(::proto::Email {
+                from: Some("a@b".into()),
+                to: vec!["c@d".into()],
+                cc: vec!["e@f".into()],
+                subject: Some("s".into()),
+                date: Some("now".into()),
+                message_id: Some("<1>".into()),
+                x_mailer: Some("x".into()),
+                received: vec!["from a".into()],
+                attachments: vec!["f.exe".into()],
+                urls: vec!["evil.example/".into()],
+                complete: true,
+            }),
+        })),
+        tx(Transaction::from(::proto::Smtp::default())),
+        tx(Transaction::from(::proto::Ftp {
+            command: Some("PASV".into()),
+            command_data: Some("x".into()),
+            replies: vec!["ok".into()],
+            codes: vec!["227".into()],
+            dynamic_port: Some(5000),
+            mode: Some("passive"),
+            ..::proto::Ftp::default()
+        })),
+        tx(Transaction::from(::proto::Ftp::default())),
+        tx(Transaction::from(::proto::FtpData { command: Some("RETR".into()), filename: Some("f".into()) })),
+        tx(Transaction::from(::proto::Pop3 {
+            command: Some("LIST".into()),
+            args: vec!["1".into()],
+            response: Some(::proto::pop3::Pop3Response {
+                success: true,
+                header: "x".into(),
+                data: vec!["1 2".into()],
+            }),
+        })),
+        tx(Transaction::from(::proto::Pop3::default())),
+        tx(Transaction::from(::proto::Rfb {
+            server_version: Some(("003".into(), "008".into())),
+            client_version: Some(("003".into(), "008".into())),
+            security_type: Some(2),
+            challenge: Some([1; 16]),
+            response: Some([2; 16]),
+            security_result: Some(0),
+            failure_reason: None,
+            shared: Some(true),
+            framebuffer: Some(::proto::rfb::Framebuffer::default()),
+        })),
         Event::Alert(Box::new(AlertEvent {
             flow: tcp,
             packets: [1, 0],
