@@ -7,7 +7,7 @@ use flow::FlowTuple;
 use wire::{Direction, IpProto};
 
 use crate::parser::Parser;
-use crate::{dns, http1, tls};
+use crate::{amqp, bacnet, dnp3, dns, enip, http1, modbus, mongodb, mqtt, mysql, pgsql, rpc, s7, tds, tls};
 
 macro_rules! app_protos {
     ($($variant:ident => $name:literal, $doc:literal;)*) => {
@@ -155,7 +155,29 @@ pub(crate) struct Protocol {
 }
 
 /// All protocols. Where two would say yes to the same bytes on no usual port, the earlier one gets them.
-pub(crate) static PROTOCOLS: &[&Protocol] = &[&tls::PROTOCOL, &http1::PROTOCOL, &dns::STREAM, &dns::DATAGRAM];
+pub(crate) static PROTOCOLS: &[&Protocol] = &[
+    &tls::PROTOCOL,
+    &http1::PROTOCOL,
+    &dns::STREAM,
+    &dns::DATAGRAM,
+    &rpc::NFS_STREAM,
+    &rpc::NFS_DATAGRAM,
+    &rpc::STREAM,
+    &rpc::DATAGRAM,
+    &mqtt::PROTOCOL,
+    &amqp::PROTOCOL,
+    &mysql::PROTOCOL,
+    &pgsql::PROTOCOL,
+    &tds::PROTOCOL,
+    &mongodb::PROTOCOL,
+    &dnp3::STREAM,
+    &dnp3::DATAGRAM,
+    &s7::PROTOCOL,
+    &enip::STREAM,
+    &enip::DATAGRAM,
+    &bacnet::PROTOCOL,
+    &modbus::PROTOCOL,
+];
 
 /// The protocol that is usual on this flow's server port.
 #[must_use]

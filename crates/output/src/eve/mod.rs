@@ -2,12 +2,16 @@
 
 mod alert;
 mod anomaly;
+mod databases;
 mod dns;
 mod flow;
 mod http;
+mod industrial;
 mod isolation;
 mod login;
+mod mqtt;
 mod netflow;
+mod nfs;
 mod stats;
 mod tls;
 
@@ -50,6 +54,7 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event, netflow: bool) -> Vec<Value> {
                 line.insert("tx_id".into(), e.tx_id.into());
             }
             line.insert(e.transaction.name().into(), transaction(&e.transaction, e.tx_id));
+            line.extend(siblings(&e.transaction));
             vec![line.into()]
         }
         Event::Alert(e) => vec![alert::line(stamp, e)],
@@ -88,10 +93,31 @@ pub(crate) fn incident_line(stamp: &Stamp, incident: &Incident, state: &str) -> 
 
 fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
     match transaction {
+        Transaction::Amqp(amqp) => databases::amqp(amqp),
+        Transaction::Bacnet(bacnet) => industrial::bacnet(bacnet),
+        Transaction::Dnp3(dnp3) => industrial::dnp3(dnp3),
         Transaction::Dns(dns) => dns::body(dns, tx_id),
+        Transaction::Enip(enip) => industrial::enip(enip),
         Transaction::Http(http) => http::body(http),
         Transaction::Login(login) => login::body(login),
+        Transaction::Modbus(modbus) => industrial::modbus(modbus, tx_id),
+        Transaction::MongoDb(mongodb) => databases::mongodb(mongodb),
+        Transaction::Mqtt(mqtt) => mqtt::body(mqtt),
+        Transaction::Mysql(mysql) => databases::mysql(mysql),
+        Transaction::Nfs(nfs) => nfs::body(nfs),
+        Transaction::Pgsql(pgsql) => databases::pgsql(pgsql, tx_id),
+        Transaction::Portmap(portmap) => nfs::portmap(portmap),
+        Transaction::S7(s7) => industrial::s7(s7),
+        Transaction::Tds(tds) => databases::tds(tds),
         Transaction::Tls(tls) => tls::body(tls),
+    }
+}
+
+/// What stands beside the body of a transaction's own type.
+fn siblings(transaction: &Transaction) -> Vec<(String, Value)> {
+    match transaction {
+        Transaction::Nfs(nfs) => vec![("rpc".to_owned(), nfs::rpc(&nfs.call))],
+        _ => Vec::new(),
     }
 }
 
