@@ -428,7 +428,7 @@ mod tests {
     use super::*;
     use crate::testing::{ToClient, ToServer, talk};
 
-    const STARTUP: &[u8] = b"\0\0\0\x1c\0\x03\0\0user\0joe\0database\0x\0\0";
+    const STARTUP: &[u8] = b"\0\0\0\x1d\0\x03\0\0user\0joe\0database\0x\0\0";
 
     fn message(kind: u8, body: &[u8]) -> Vec<u8> {
         [&[kind][..], &(body.len() as u32 + 4).to_be_bytes(), body].concat()
