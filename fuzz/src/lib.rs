@@ -23,6 +23,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("overlaps", overlaps),
     ("stream", stream),
     ("datagram", datagram),
+    ("data_protocols", data_protocols),
     ("indicators", indicators),
     ("check_in", check_in),
 ];
@@ -210,17 +211,19 @@ fn tuple(proto: IpProto, server_port: u16) -> FlowTuple {
 /// A TCP conversation: the first byte picks the server's port; turns of direction, length, bytes; length 255 is a
 /// hole. The same turns in pieces of other sizes give the same transactions.
 pub fn stream(data: &[u8]) {
-    let whole = talk(data, usize::MAX);
+    let Some((&pick, turns)) = data.split_first() else { return };
+    let port = PORTS[usize::from(pick) % PORTS.len()];
+    let whole = talk(port, turns, usize::MAX);
     for step in [1, 7] {
-        let pieces = talk(data, step);
+        let pieces = talk(port, turns, step);
         assert_eq!(pieces.logged, whole.logged, "in pieces of {step}");
     }
 }
 
-fn talk(data: &[u8], step: usize) -> Log {
+fn talk(port: u16, turns: &[u8], step: usize) -> Log {
     let mut log = Log::default();
-    let Some((&pick, mut rest)) = data.split_first() else { return log };
-    let flow = tuple(IpProto::TCP, PORTS[usize::from(pick) % PORTS.len()]);
+    let mut rest = turns;
+    let flow = tuple(IpProto::TCP, port);
     let mut layer = AppLayer::new(&flow);
     while let Some((head, tail)) = rest.split_first_chunk::<2>() {
         let direction = if head[0] & 1 == 0 { Direction::ToServer } else { Direction::ToClient };
@@ -243,16 +246,37 @@ fn talk(data: &[u8], step: usize) -> Log {
 /// A UDP payload; the first byte picks the port.
 pub fn datagram(data: &[u8]) {
     let Some((&pick, bytes)) = data.split_first() else { return };
-    if bytes.is_empty() {
-        return;
+    if !bytes.is_empty() {
+        say(PORTS[usize::from(pick) % PORTS.len()], bytes);
     }
+}
+
+fn say(port: u16, bytes: &[u8]) {
     let mut log = Log::default();
-    let flow = tuple(IpProto::UDP, PORTS[usize::from(pick) % PORTS.len()]);
+    let flow = tuple(IpProto::UDP, port);
     let mut layer = AppLayer::new(&flow);
     for direction in [Direction::ToServer, Direction::ToClient] {
         layer.datagram(&flow, Chunk { direction, bytes, time: Nanos(0) }, &mut log);
     }
     layer.close(&mut log);
+}
+
+/// Server ports of databases, brokers, file servers and controllers.
+const DATA_PORTS: [u16; 13] =
+    [2049, 111, 1883, 5672, 3306, 5432, 1433, 27_017, 502, 20_000, 102, 44_818, 47_808];
+
+/// A conversation with a database, broker, file server or controller, over TCP and over UDP: the first byte picks the
+/// port, then as in `stream`.
+pub fn data_protocols(data: &[u8]) {
+    let Some((&pick, turns)) = data.split_first() else { return };
+    let port = DATA_PORTS[usize::from(pick) % DATA_PORTS.len()];
+    let whole = talk(port, turns, usize::MAX);
+    for step in [1, 7] {
+        assert_eq!(talk(port, turns, step).logged, whole.logged, "in pieces of {step}");
+    }
+    if !turns.is_empty() {
+        say(port, turns);
+    }
 }
 
 /// An indicator list: what is loaded is found again.

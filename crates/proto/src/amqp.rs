@@ -288,7 +288,7 @@ impl Parser for AmqpParser {
             // The server answers with the same header before TLS begins.
             End::Stopped(_) if chunk.direction == Direction::ToServer => Step::More,
             End::Stopped(rest) => Step::Switch { rest, to: Some(AppProto::Tls) },
-            End::Broken => {
+            End::Broken(_) => {
                 sink.anomaly("malformed_data");
                 Step::Finished
             }

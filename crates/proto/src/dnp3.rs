@@ -185,15 +185,11 @@ impl Dnp3Parser {
             }
         }
     }
+}
 
-    fn frames(&mut self, framer: &mut Framer, chunk: Chunk<'_>, sink: &mut dyn Sink) -> End {
-        framer.feed(chunk.bytes, MAX_FRAME, &measure, &mut |piece| {
-            if let Piece::Pdu { bytes, .. } = piece {
-                self.frame(chunk.direction, bytes, sink);
-            }
-            Next::Go
-        })
-    }
+/// Whether a frame begins here, by its checksum.
+fn begins(window: &[u8]) -> bool {
+    matches!(measure(window), Frame::Pdu(_)) && checked(window)
 }
 
 fn application(direction: Direction, bytes: &[u8]) -> Option<Dnp3> {
@@ -258,20 +254,26 @@ fn object(at: &mut Cursor<'_>) -> Option<Dnp3Object> {
 impl Parser for Dnp3Parser {
     fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
         let side = chunk.direction.index();
-        let mut chunk = chunk;
-        if self.lost[side] {
-            // A frame begins with two known bytes.
-            let Some(at) = memchr::memmem::find(chunk.bytes, &[0x05, 0x64]) else { return Step::More };
-            chunk.bytes = &chunk.bytes[at..];
-            self.lost[side] = false;
-        }
         let mut framer = std::mem::take(&mut self.framers[side]);
-        let end = self.frames(&mut framer, chunk, sink);
-        self.framers[side] = framer;
-        if end == End::Broken {
+        let mut bytes = chunk.bytes;
+        loop {
+            if self.lost[side] {
+                let Some(rest) = framer.hunt(bytes, HEADER, &begins) else { break };
+                bytes = rest;
+                self.lost[side] = false;
+            }
+            let end = framer.feed(bytes, MAX_FRAME, &measure, &mut |piece| {
+                if let Piece::Pdu { bytes, .. } = piece {
+                    self.frame(chunk.direction, bytes, sink);
+                }
+                Next::Go
+            });
+            let End::Broken(rest) = end else { break };
             sink.anomaly("malformed");
             self.lost[side] = true;
+            bytes = &bytes[bytes.len() - rest..];
         }
+        self.framers[side] = framer;
         Step::More
     }
 
@@ -346,8 +348,10 @@ mod tests {
         #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 1..200), step in 1usize..50) {
             let up = [frame(0xc0, &bytes[..bytes.len().min(100)]), bytes.clone()].concat();
-            let log = talk(20_000, step, &[(ToServer, &up), (ToClient, &bytes)]).0;
-            prop_assert_eq!(log.inspected.len(), log.logged.len());
+            let turns: &[(Direction, &[u8])] = &[(ToServer, &up), (ToClient, &bytes)];
+            let (whole, pieces) = (talk(20_000, usize::MAX, turns).0, talk(20_000, step, turns).0);
+            prop_assert_eq!(whole.inspected.len(), whole.logged.len());
+            prop_assert_eq!(whole.logged, pieces.logged);
         }
     }
 }

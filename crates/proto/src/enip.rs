@@ -338,7 +338,7 @@ impl Parser for EnipParser {
             Next::Go
         });
         self.framers[side] = framer;
-        if end == End::Broken {
+        if matches!(end, End::Broken(_)) {
             sink.anomaly("malformed_data");
             return Step::Finished;
         }

@@ -44,8 +44,8 @@ pub(crate) enum End {
     Taken,
     /// It was told to stop; so many bytes are left behind the PDU.
     Stopped(usize),
-    /// No PDU begins here.
-    Broken,
+    /// No PDU begins where the last one ended; so many bytes were not taken.
+    Broken(usize),
 }
 
 /// One direction.
@@ -92,7 +92,7 @@ impl Framer {
             let (want, whole) = match measure(have) {
                 Frame::More(len) => (len.max(have.len() + 1).min(max.max(1)), None),
                 Frame::Pdu(len) if len > 0 => (len.min(max), Some(len)),
-                Frame::Pdu(_) | Frame::Broken => return self.broken(),
+                Frame::Pdu(_) | Frame::Broken => return End::Broken(rest.len()),
             };
             match whole {
                 Some(len) if have.len() >= want => {
@@ -110,7 +110,7 @@ impl Framer {
                     }
                 }
                 // A header that does not end.
-                None if have.len() >= want => return self.broken(),
+                None if have.len() >= want => return End::Broken(rest.len()),
                 _ if rest.is_empty() => return End::Taken,
                 _ if in_place => {
                     self.kept.extend_from_slice(rest);
@@ -125,9 +125,27 @@ impl Framer {
         }
     }
 
-    fn broken(&mut self) -> End {
-        *self = Framer::default();
-        End::Broken
+    /// Looks for the next PDU, byte by byte, where it is lost: for `width` bytes that `begins` takes for a beginning,
+    /// no fewer than measuring needs and no more than the shortest PDU has. What is left is to be fed next.
+    pub fn hunt<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        width: usize,
+        begins: &dyn Fn(&[u8]) -> bool,
+    ) -> Option<&'a [u8]> {
+        let mut window = std::mem::take(&mut self.kept);
+        for (index, byte) in bytes.iter().enumerate() {
+            if window.len() == width {
+                window.remove(0);
+            }
+            window.push(*byte);
+            if window.len() == width && begins(&window) {
+                self.kept = window;
+                return Some(&bytes[index + 1..]);
+            }
+        }
+        self.kept = window;
+        None
     }
 
     /// Bytes were never captured. Whether it is known where the next PDU begins; if not, what was kept is let go.
@@ -182,7 +200,7 @@ mod tests {
         for step in 1..=bytes.len() {
             let (pdus, end) = run(&bytes, step);
             assert_eq!(pdus, [&[2, 9][..], &[7, 1, 2, 3, 4, 5, 6], &[3, 8, 8]], "pieces of {step}");
-            assert_eq!(end, End::Broken);
+            assert!(matches!(end, End::Broken(_)));
         }
     }
 
@@ -197,5 +215,33 @@ mod tests {
         assert_eq!(count, 2);
         assert!(framer.gap(4));
         assert!(!framer.gap(1));
+    }
+
+    #[test]
+    fn a_lost_pdu_is_found_in_any_pieces() {
+        let bytes = [0, 1, 2, 9, 9, 3, 7, 7];
+        for step in 1..=bytes.len() {
+            let mut framer = Framer::default();
+            let mut pdus = Vec::new();
+            let mut found = false;
+            for piece in bytes.chunks(step) {
+                let rest =
+                    if found { Some(piece) } else { framer.hunt(piece, 2, &|w| w == [9, 3] || w == [3, 7]) };
+                let Some(rest) = rest else { continue };
+                found = true;
+                framer.feed(
+                    rest,
+                    16,
+                    &|b| if b.len() < 2 { Frame::More(2) } else { Frame::Pdu(3) },
+                    &mut |piece| {
+                        if let Piece::Pdu { bytes, .. } = piece {
+                            pdus.push(bytes.to_vec());
+                        }
+                        Next::Go
+                    },
+                );
+            }
+            assert_eq!(pdus, [[9, 3, 7]], "pieces of {step}");
+        }
     }
 }

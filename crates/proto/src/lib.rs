@@ -20,6 +20,7 @@ pub mod modbus;
 pub mod mongodb;
 pub mod mqtt;
 pub mod mysql;
+mod others;
 mod parser;
 pub mod pgsql;
 mod registry;

@@ -103,15 +103,18 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
     open: Some(|_| Box::<ModbusParser>::default()),
 };
 
+fn known(function: u8) -> bool {
+    matches!(function & 0x7f, 1..=8 | 11 | 12 | 15..=17 | 20..=24 | 43 | 90)
+}
+
 fn probe(opening: &Opening<'_>) -> Guess {
     let seen = opening.fresh();
     let fits = |at: usize, ok: fn(u8) -> bool| seen.get(at).copied().is_none_or(ok);
-    let function = |b: u8| matches!(b & 0x7f, 1..=8 | 11 | 12 | 15..=17 | 20..=24 | 43 | 90);
     let possible = fits(2, |b| b == 0)
         && fits(3, |b| b == 0)
         && fits(4, |b| b == 0)
         && fits(5, |b| b >= 2)
-        && fits(7, function);
+        && fits(7, known);
     if !possible || seen.is_empty() {
         return Guess::No;
     }
@@ -125,19 +128,16 @@ fn probe(opening: &Opening<'_>) -> Guess {
     let (len, first) =
         (usize::from(seen[5]), opening.first == Direction::ToServer && opening.fresh == Direction::ToServer);
     match (first, seen[7]) {
-        (true, 1..=6) if len == 6 && seen.len() >= 12 => {
+        (true, 1..=5) if len == 6 && seen.len() >= 12 => {
             let quantity = u16::from_be_bytes([seen[10], seen[11]]);
             let fits = match seen[7] {
                 1 | 2 => (1..=2000).contains(&quantity),
                 3 | 4 => (1..=125).contains(&quantity),
-                5 => quantity == 0 || quantity == 0xff00,
-                _ => true,
+                _ => quantity == 0 || quantity == 0xff00,
             };
-            // Later requests, one behind the other, may be pipelined; anything else is none.
-            let whole = seen.len() == 12 || (seen.len() >= 16 && seen[14..16] == [0, 0]);
-            if fits && whole { Guess::Yes } else { Guess::No }
+            if fits { Guess::Yes } else { Guess::No }
         }
-        (true, 1..=6) if len == 6 => Guess::More,
+        (true, 1..=5) if len == 6 => Guess::More,
         _ => Guess::No,
     }
 }
@@ -151,6 +151,11 @@ fn measure(bytes: &[u8]) -> Frame {
         [_, _, _, _, _, _, ..] => Frame::Broken,
         _ => Frame::More(6),
     }
+}
+
+/// Whether a message with a known function begins here.
+fn begins(window: &[u8]) -> bool {
+    matches!(measure(window), Frame::Pdu(_)) && window.get(HEADER).copied().is_some_and(known)
 }
 
 fn message(bytes: &[u8], response: bool) -> Option<ModbusMessage> {
@@ -221,23 +226,26 @@ impl ModbusParser {
 impl Parser for ModbusParser {
     fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
         let side = chunk.direction.index();
-        // Behind a hole a message is looked for at the beginning of a segment.
-        if std::mem::take(&mut self.lost[side]) && measure(chunk.bytes) == Frame::Broken {
-            self.lost[side] = true;
-            return Step::More;
-        }
         let mut framer = std::mem::take(&mut self.framers[side]);
-        let end = framer.feed(chunk.bytes, MAX_MESSAGE, &measure, &mut |piece| {
-            if let Piece::Pdu { bytes, .. } = piece {
-                self.message(chunk.direction, bytes, sink);
+        let mut bytes = chunk.bytes;
+        loop {
+            if self.lost[side] {
+                let Some(rest) = framer.hunt(bytes, HEADER + 1, &begins) else { break };
+                bytes = rest;
+                self.lost[side] = false;
             }
-            Next::Go
-        });
-        self.framers[side] = framer;
-        if end == End::Broken {
+            let end = framer.feed(bytes, MAX_MESSAGE, &measure, &mut |piece| {
+                if let Piece::Pdu { bytes, .. } = piece {
+                    self.message(chunk.direction, bytes, sink);
+                }
+                Next::Go
+            });
+            let End::Broken(rest) = end else { break };
             sink.anomaly("invalid_protocol_id");
             self.lost[side] = true;
+            bytes = &bytes[bytes.len() - rest..];
         }
+        self.framers[side] = framer;
         Step::More
     }
 
@@ -299,8 +307,10 @@ mod tests {
         #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 1..200), step in 1usize..50) {
             let up = [READ, &bytes, WRITE].concat();
-            let log = talk(502, step, &[(ToServer, &up), (ToClient, &bytes), (ToClient, VALUES)]).0;
-            prop_assert_eq!(log.inspected.len(), log.logged.len());
+            let turns: &[(Direction, &[u8])] = &[(ToServer, &up), (ToClient, &bytes), (ToClient, VALUES)];
+            let (whole, pieces) = (talk(502, usize::MAX, turns).0, talk(502, step, turns).0);
+            prop_assert_eq!(whole.inspected.len(), whole.logged.len());
+            prop_assert_eq!(whole.logged, pieces.logged);
         }
     }
 }

@@ -87,11 +87,15 @@ fn probe(opening: &Opening<'_>) -> Guess {
     let (len, _, answers, opcode) = (at.u32_le(), at.u32_le(), at.u32_le(), at.u32_le());
     let possible = len.is_none_or(|len| (21..MAX_LENGTH).contains(&len))
         && opcode.is_none_or(|opcode| known(opcode) && opcode != OP_REPLY)
-        && answers.is_none_or(|answers| answers == 0 || opening.fresh == Direction::ToClient);
+        && answers.is_none_or(|answers| {
+            answers == 0 || answers == u32::MAX || opening.fresh == Direction::ToClient
+        });
     match (possible, opcode.is_some()) {
         (true, true) => Guess::Yes,
         (true, false)
-            if opening.on_port(PROTOCOL.ports) || seen.len() < 8 || seen[8..].iter().all(|b| *b == 0) =>
+            if opening.on_port(PROTOCOL.ports)
+                || seen.len() < 8
+                || seen[8..].iter().all(|b| *b == 0 || *b == 0xff) =>
         {
             Guess::More
         }
@@ -165,7 +169,7 @@ fn elements<'a>(document: &'a [u8], each: &mut dyn FnMut(&'a [u8], Value<'a>)) -
 }
 
 /// The document of a message: behind its flags in OP_MSG, behind what was asked for in OP_QUERY.
-fn document<'a>(opcode: u32, body: &'a [u8]) -> Option<(Option<&'a [u8]>, &'a [u8])> {
+fn document(opcode: u32, body: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let mut at = Cursor(body);
     match opcode {
         OP_MSG => {
@@ -277,7 +281,7 @@ impl Parser for MongoDbParser {
             Next::Go
         });
         self.framers[side] = framer;
-        if end == End::Broken {
+        if matches!(end, End::Broken(_)) {
             sink.anomaly("malformed_data");
             return Step::Finished;
         }

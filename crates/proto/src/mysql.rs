@@ -377,7 +377,7 @@ impl Parser for MysqlParser {
         self.framers[side] = framer;
         match end {
             End::Stopped(rest) => Step::Switch { rest, to: Some(AppProto::Tls) },
-            End::Taken | End::Broken => Step::More,
+            End::Taken | End::Broken(_) => Step::More,
         }
     }
 

@@ -378,7 +378,7 @@ impl Parser for PgsqlParser {
             });
             match end {
                 End::Stopped(rest) => bytes = &bytes[bytes.len() - rest..],
-                End::Taken | End::Broken => {
+                End::Taken | End::Broken(_) => {
                     self.framers[side] = framer;
                     return self.ended(end, sink);
                 }
@@ -413,7 +413,7 @@ impl Parser for PgsqlParser {
 
 impl PgsqlParser {
     fn ended(&self, end: End, sink: &mut dyn Sink) -> Step {
-        if end == End::Broken {
+        if matches!(end, End::Broken(_)) {
             sink.anomaly(if self.started { "malformed_message" } else { "malformed_request" });
             return Step::Finished;
         }

@@ -7,7 +7,9 @@ use flow::FlowTuple;
 use wire::{Direction, IpProto};
 
 use crate::parser::Parser;
-use crate::{amqp, bacnet, dnp3, dns, enip, http1, modbus, mongodb, mqtt, mysql, pgsql, rpc, s7, tds, tls};
+use crate::{
+    amqp, bacnet, dnp3, dns, enip, http1, modbus, mongodb, mqtt, mysql, others, pgsql, rpc, s7, tds, tls,
+};
 
 macro_rules! app_protos {
     ($($variant:ident => $name:literal, $doc:literal;)*) => {
@@ -32,8 +34,10 @@ macro_rules! app_protos {
 app_protos! {
     Amqp => "amqp", "Advanced Message Queuing Protocol.";
     Bacnet => "bacnet", "BACnet/IP.";
+    Bitcoin => "bitcoin", "Bitcoin between peers.";
     BitTorrent => "bittorrent", "BitTorrent between peers.";
     BitTorrentDht => "bittorrent-dht", "BitTorrent's distributed hash table.";
+    Cassandra => "cassandra", "Cassandra's native protocol.";
     Dcerpc => "dcerpc", "DCE/RPC.";
     Dhcp => "dhcp", "Dynamic Host Configuration Protocol, IPv4 and IPv6.";
     Dnp3 => "dnp3", "Distributed Network Protocol.";
@@ -42,11 +46,13 @@ app_protos! {
     Enip => "enip", "EtherNet/IP.";
     Ftp => "ftp", "File Transfer Protocol, control connection.";
     FtpData => "ftp-data", "File Transfer Protocol, data connection.";
+    Git => "git", "Git's own transport.";
     Http => "http", "HTTP/1.";
     Http2 => "http2", "HTTP/2.";
     Ike => "ike", "Internet Key Exchange.";
     Imap => "imap", "Internet Message Access Protocol.";
     Irc => "irc", "Internet Relay Chat.";
+    Kafka => "kafka", "Kafka's protocol.";
     Krb5 => "krb5", "Kerberos 5.";
     Ldap => "ldap", "Lightweight Directory Access Protocol.";
     Llmnr => "llmnr", "Link-Local Multicast Name Resolution.";
@@ -57,17 +63,21 @@ app_protos! {
     Mqtt => "mqtt", "MQTT.";
     Mysql => "mysql", "MySQL's client protocol.";
     Nbns => "nbns", "NetBIOS Name Service.";
+    NetFlow => "netflow", "NetFlow 5 and 9, IPFIX.";
     Nfs => "nfs", "Network File System.";
     Ntp => "ntp", "Network Time Protocol.";
     OpenVpn => "openvpn", "OpenVPN.";
     Pgsql => "pgsql", "PostgreSQL's frontend/backend protocol.";
     Pop3 => "pop3", "Post Office Protocol 3.";
     Quic => "quic", "QUIC.";
+    Radius => "radius", "Remote Authentication Dial In User Service.";
     Rdp => "rdp", "Remote Desktop Protocol.";
     Redis => "redis", "Redis serialization protocol.";
     Rfb => "rfb", "Remote Framebuffer (VNC).";
     Rpc => "rpc", "ONC Remote Procedure Call.";
+    Rsync => "rsync", "Rsync's daemon.";
     Rtp => "rtp", "Real-time Transport Protocol.";
+    Rtsp => "rtsp", "Real Time Streaming Protocol.";
     S7 => "s7", "Siemens S7 communication.";
     Sip => "sip", "Session Initiation Protocol.";
     Smb => "smb", "Server Message Block 1 to 3.";
@@ -84,6 +94,8 @@ app_protos! {
     Tls => "tls", "Transport Layer Security.";
     WebSocket => "websocket", "WebSocket.";
     WireGuard => "wireguard", "WireGuard.";
+    Xmpp => "xmpp", "Extensible Messaging and Presence Protocol.";
+    Zabbix => "zabbix", "Zabbix between server, proxy and agent.";
 }
 
 /// What is known of a flow that nobody has identified yet.
@@ -157,6 +169,7 @@ pub(crate) struct Protocol {
 /// All protocols. Where two would say yes to the same bytes on no usual port, the earlier one gets them.
 pub(crate) static PROTOCOLS: &[&Protocol] = &[
     &tls::PROTOCOL,
+    &others::RTSP,
     &http1::PROTOCOL,
     &dns::STREAM,
     &dns::DATAGRAM,
@@ -177,6 +190,15 @@ pub(crate) static PROTOCOLS: &[&Protocol] = &[
     &enip::DATAGRAM,
     &bacnet::PROTOCOL,
     &modbus::PROTOCOL,
+    &others::XMPP,
+    &others::GIT,
+    &others::RSYNC,
+    &others::BITCOIN,
+    &others::ZABBIX,
+    &others::CASSANDRA,
+    &others::KAFKA,
+    &others::RADIUS,
+    &others::NETFLOW,
 ];
 
 /// The protocol that is usual on this flow's server port.

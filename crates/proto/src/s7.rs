@@ -144,6 +144,11 @@ fn measure(bytes: &[u8]) -> Frame {
     }
 }
 
+/// Whether data with an S7 PDU begins here.
+fn begins(window: &[u8]) -> bool {
+    matches!(measure(window), Frame::Pdu(17..)) && matches!(window, [_, _, _, _, 2, 0xf0, _, 0x32])
+}
+
 fn parse(direction: Direction, bytes: &[u8]) -> Option<S7> {
     let mut at = Cursor(bytes);
     at.take(7)?;
@@ -221,27 +226,31 @@ pub struct S7Parser {
 impl Parser for S7Parser {
     fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
         let side = chunk.direction.index();
-        if std::mem::take(&mut self.lost[side]) && measure(chunk.bytes) == Frame::Broken {
-            self.lost[side] = true;
-            return Step::More;
-        }
         let mut framer = std::mem::take(&mut self.framers[side]);
-        let end = framer.feed(chunk.bytes, MAX_PDU, &measure, &mut |piece| {
-            if let Piece::Pdu { bytes, len } = piece {
-                self.limits_hit += u32::from(len > bytes.len());
-                if bytes.get(5) == Some(&0xf0)
-                    && let Some(s7) = parse(chunk.direction, bytes)
-                {
-                    complete(s7.into(), sink);
-                }
+        let mut bytes = chunk.bytes;
+        loop {
+            if self.lost[side] {
+                let Some(rest) = framer.hunt(bytes, 8, &begins) else { break };
+                bytes = rest;
+                self.lost[side] = false;
             }
-            Next::Go
-        });
-        self.framers[side] = framer;
-        if end == End::Broken {
+            let end = framer.feed(bytes, MAX_PDU, &measure, &mut |piece| {
+                if let Piece::Pdu { bytes, len } = piece {
+                    self.limits_hit += u32::from(len > bytes.len());
+                    if bytes.get(5) == Some(&0xf0)
+                        && let Some(s7) = parse(chunk.direction, bytes)
+                    {
+                        complete(s7.into(), sink);
+                    }
+                }
+                Next::Go
+            });
+            let End::Broken(rest) = end else { break };
             sink.anomaly("malformed_data");
             self.lost[side] = true;
+            bytes = &bytes[bytes.len() - rest..];
         }
+        self.framers[side] = framer;
         Step::More
     }
 
@@ -295,8 +304,10 @@ mod tests {
         #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 1..200), step in 1usize..50) {
             let up = [CONNECT, &read(), &pdu(&bytes), &bytes].concat();
-            let log = talk(102, step, &[(ToServer, &up), (ToClient, &bytes)]).0;
-            prop_assert_eq!(log.inspected.len(), log.logged.len());
+            let turns: &[(Direction, &[u8])] = &[(ToServer, &up), (ToClient, &bytes)];
+            let (whole, pieces) = (talk(102, usize::MAX, turns).0, talk(102, step, turns).0);
+            prop_assert_eq!(whole.inspected.len(), whole.logged.len());
+            prop_assert_eq!(whole.logged, pieces.logged);
         }
     }
 }

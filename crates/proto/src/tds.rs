@@ -71,15 +71,19 @@ fn probe(opening: &Opening<'_>) -> Guess {
             Some(0x10) => {
                 fits(10, |b| b == 0) && fits(11, |b| b == 0) && fits(15, |b| (0x70..=0x74).contains(&b))
             }
-            // The login of TDS 4 and 5, of fixed form.
-            Some(0x02) => opening.on_port(&[1433, 5000]) && fits(2, |b| b <= 2),
+            // The login of TDS 4 and 5: packets of 512 bytes, texts in places of 30 with their length behind.
+            Some(0x02) => {
+                let short = |at: usize| fits(at, |len| len <= 30);
+                fits(2, |b| b == 2) && fits(3, |b| b == 0) && short(38) && short(69) && short(100)
+            }
             // Statements of a session that is older than the capture.
             Some(0x01 | 0x03) => {
                 opening.on_port(PROTOCOL.ports) && fits(9, |b| b == 0) && fits(10, |b| b == 0)
             }
             Some(_) | None => false,
         };
-    match (possible, seen.len() > 15) {
+    let enough = if seen.first() == Some(&0x02) { 100 } else { 15 };
+    match (possible, seen.len() > enough) {
         (true, true) => Guess::Yes,
         (true, false) => Guess::More,
         (false, _) => Guess::No,
@@ -297,7 +301,7 @@ impl Parser for TdsParser {
         match end {
             End::Taken => Step::More,
             End::Stopped(_) => Step::Finished,
-            End::Broken => {
+            End::Broken(_) => {
                 sink.anomaly("malformed_data");
                 Step::Finished
             }

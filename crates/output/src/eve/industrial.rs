@@ -59,11 +59,11 @@ fn modbus_message(message: &ModbusMessage, response: bool) -> Value {
         }
         _ => {}
     }
-    if let (Some(raw), Some(code)) = (message.exception, message.exception_name()) {
+    if let (Some(raw), Some(code), true) = (message.exception, message.exception_name(), response) {
         out.insert("exception".into(), json!({"raw": raw, "code": code}));
     }
-    let data = !message.data.is_empty() && !(response && matches!(function, 1..=4 | 23));
-    put(&mut out, "data", data.then(|| hex(&message.data)));
+    let told = message.data.is_empty() || response && matches!(function, 1..=4 | 23);
+    put(&mut out, "data", (!told).then(|| hex(&message.data)));
     out.into()
 }
 
@@ -93,7 +93,7 @@ pub(super) fn dnp3(dnp3: &Dnp3) -> Value {
             })
         })
         .collect();
-    let application = json!({
+    let mut application = json!({
         "control": {
             "fir": bit(dnp3.control, 0x80),
             "fin": bit(dnp3.control, 0x40),
@@ -102,17 +102,21 @@ pub(super) fn dnp3(dnp3: &Dnp3) -> Value {
             "sequence": dnp3.control & 0x0f,
         },
         "function_code": dnp3.function,
-        "objects": objects,
         "complete": dnp3.whole,
     });
+    // The schema wants no empty lists.
+    if !objects.is_empty() {
+        application["objects"] = objects.into();
+    }
     let mut out = Object::new();
     out.insert("type".into(), if dnp3.is_response() { "response" } else { "request" }.into());
     out.insert("control".into(), control);
     out.insert("src".into(), dnp3.source.into());
     out.insert("dst".into(), dnp3.destination.into());
     out.insert("application".into(), application);
-    if dnp3.indications.is_some() {
-        out.insert("iin".into(), json!({"indicators": dnp3.indication_names()}));
+    let indications = dnp3.indication_names();
+    if !indications.is_empty() {
+        out.insert("iin".into(), json!({"indicators": indications}));
     }
     out.into()
 }

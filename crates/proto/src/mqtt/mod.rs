@@ -77,22 +77,16 @@ fn probe(opening: &Opening<'_>) -> Guess {
     if !opening.on_port(&[1883]) {
         return Guess::No;
     }
-    // A connection that is older than the capture: whole packets, nothing else.
-    let mut rest = seen;
-    while let Some(first) = rest.first() {
-        if !flags_fit(*first) {
-            return Guess::No;
-        }
-        match measure(rest) {
-            Frame::Pdu(len) if len <= rest.len() && packet::parse(&rest[..len], len, 4).is_some() => {
-                rest = &rest[len..]
-            }
-            // What was whole so far may be by chance.
-            Frame::More(_) | Frame::Pdu(_) => return Guess::More,
-            Frame::Broken => return Guess::No,
-        }
+    // A connection that is older than the capture: a whole packet, by its form.
+    if !seen.first().copied().is_some_and(flags_fit) {
+        return Guess::No;
     }
-    Guess::Yes
+    match measure(seen) {
+        Frame::Pdu(len) if len > seen.len() => Guess::More,
+        Frame::Pdu(len) if packet::parse(&seen[..len], len, 4).is_some() => Guess::Yes,
+        Frame::More(_) => Guess::More,
+        Frame::Pdu(_) | Frame::Broken => Guess::No,
+    }
 }
 
 /// See [`crate::Parser`].
@@ -227,7 +221,7 @@ impl Parser for MqttParser {
             Next::Go
         });
         self.framers[side] = framer;
-        if end == End::Broken || broken {
+        if matches!(end, End::Broken(_)) || broken {
             sink.anomaly("malformed_traffic");
             return Step::Finished;
         }

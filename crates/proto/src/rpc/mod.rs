@@ -197,6 +197,13 @@ fn measure(bytes: &[u8]) -> Frame {
     }
 }
 
+/// Whether the only fragment of a message begins here: mark, xid, call or reply.
+fn begins(window: &[u8]) -> bool {
+    let sound =
+        |mark: u32| mark & 0x8000_0000 != 0 && (20..=MAX_FRAGMENT as u32).contains(&(mark & 0x7fff_ffff));
+    word(window, 0).is_some_and(sound) && word(window, 8).is_some_and(|kind| kind <= 1)
+}
+
 impl RpcParser {
     fn new(tuple: &FlowTuple) -> Self {
         RpcParser {
@@ -389,25 +396,24 @@ impl Parser for RpcParser {
             return Step::More;
         }
         let side = chunk.direction.index();
-        if self.lost[side] {
-            // Behind a hole a message is looked for at the beginning of a segment.
-            let begins = word(chunk.bytes, 0).is_some_and(|mark| mark & 0x8000_0000 != 0)
-                && word(chunk.bytes, 8).is_some_and(|kind| kind <= 1);
-            if !begins {
-                return Step::More;
-            }
-            self.lost[side] = false;
-        }
         let mut framer = std::mem::take(&mut self.framers[side]);
-        let end = framer.feed(chunk.bytes, MAX_MESSAGE, &measure, &mut |piece| {
-            self.piece(chunk.direction, piece, sink);
-            Next::Go
-        });
-        self.framers[side] = framer;
-        if end == End::Broken {
+        let mut bytes = chunk.bytes;
+        loop {
+            if self.lost[side] {
+                let Some(rest) = framer.hunt(bytes, 12, &begins) else { break };
+                bytes = rest;
+                self.lost[side] = false;
+            }
+            let end = framer.feed(bytes, MAX_MESSAGE, &measure, &mut |piece| {
+                self.piece(chunk.direction, piece, sink);
+                Next::Go
+            });
+            let End::Broken(rest) = end else { break };
             sink.anomaly("malformed_data");
             self.lost[side] = true;
+            bytes = &bytes[bytes.len() - rest..];
         }
+        self.framers[side] = framer;
         Step::More
     }
 

@@ -136,6 +136,7 @@ proptest! {
         let whole = talk(2049, usize::MAX, &[(ToServer, &up), (ToClient, &down), (ToClient, &bytes), (ToServer, &up)]);
         let pieces = talk(2049, step, &[(ToServer, &up), (ToClient, &down), (ToClient, &bytes), (ToServer, &up)]);
         prop_assert_eq!(whole.0.inspected.len(), whole.0.logged.len());
-        prop_assert_eq!(pieces.0.inspected.len(), pieces.0.logged.len());
+        prop_assert_eq!(whole.0.logged, pieces.0.logged);
+        prop_assert_eq!(whole.0.files, pieces.0.files);
     }
 }
