@@ -51,7 +51,6 @@ fn rtsp(opening: &Opening<'_>) -> Guess {
     const BEGINNINGS: &[&[u8]] = &[
         b"RTSP/1.0 ",
         b"OPTIONS rtsp://",
-        b"OPTIONS * RTSP/",
         b"DESCRIBE rtsp://",
         b"ANNOUNCE rtsp://",
         b"SETUP rtsp://",

@@ -131,6 +131,8 @@ pub struct TdsParser {
     framers: [Framer; 2],
     /// The message at hand, without its packets' headers.
     messages: [Vec<u8>; 2],
+    /// Of what type its first packet is: a login of TDS 5 ends in one of another type.
+    kinds: [u8; 2],
     current: Option<Tds>,
     login: Option<Login>,
     limits_hit: u32,
@@ -145,13 +147,16 @@ impl TdsParser {
             return Next::Stop;
         }
         let message = &mut self.messages[side];
+        if message.is_empty() {
+            self.kinds[side] = header[0];
+        }
         let fits = payload.len().min(MAX_MESSAGE.saturating_sub(message.len()));
         self.limits_hit += u32::from(fits < payload.len());
         message.extend_from_slice(&payload[..fits]);
         if header[1] & 1 != 0 {
             let message = std::mem::take(message);
             match direction {
-                Direction::ToServer => self.client(header[0], &message, sink),
+                Direction::ToServer => self.client(self.kinds[side], &message, sink),
                 Direction::ToClient => self.server(&message, sink),
             }
         }
@@ -169,6 +174,14 @@ impl TdsParser {
                 let query = Some(wide(text, MAX_MESSAGE));
                 Some((Tds { command: "sql_batch", query, ..Tds::default() }, None))
             }
+            // TDS 5: a statement behind its token, length and status.
+            0x0f => match body {
+                [0x21, _, _, _, _, _, text @ ..] => {
+                    let query = Some(String::from_utf8_lossy(text).into_owned());
+                    Some((Tds { command: "sql_batch", query, ..Tds::default() }, None))
+                }
+                _ => return,
+            },
             0x03 => {
                 let mut at = Cursor(body);
                 let headers = at.u32_le().map_or(0, |len| len as usize);

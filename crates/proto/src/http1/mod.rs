@@ -103,7 +103,13 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
 };
 
 fn probe(opening: &Opening<'_>) -> Guess {
-    guess(opening.fresh())
+    let seen = opening.fresh();
+    match (guess(seen), seen.strip_prefix(b"OPTIONS ")) {
+        // RTSP asks alike; what it asks for tells it from HTTP.
+        (Guess::Yes, Some(target)) if target.starts_with(b"rtsp:") => Guess::No,
+        (Guess::Yes, Some(target)) if b"rtsp:".starts_with(target) => Guess::More,
+        (guess, _) => guess,
+    }
 }
 
 /// Where in its stream a side is, outside of bodies.
