@@ -21,6 +21,7 @@ const CLIENT_SSL: u32 = 0x800;
 const CLIENT_SECURE_CONNECTION: u32 = 0x8000;
 const CLIENT_PLUGIN_AUTH: u32 = 0x8_0000;
 const CLIENT_LENENC_AUTH: u32 = 0x20_0000;
+const CLIENT_QUERY_ATTRIBUTES: u32 = 0x0800_0000;
 const CLEAR: &str = "mysql_clear_password";
 
 /// How the server answered.
@@ -170,6 +171,8 @@ enum Phase {
 pub struct MysqlParser {
     framers: [Framer; 2],
     phase: Phase,
+    /// Statements have attributes in front.
+    attributes: bool,
     version: Option<String>,
     current: Option<Mysql>,
     login: Option<Login>,
@@ -215,6 +218,7 @@ impl MysqlParser {
         if low & CLIENT_PROTOCOL_41 != 0 {
             let flags = at.u32_le()?;
             at.take(28)?;
+            self.attributes = flags & CLIENT_QUERY_ATTRIBUTES != 0;
             if flags & CLIENT_SSL != 0 && at.is_empty() {
                 out.tls = true;
             } else {
@@ -285,6 +289,12 @@ impl MysqlParser {
         let text = matches!(code, 2..=6 | 22);
         let mut out = Mysql { command, ..Mysql::default() };
         if text {
+            // No attributes, one set of them: what clients send unless told otherwise.
+            let rest = if self.attributes && code == 3 {
+                rest.strip_prefix(b"\0\x01").unwrap_or(rest)
+            } else {
+                rest
+            };
             out.argument = String::from_utf8_lossy(rest).into_owned();
         }
         if code == 17 {
