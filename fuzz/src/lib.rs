@@ -33,6 +33,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("datagrams", datagrams),
     ("web", web),
     ("messages", messages),
+    ("data_protocols", data_protocols),
     ("indicators", indicators),
     ("check_in", check_in),
 ];
@@ -423,11 +424,14 @@ fn surf(data: &[u8], step: usize) -> WebLog {
 /// A UDP payload; the first byte picks the port.
 pub fn datagram(data: &[u8]) {
     let Some((&pick, bytes)) = data.split_first() else { return };
-    if bytes.is_empty() {
-        return;
+    if !bytes.is_empty() {
+        say(PORTS[usize::from(pick) % PORTS.len()], bytes);
     }
+}
+
+fn say(port: u16, bytes: &[u8]) {
     let mut log = Log::default();
-    let flow = tuple(IpProto::UDP, PORTS[usize::from(pick) % PORTS.len()]);
+    let flow = tuple(IpProto::UDP, port);
     let mut layer = AppLayer::new(&flow);
     for direction in [Direction::ToServer, Direction::ToClient] {
         layer.datagram(&flow, Chunk { direction, bytes, time: Nanos(0) }, &mut log);
@@ -479,6 +483,20 @@ pub fn messages(data: &[u8]) {
     }
     layer.close(&mut log);
     assert_eq!(log.inspected, log.logged.len(), "inspected and never logged");
+}
+
+/// Server ports of databases, brokers, file servers and controllers.
+const DATA_PORTS: [u16; 13] =
+    [2049, 111, 1883, 5672, 3306, 5432, 1433, 27_017, 502, 20_000, 102, 44_818, 47_808];
+
+/// A conversation with a database, broker, file server or controller, over TCP and over UDP: the first byte picks the
+/// port, then as in `stream`.
+pub fn data_protocols(data: &[u8]) {
+    any_split(data, &DATA_PORTS);
+    let Some((&pick, turns)) = data.split_first() else { return };
+    if !turns.is_empty() {
+        say(DATA_PORTS[usize::from(pick) % DATA_PORTS.len()], turns);
+    }
 }
 
 /// An indicator list: what is loaded is found again.

@@ -218,6 +218,7 @@ from! {
     i64, n => Value::Signed(n);
     f64, n => Value::Float(n);
     &'static str, text => Value::Text(Cow::Borrowed(text));
+    &&'static str, text => Value::Text(Cow::Borrowed(*text));
     String, text => Value::Text(Cow::Owned(text));
     Cow<'static, str>, text => Value::Text(text);
     &[String], texts => texts.iter().collect();
@@ -247,7 +248,7 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 
 /// An object with these names, or an array.
 macro_rules! json {
-    ({ $($name:literal : $value:expr),* $(,)? }) => {{
+    ({ $($name:tt : $value:expr),* $(,)? }) => {{
         #[allow(unused_mut, reason = "an empty one")]
         let mut object = $crate::json::Object::new();
         $(object.insert($name.into(), $crate::json::Value::from($value));)*

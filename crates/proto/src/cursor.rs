@@ -38,6 +38,27 @@ impl<'a> Cursor<'a> {
         self.array().copied().map(u32::from_be_bytes)
     }
 
+    pub fn u64(&mut self) -> Option<u64> {
+        self.array().copied().map(u64::from_be_bytes)
+    }
+
+    /// Little endian, like the next.
+    pub fn u16_le(&mut self) -> Option<u16> {
+        self.array().copied().map(u16::from_le_bytes)
+    }
+
+    pub fn u32_le(&mut self) -> Option<u32> {
+        self.array().copied().map(u32::from_le_bytes)
+    }
+
+    /// Bytes up to a zero, which is taken too.
+    pub fn c_string(&mut self) -> Option<&'a [u8]> {
+        let end = memchr::memchr(0, self.0)?;
+        let field = &self.0[..end];
+        self.0 = &self.0[end + 1..];
+        Some(field)
+    }
+
     /// A field behind its length in one byte.
     pub fn prefixed8(&mut self) -> Option<&'a [u8]> {
         let mut rest = *self;

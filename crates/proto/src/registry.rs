@@ -8,9 +8,10 @@ use wire::{Direction, IpProto};
 
 use crate::parser::Parser;
 use crate::{
-    bittorrent, dcerpc, dhcp, dhcpv6, dns, dtls, ftp, http1, http2, ike, imap, irc, krb5, ldap, memcached,
-    ntp, openvpn, pop3, quic, rdp, redis, rfb, rtp, sip, smb, smtp, snmp, socks, ssdp, ssh, stun, syslog,
-    telnet, tftp, tls, websocket, wireguard,
+    amqp, bacnet, bittorrent, dcerpc, dhcp, dhcpv6, dnp3, dns, dtls, enip, ftp, http1, http2, ike, imap, irc,
+    krb5, ldap, memcached, modbus, mongodb, mqtt, mysql, ntp, openvpn, others, pgsql, pop3, quic, rdp, redis,
+    rfb, rpc, rtp, s7, sip, smb, smtp, snmp, socks, ssdp, ssh, stun, syslog, tds, telnet, tftp, tls,
+    websocket, wireguard,
 };
 
 macro_rules! app_protos {
@@ -36,8 +37,10 @@ macro_rules! app_protos {
 app_protos! {
     Amqp => "amqp", "Advanced Message Queuing Protocol.";
     Bacnet => "bacnet", "BACnet/IP.";
+    Bitcoin => "bitcoin", "Bitcoin between peers.";
     BitTorrent => "bittorrent", "BitTorrent between peers.";
     BitTorrentDht => "bittorrent-dht", "BitTorrent's distributed hash table.";
+    Cassandra => "cassandra", "Cassandra's native protocol.";
     Dcerpc => "dcerpc", "DCE/RPC.";
     Dhcp => "dhcp", "Dynamic Host Configuration Protocol, IPv4.";
     Dhcpv6 => "dhcpv6", "Dynamic Host Configuration Protocol for IPv6.";
@@ -47,11 +50,13 @@ app_protos! {
     Enip => "enip", "EtherNet/IP.";
     Ftp => "ftp", "File Transfer Protocol, control connection.";
     FtpData => "ftp-data", "File Transfer Protocol, data connection.";
+    Git => "git", "Git's own transport.";
     Http => "http", "HTTP/1.";
     Http2 => "http2", "HTTP/2.";
     Ike => "ike", "Internet Key Exchange.";
     Imap => "imap", "Internet Message Access Protocol.";
     Irc => "irc", "Internet Relay Chat.";
+    Kafka => "kafka", "Kafka's protocol.";
     Krb5 => "krb5", "Kerberos 5.";
     Ldap => "ldap", "Lightweight Directory Access Protocol.";
     Llmnr => "llmnr", "Link-Local Multicast Name Resolution.";
@@ -62,17 +67,21 @@ app_protos! {
     Mqtt => "mqtt", "MQTT.";
     Mysql => "mysql", "MySQL's client protocol.";
     Nbns => "nbns", "NetBIOS Name Service.";
+    NetFlow => "netflow", "NetFlow 5 and 9, IPFIX.";
     Nfs => "nfs", "Network File System.";
     Ntp => "ntp", "Network Time Protocol.";
     OpenVpn => "openvpn", "OpenVPN.";
     Pgsql => "pgsql", "PostgreSQL's frontend/backend protocol.";
     Pop3 => "pop3", "Post Office Protocol 3.";
     Quic => "quic", "QUIC.";
+    Radius => "radius", "Remote Authentication Dial In User Service.";
     Rdp => "rdp", "Remote Desktop Protocol.";
     Redis => "redis", "Redis serialization protocol.";
     Rfb => "rfb", "Remote Framebuffer (VNC).";
     Rpc => "rpc", "ONC Remote Procedure Call.";
+    Rsync => "rsync", "Rsync's daemon.";
     Rtp => "rtp", "Real-time Transport Protocol.";
+    Rtsp => "rtsp", "Real Time Streaming Protocol.";
     S7 => "s7", "Siemens S7 communication.";
     Sip => "sip", "Session Initiation Protocol.";
     Smb => "smb", "Server Message Block 1 to 3.";
@@ -89,11 +98,12 @@ app_protos! {
     Tls => "tls", "Transport Layer Security.";
     WebSocket => "websocket", "WebSocket.";
     WireGuard => "wireguard", "WireGuard.";
+    Xmpp => "xmpp", "Extensible Messaging and Presence Protocol.";
+    Zabbix => "zabbix", "Zabbix between server, proxy and agent.";
 }
 
 /// What is known of a flow that nobody has identified yet.
 #[derive(Clone, Copy, Debug)]
-#[allow(dead_code, reason = "protocols to come use all of it")]
 pub(crate) struct Opening<'a> {
     /// The flow.
     pub tuple: &'a FlowTuple,
@@ -106,7 +116,6 @@ pub(crate) struct Opening<'a> {
     pub first: Direction,
 }
 
-#[allow(dead_code, reason = "protocols to come use all of it")]
 impl<'a> Opening<'a> {
     /// Bytes of the client.
     pub fn client(&self) -> &'a [u8] {
@@ -163,43 +172,14 @@ pub(crate) struct Protocol {
 #[rustfmt::skip]
 pub(crate) static PROTOCOLS: &[&Protocol] = &[
     &tls::PROTOCOL,
+    &others::RTSP,
     &http1::PROTOCOL,
-    &ssh::PROTOCOL,
-    &dns::STREAM,
-    &dtls::PROTOCOL,
-    &quic::PROTOCOL,
-    &stun::PROTOCOL,
-    &ike::PROTOCOL,
-    &wireguard::PROTOCOL,
-    &openvpn::DATAGRAM,
-    &openvpn::STREAM,
-    &smb::PROTOCOL,
-    &dcerpc::STREAM,
-    &dcerpc::DATAGRAM,
-    &krb5::STREAM,
-    &krb5::DATAGRAM,
-    &ldap::STREAM,
-    &ldap::DATAGRAM,
-    &rdp::PROTOCOL,
-    &dns::local::MDNS,
-    &dns::local::LLMNR,
-    &dns::nbns::PROTOCOL,
-    &dns::DATAGRAM,
     &http2::PROTOCOL,
     &websocket::PROTOCOL,
-    &bittorrent::STREAM,
     &sip::STREAM,
-    &syslog::STREAM,
-    &dhcp::PROTOCOL,
-    &dhcpv6::PROTOCOL,
-    &snmp::PROTOCOL,
-    &sip::DATAGRAM,
-    &ssdp::PROTOCOL,
-    &bittorrent::DHT,
-    &syslog::DATAGRAM,
-    &tftp::PROTOCOL,
-    &ntp::PROTOCOL,
-    &rtp::PROTOCOL,
+    &ssh::PROTOCOL,
+    &smb::PROTOCOL,
+    &dcerpc::STREAM,
     &ftp::PROTOCOL,
     &ftp::DATA,
     &smtp::PROTOCOL,
@@ -207,12 +187,68 @@ pub(crate) static PROTOCOLS: &[&Protocol] = &[
     &imap::PROTOCOL,
     &rfb::PROTOCOL,
     &telnet::PROTOCOL,
+    &krb5::STREAM,
+    &ldap::STREAM,
+    &rdp::PROTOCOL,
+    &bittorrent::STREAM,
+    &rpc::NFS_STREAM,
+    &rpc::STREAM,
+    &mqtt::PROTOCOL,
+    &amqp::PROTOCOL,
+    &mysql::PROTOCOL,
+    &pgsql::PROTOCOL,
+    &tds::PROTOCOL,
+    &mongodb::PROTOCOL,
     &redis::PROTOCOL,
     &socks::PROTOCOL,
     &irc::PROTOCOL,
     &memcached::TEXT,
     &memcached::BINARY,
+    &dnp3::STREAM,
+    &s7::PROTOCOL,
+    &enip::STREAM,
+    &modbus::PROTOCOL,
+    &dns::STREAM,
+    &syslog::STREAM,
+    &openvpn::STREAM,
+    &others::XMPP,
+    &others::GIT,
+    &others::RSYNC,
+    &others::BITCOIN,
+    &others::ZABBIX,
+    &others::CASSANDRA,
+    &others::KAFKA,
+    &dns::local::MDNS,
+    &dns::local::LLMNR,
+    &dns::nbns::PROTOCOL,
+    &dns::DATAGRAM,
+    &quic::PROTOCOL,
+    &dtls::PROTOCOL,
+    &stun::PROTOCOL,
+    &ike::PROTOCOL,
+    &dhcp::PROTOCOL,
+    &dhcpv6::PROTOCOL,
+    &krb5::DATAGRAM,
+    &snmp::PROTOCOL,
+    &sip::DATAGRAM,
+    &ssdp::PROTOCOL,
+    &bittorrent::DHT,
+    &dcerpc::DATAGRAM,
+    &ldap::DATAGRAM,
+    &rpc::NFS_DATAGRAM,
+    &rpc::DATAGRAM,
+    &syslog::DATAGRAM,
+    &tftp::PROTOCOL,
+    &ntp::PROTOCOL,
+    &wireguard::PROTOCOL,
+    &openvpn::DATAGRAM,
+    &dnp3::DATAGRAM,
+    &enip::DATAGRAM,
+    &bacnet::PROTOCOL,
     &memcached::DATAGRAM,
+    &others::RADIUS,
+    &others::NETFLOW,
+    &rtp::PROTOCOL,
 ];
 
 /// The protocol that is usual on this flow's server port.

@@ -3,6 +3,7 @@
 mod alert;
 mod anomaly;
 mod bittorrent;
+mod databases;
 mod dcerpc;
 mod dhcp;
 mod dns;
@@ -12,6 +13,7 @@ mod ftp;
 mod http;
 mod ike;
 mod imap;
+mod industrial;
 mod irc;
 mod isolation;
 mod krb5;
@@ -19,7 +21,9 @@ mod ldap;
 mod local;
 mod login;
 mod memcached;
+mod mqtt;
 mod netflow;
+mod nfs;
 mod ntlm;
 mod pop3;
 mod quic;
@@ -173,6 +177,10 @@ fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
         Transaction::Dns(dns) => dns::body(dns, tx_id),
         Transaction::Dtls(dtls) => tls::body(&dtls.0),
         Transaction::FileInfo(file) => fileinfo::body(file),
+        Transaction::Amqp(amqp) => databases::amqp(amqp),
+        Transaction::Bacnet(bacnet) => industrial::bacnet(bacnet),
+        Transaction::Dnp3(dnp3) => industrial::dnp3(dnp3),
+        Transaction::Enip(enip) => industrial::enip(enip),
         Transaction::Http(http) => http::body(http),
         Transaction::Ike(ike) => ike::body(ike),
         Transaction::Login(login) => login::body(login),
@@ -205,6 +213,15 @@ fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
         Transaction::Smtp(smtp) => smtp::body(smtp),
         Transaction::Socks(socks) => socks::body(socks),
         Transaction::Telnet(telnet) => telnet::body(telnet),
+        Transaction::Modbus(modbus) => industrial::modbus(modbus, tx_id),
+        Transaction::MongoDb(mongodb) => databases::mongodb(mongodb),
+        Transaction::Mqtt(mqtt) => mqtt::body(mqtt),
+        Transaction::Mysql(mysql) => databases::mysql(mysql),
+        Transaction::Nfs(nfs) => nfs::body(nfs),
+        Transaction::Pgsql(pgsql) => databases::pgsql(pgsql, tx_id),
+        Transaction::Portmap(portmap) => nfs::portmap(portmap),
+        Transaction::S7(s7) => industrial::s7(s7),
+        Transaction::Tds(tds) => databases::tds(tds),
         Transaction::Tls(tls) => tls::body(tls),
         Transaction::WebSocket(frame) => websocket::body(frame),
     }
@@ -212,10 +229,16 @@ fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
 
 /// What stands beside the body of a transaction.
 fn siblings(line: &mut Object, transaction: &Transaction) {
-    if let Transaction::Smtp(smtp) = transaction
-        && let Some(email) = &smtp.email
-    {
-        line.insert("email".into(), smtp::email(email));
+    match transaction {
+        Transaction::Nfs(nfs) => {
+            line.insert("rpc".into(), nfs::rpc(&nfs.call));
+        }
+        Transaction::Smtp(smtp) => {
+            if let Some(email) = &smtp.email {
+                line.insert("email".into(), smtp::email(email));
+            }
+        }
+        _ => {}
     }
 }
 

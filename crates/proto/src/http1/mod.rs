@@ -96,10 +96,12 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
 fn probe(opening: &Opening<'_>) -> Guess {
     let seen = opening.fresh();
     match begins(seen, METHODS.iter().copied().chain([RESPONSE])) {
-        // SIP has some methods of the same names; what it asks for tells it from HTTP.
+        // SIP and RTSP have some methods of the same names; what they ask for tells them from HTTP.
         Guess::Yes => match seen.iter().position(|&b| b == b' ').map(|space| &seen[space + 1..]) {
-            Some(target) if target.starts_with(b"sip:") || target.starts_with(b"sips:") => Guess::No,
-            Some(target) if b"sip:".starts_with(target) => Guess::More,
+            Some(target) if [&b"sip:"[..], b"sips:", b"rtsp:"].iter().any(|of| target.starts_with(of)) => {
+                Guess::No
+            }
+            Some(target) if b"sip:".starts_with(target) || b"rtsp:".starts_with(target) => Guess::More,
             _ => Guess::Yes,
         },
         other => other,
