@@ -1,10 +1,9 @@
 //! `alert`: a finding. What Ringward adds goes into `alert.metadata`, as rule authors do.
 
 use crate::json::{Value, json};
-use ::proto::Transaction;
 use wire::Direction;
 
-use super::{community, endpoints, flow_counters, has_ports, head, transaction, tunnel};
+use super::{body_beside, community, endpoints, flow_counters, has_ports, head, transaction, tunnel};
 use crate::event::{AlertEvent, Stamp};
 use crate::json::Object;
 use crate::text::eve_ip;
@@ -31,7 +30,7 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent) -> Value {
     });
     line.insert("alert".into(), body);
     if let Some((tx_id, tx)) = &event.transaction
-        && let Some(name) = body_name(tx)
+        && let Some(name) = body_beside(tx)
     {
         line.insert(name.into(), transaction(tx, *tx_id));
     }
@@ -52,15 +51,6 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent) -> Value {
     }
     line.insert("flow".into(), flow);
     line.into()
-}
-
-/// Where the transaction stands in the line: the format knows none but Suricata's bodies there.
-fn body_name(transaction: &Transaction) -> Option<&'static str> {
-    match transaction {
-        Transaction::Dtls(_) => Some("tls"),
-        Transaction::Login(_) | Transaction::Stun(_) => None,
-        other => Some(other.name()),
-    }
 }
 
 fn metadata(event: &AlertEvent) -> Value {

@@ -48,8 +48,10 @@ fn range(file: &FileInfo) -> Option<(u64, u64)> {
 
 /// What stands beside the body: the carrier's own, and what the flow speaks.
 pub(super) fn beside(line: &mut Object, file: &FileInfo, carrier: impl Fn(&Transaction) -> Value) {
-    if let Some(transaction) = &file.carrier {
-        line.insert(transaction.name().into(), carrier(transaction));
+    if let Some(transaction) = &file.carrier
+        && let Some(name) = super::body_beside(transaction)
+    {
+        line.insert(name.into(), carrier(transaction));
     }
     if let Some(app) = file.app {
         line.insert("app_proto".into(), app.name().into());

@@ -227,6 +227,38 @@ fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
     }
 }
 
+/// Where a transaction's body stands in the line of another event: the format knows none but Suricata's there.
+fn body_beside(transaction: &Transaction) -> Option<&'static str> {
+    match transaction {
+        Transaction::Dtls(_) => Some("tls"),
+        Transaction::Amqp(_)
+        | Transaction::Bacnet(_)
+        | Transaction::BitTorrent(_)
+        | Transaction::Dhcpv6(_)
+        | Transaction::Imap(_)
+        | Transaction::Irc(_)
+        | Transaction::Llmnr(_)
+        | Transaction::Login(_)
+        | Transaction::Mdns(_)
+        | Transaction::Memcached(_)
+        | Transaction::MongoDb(_)
+        | Transaction::Mysql(_)
+        | Transaction::Nbns(_)
+        | Transaction::Ntlm(_)
+        | Transaction::Portmap(_)
+        | Transaction::Redis(_)
+        | Transaction::Rtp(_)
+        | Transaction::S7(_)
+        | Transaction::Socks(_)
+        | Transaction::Ssdp(_)
+        | Transaction::Stun(_)
+        | Transaction::Syslog(_)
+        | Transaction::Tds(_)
+        | Transaction::Telnet(_) => None,
+        other => Some(other.name()),
+    }
+}
+
 /// What stands beside the body of a transaction.
 fn siblings(line: &mut Object, transaction: &Transaction) {
     match transaction {

@@ -39,22 +39,35 @@ pub fn replay_all(desk: &Desk, captures: &[PathBuf]) -> Vec<Value> {
 /// Event types that the schema has not; it has `mdns`, but refuses the addresses that Suricata 8.0.6 writes there.
 #[rustfmt::skip]
 const OWN: &[&str] = &[
+    "amqp",
+    "bacnet",
     "bittorrent",
     "counters",
     "dhcpv6",
     "dtls",
     "evidence",
+    "imap",
     "incident",
+    "irc",
     "isolation",
     "llmnr",
     "login",
     "mdns",
+    "memcached",
+    "mongodb",
+    "mysql",
     "nbns",
     "ntlm",
+    "portmap",
+    "redis",
     "rtp",
+    "s7",
+    "socks",
     "ssdp",
     "stun",
     "syslog",
+    "tds",
+    "telnet",
 ];
 
 /// One replay of everything for both promises, because it takes minutes.
