@@ -43,6 +43,8 @@ pub struct RecorderOptions {
     pub netflow: bool,
     /// The version of `dns` lines.
     pub dns: DnsVersion,
+    /// Write passwords in clear text.
+    pub secrets: bool,
 }
 
 impl Default for RecorderOptions {
@@ -54,6 +56,7 @@ impl Default for RecorderOptions {
             reports: 10_000,
             netflow: false,
             dns: DnsVersion::V3,
+            secrets: false,
         }
     }
 }
@@ -108,7 +111,7 @@ impl Recorder {
             eve: file,
             waiting: Vec::with_capacity(2 * WRITE_AT),
             lines: 0,
-            forms: eve::Forms { netflow: options.netflow, dns: options.dns },
+            forms: eve::Forms { netflow: options.netflow, dns: options.dns, secrets: options.secrets },
             evidence: EvidenceStore::new(options.evidence_bytes),
             files: FileStore::new(dir, options.file_bytes),
             incidents: IncidentStore::new(options.reports),

@@ -177,6 +177,7 @@ pub fn recorder(config: &Config, append: bool) -> RecorderOptions {
         reports: u64::from(config.output.max_reports),
         netflow: config.output.netflow,
         dns: if config.output.dns_version == 2 { DnsVersion::V2 } else { DnsVersion::V3 },
+        secrets: config.output.secrets,
     }
 }
 

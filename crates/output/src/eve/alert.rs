@@ -3,12 +3,12 @@
 use crate::json::{Value, json};
 use wire::Direction;
 
-use super::{body_beside, community, endpoints, flow_counters, has_ports, head, transaction, tunnel};
+use super::{Forms, body_beside, community, endpoints, flow_counters, has_ports, head, transaction, tunnel};
 use crate::event::{AlertEvent, Stamp};
 use crate::json::Object;
 use crate::text::eve_ip;
 
-pub(super) fn line(stamp: &Stamp, event: &AlertEvent) -> Value {
+pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: Forms) -> Value {
     let alert = &event.alert;
     let mut line = head(stamp, "alert");
     endpoints(&mut line, &event.flow, alert.direction);
@@ -32,7 +32,7 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent) -> Value {
     if let Some((tx_id, tx)) = &event.transaction
         && let Some(name) = body_beside(tx)
     {
-        line.insert(name.into(), transaction(tx, *tx_id));
+        line.insert(name.into(), transaction(tx, *tx_id, forms));
     }
     if let Some(app) = event.app {
         line.insert("app_proto".into(), app.name().into());

@@ -3,15 +3,18 @@
 use crate::json::Value;
 use ::proto::{Ftp, FtpData};
 
+use super::MASK;
 use crate::json::Object;
 
-pub(super) fn body(ftp: &Ftp) -> Value {
+/// With what `PASS` carries only where `clear` says so.
+pub(super) fn body(ftp: &Ftp, clear: bool) -> Value {
     let mut out = Object::new();
     if let Some(command) = &ftp.command {
         out.insert("command".into(), command.clone().into());
     }
     if let Some(data) = &ftp.command_data {
-        out.insert("command_data".into(), data.clone().into());
+        let masked = !clear && ftp.command.as_deref() == Some("PASS");
+        out.insert("command_data".into(), if masked { MASK.into() } else { data.clone().into() });
         out.insert("command_truncated".into(), ftp.command_truncated.into());
     }
     if !ftp.codes.is_empty() {

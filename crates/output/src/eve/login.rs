@@ -5,7 +5,8 @@ use ::proto::Login;
 
 use crate::json::Object;
 
-pub(super) fn body(login: &Login) -> Value {
+/// With the secret itself only where `clear` says so.
+pub(super) fn body(login: &Login, clear: bool) -> Value {
     let mut out = Object::new();
     out.insert("service".into(), login.service.name().into());
     out.insert("method".into(), login.method.into());
@@ -13,7 +14,7 @@ pub(super) fn body(login: &Login) -> Value {
         out.insert("user".into(), user.clone().into());
     }
     if let Some(secret) = &login.secret {
-        out.insert("secret".into(), secret.to_string().into());
+        out.insert("secret".into(), super::secret(secret, clear));
     }
     out.insert("outcome".into(), login.outcome.name().into());
     out.into()

@@ -47,7 +47,7 @@ use std::net::IpAddr;
 
 use crate::json::{Object, Value, json};
 use ::flow::FlowTuple;
-use ::proto::Transaction;
+use ::proto::{Secret, Transaction};
 use wire::{Direction, IpProto, Nanos, Outer};
 
 use crate::event::{Event, Source, Stamp};
@@ -56,6 +56,8 @@ use crate::incident::Incident;
 use crate::recorder::DnsVersion;
 use crate::text::{eve_ip, timestamp};
 
+/// What stands in place of a password in the bodies of commands.
+const MASK: &str = "***";
 /// Integers beyond this are not exact in JSON readers that use doubles.
 const MAX_FLOW_ID: u64 = (1 << 53) - 1;
 
@@ -66,6 +68,8 @@ pub(crate) struct Forms {
     pub(crate) netflow: bool,
     /// The version of `dns`.
     pub(crate) dns: DnsVersion,
+    /// Passwords in clear text.
+    pub(crate) secrets: bool,
 }
 
 /// The line or lines of an event; packets of evidence have none of their own.
@@ -89,7 +93,7 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event, forms: Forms) -> Vec<Value> {
                 line.insert("tx_id".into(), e.tx_id.into());
             }
             if let Transaction::FileInfo(file) = &e.transaction {
-                fileinfo::beside(&mut line, file, |carrier| transaction(carrier, file.tx_id));
+                fileinfo::beside(&mut line, file, |carrier| transaction(carrier, file.tx_id, forms));
             }
             let name = e.transaction.name();
             if let (Transaction::Dns(dns), DnsVersion::V2) = (&e.transaction, forms.dns) {
@@ -100,15 +104,20 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event, forms: Forms) -> Vec<Value> {
                 };
                 return dns::bodies_v2(dns, e.tx_id).into_iter().map(with).collect();
             }
-            line.insert(name.into(), transaction(&e.transaction, e.tx_id));
+            line.insert(name.into(), transaction(&e.transaction, e.tx_id, forms));
             siblings(&mut line, &e.transaction);
             vec![line.into()]
         }
-        Event::Alert(e) => vec![alert::line(stamp, e)],
+        Event::Alert(e) => vec![alert::line(stamp, e, forms)],
         Event::Isolation(e) => vec![isolation::line(stamp, e)],
         Event::Evidence(_) | Event::Piece(_) => Vec::new(),
         Event::Stats(e) => stats::lines(stamp, e),
     }
+}
+
+/// A secret as it is, or no more of it than how long it is.
+fn secret(secret: &Secret, clear: bool) -> Value {
+    if clear { secret.reveal().to_owned().into() } else { secret.to_string().into() }
 }
 
 /// Whether Suricata writes the transaction's number into its event's line.
@@ -167,7 +176,7 @@ pub(crate) fn incident_line(stamp: &Stamp, incident: &Incident, state: &'static 
     line.into()
 }
 
-fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
+fn transaction(transaction: &Transaction, tx_id: u64, forms: Forms) -> Value {
     match transaction {
         Transaction::Dcerpc(call) => dcerpc::body(call),
         Transaction::BitTorrent(bittorrent) => bittorrent::body(bittorrent),
@@ -183,7 +192,7 @@ fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
         Transaction::Enip(enip) => industrial::enip(enip),
         Transaction::Http(http) => http::body(http),
         Transaction::Ike(ike) => ike::body(ike),
-        Transaction::Login(login) => login::body(login),
+        Transaction::Login(login) => login::body(login, forms.secrets),
         Transaction::Quic(quic) => quic::body(quic),
         Transaction::Ssh(ssh) => ssh::body(ssh),
         Transaction::Stun(stun) => stun::body(stun),
@@ -202,12 +211,12 @@ fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
         Transaction::Ssdp(ssdp) => services::ssdp(ssdp),
         Transaction::Syslog(syslog) => services::syslog(syslog),
         Transaction::Tftp(tftp) => services::tftp(tftp),
-        Transaction::Ftp(ftp) => ftp::body(ftp),
+        Transaction::Ftp(ftp) => ftp::body(ftp, forms.secrets),
         Transaction::FtpData(data) => ftp::data(data),
         Transaction::Imap(imap) => imap::body(imap),
         Transaction::Irc(irc) => irc::body(irc),
         Transaction::Memcached(memcached) => memcached::body(memcached),
-        Transaction::Pop3(pop3) => pop3::body(pop3),
+        Transaction::Pop3(pop3) => pop3::body(pop3, forms.secrets),
         Transaction::Redis(redis) => redis::body(redis),
         Transaction::Rfb(rfb) => rfb::body(rfb),
         Transaction::Smtp(smtp) => smtp::body(smtp),
@@ -215,7 +224,7 @@ fn transaction(transaction: &Transaction, tx_id: u64) -> Value {
         Transaction::Telnet(telnet) => telnet::body(telnet),
         Transaction::Modbus(modbus) => industrial::modbus(modbus, tx_id),
         Transaction::MongoDb(mongodb) => databases::mongodb(mongodb),
-        Transaction::Mqtt(mqtt) => mqtt::body(mqtt),
+        Transaction::Mqtt(mqtt) => mqtt::body(mqtt, forms.secrets),
         Transaction::Mysql(mysql) => databases::mysql(mysql),
         Transaction::Nfs(nfs) => nfs::body(nfs),
         Transaction::Pgsql(pgsql) => databases::pgsql(pgsql, tx_id),
@@ -355,6 +364,8 @@ fn community_id(src: IpAddr, dst: IpAddr, src_port: u16, dst_port: u16, proto: I
     community_id::calculate_community_id(0, src, dst, port(src_port), port(dst_port), proto.0, false).ok()
 }
 
+#[cfg(test)]
+mod secrets_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -6,23 +6,24 @@ use ::proto::mqtt::{Body, Connect, Packet, Properties, PropertyValue};
 
 use crate::json::Object;
 
-pub(super) fn body(mqtt: &Mqtt) -> Value {
+/// With the password itself only where `clear` says so.
+pub(super) fn body(mqtt: &Mqtt, clear: bool) -> Value {
     let mut out = Object::new();
     // Suricata has no place for AUTH.
     for packet in mqtt.packets.iter().filter(|p| p.kind != 15) {
-        out.insert(packet.name().into(), one(packet));
+        out.insert(packet.name().into(), one(packet, clear));
     }
     out.into()
 }
 
-fn one(packet: &Packet) -> Value {
+fn one(packet: &Packet, clear: bool) -> Value {
     let mut out = Object::new();
     out.insert("qos".into(), packet.qos.into());
     out.insert("retain".into(), packet.retain.into());
     out.insert("dup".into(), packet.dup.into());
     match &packet.body {
         Body::Empty | Body::Skipped(_) => {}
-        Body::Connect(connect) => self::connect(&mut out, connect),
+        Body::Connect(connect) => self::connect(&mut out, connect, clear),
         Body::ConnAck { session_present, code, properties } => {
             out.insert("session_present".into(), (*session_present).into());
             out.insert("return_code".into(), (*code).into());
@@ -71,7 +72,7 @@ fn one(packet: &Packet) -> Value {
     out.into()
 }
 
-fn connect(out: &mut Object, connect: &Connect) {
+fn connect(out: &mut Object, connect: &Connect, clear: bool) {
     let flag = |bit: u8| connect.flags & bit != 0;
     out.insert("protocol_string".into(), connect.protocol.clone().into());
     out.insert("protocol_version".into(), connect.version.into());
@@ -88,8 +89,7 @@ fn connect(out: &mut Object, connect: &Connect) {
         out.insert("username".into(), user.clone().into());
     }
     if let Some(password) = &connect.password {
-        // Masked, unlike Suricata's.
-        out.insert("password".into(), password.to_string().into());
+        out.insert("password".into(), super::secret(password, clear));
     }
     if let Some((topic, message, properties)) = &connect.will {
         let mut will = Object::new();

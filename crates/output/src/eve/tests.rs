@@ -16,7 +16,7 @@ use super::*;
 use crate::event::*;
 use crate::{Recorder, RecorderOptions, evidence_name, load_incident};
 
-fn flow(proto: IpProto, v6: bool) -> FlowTuple {
+pub(super) fn flow(proto: IpProto, v6: bool) -> FlowTuple {
     let ip = |v4: &str, six: &str| if v6 { six } else { v4 }.parse().unwrap();
     let mut vlans = Vlans::default();
     vlans.push(7);
@@ -41,7 +41,7 @@ fn tunnel() -> Outer {
     }
 }
 
-fn stamp() -> Stamp {
+pub(super) fn stamp() -> Stamp {
     Stamp {
         time: Nanos(1_400_000_001_000_001_000),
         source: Source::File(Arc::from("a.pcap")),
@@ -350,7 +350,7 @@ fn data() -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from)
 }
 
-const FORMS: Forms = Forms { netflow: true, dns: DnsVersion::V3 };
+pub(super) const FORMS: Forms = Forms { netflow: true, dns: DnsVersion::V3, secrets: false };
 
 #[test]
 fn lines_are_valid_by_suricatas_schema() {

@@ -42,7 +42,8 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
 fn probe(opening: &Opening<'_>) -> Guess {
     let usual = opening.on_port(PROTOCOL.ports);
     let (client, server) = (opening.client(), opening.server());
-    let hello = [&b"EHLO "[..], b"HELO ", b"LHLO ", b"EHLO\r\n", b"HELO\r\n", b"MAIL FROM:"];
+    let hello =
+        [&b"EHLO "[..], b"HELO ", b"LHLO ", b"EHLO\r\n", b"HELO\r\n", b"EHLO\n", b"HELO\n", b"MAIL FROM:"];
     if hello.iter().any(|h| begins(client, h)) {
         return Guess::Yes;
     }

@@ -128,14 +128,16 @@ impl SmtpParser {
                 self.begin_mail();
             }
             b"BDAT" => {
-                let (size, last) = word(rest);
+                let (size, end) = word(rest);
                 let size = std::str::from_utf8(size).ok().and_then(|size| size.parse().ok());
-                if let Some(left) = size {
+                let last = end.eq_ignore_ascii_case(b"LAST");
+                // Whoever answers refuses what is behind the size and not LAST: no chunk follows.
+                if let Some(left) = size.filter(|_| last || end.is_empty()) {
                     if self.mime.is_none() {
                         self.begin_mail();
                     }
                     // Answered once all of it has come.
-                    self.mode = Mode::Chunk { left, last: last.eq_ignore_ascii_case(b"LAST") };
+                    self.mode = Mode::Chunk { left, last };
                     self.end_chunk(sink);
                     return;
                 }

@@ -63,6 +63,32 @@ fn chunks_are_joined_and_need_no_dots() {
 }
 
 #[test]
+fn a_chunk_whose_command_is_wrong_does_not_follow() {
+    let turns: &[(Direction, &[u8])] = &[
+        (ToClient, b"220 mx ESMTP\r\n"),
+        (ToServer, b"EHLO x\r\nMAIL FROM:<a@a>\r\nRCPT TO:<b@b>\r\nBDAT 5 X\r\nBDAT 14 LAST\r\n"),
+        (ToServer, b"Subject: y\r\n\r\nMAIL FROM:<c@c>\r\nRCPT TO:<d@d>\r\n"),
+    ];
+    for step in [1, 5, 1000] {
+        let (log, _) = talk(25, step, turns);
+        let got = mails(&log);
+        assert_eq!(got[0].rcpt_to, ["<b@b>"]);
+        assert_eq!(got[0].email.as_ref().unwrap().subject.as_deref(), Some("y"));
+        assert_eq!((got[1].mail_from.as_deref(), got[1].rcpt_to.len()), (Some("<c@c>"), 1));
+        assert_eq!(log.anomalies.iter().filter(|a| **a == "BDAT_CHUNK_LEN_EXCEEDED").count(), 1);
+    }
+}
+
+#[test]
+fn a_hello_without_a_name_opens_a_connection_too() {
+    let turns: &[(Direction, &[u8])] =
+        &[(ToServer, b"EHLO\n"), (ToClient, b"250\n"), (ToServer, b"rset\nstaRttLs\n"), (ToClient, b"250\n")];
+    let (log, app) = talk(25, 1000, turns);
+    assert_eq!(app.protocol(), Some(AppProto::Smtp));
+    assert_eq!(mails(&log)[0].helo.as_deref(), Some(""));
+}
+
+#[test]
 fn behind_starttls_comes_what_is_found() {
     let turns: &[(Direction, &[u8])] = &[
         (ToClient, b"220 mx\r\n"),

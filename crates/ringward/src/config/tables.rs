@@ -270,6 +270,8 @@ pub struct Output {
     /// The form of `dns` lines: 3, one for each message, or 2, one for each question and each answer.
     #[schemars(range(min = 2, max = 3))]
     pub dns_version: u8,
+    /// Write passwords as they were sent; masked otherwise, in `login`, `ftp`, `pop3` and `mqtt`.
+    pub secrets: bool,
 }
 
 impl Default for Output {
@@ -280,6 +282,7 @@ impl Default for Output {
             max_reports: 10_000,
             netflow: false,
             dns_version: 3,
+            secrets: false,
         }
     }
 }
