@@ -310,34 +310,42 @@ fn talk(data: &[u8], step: usize, ports: &[u16]) -> Log {
 }
 
 /// A conversation whose protocol is known beforehand, so that its parser meets what no probe would let pass: the first
-/// byte picks the protocol, turns as in [`stream`].
+/// byte picks the protocol and, by its highest bit, the transport; turns as in [`stream`]. Every protocol that has a
+/// parser is reached.
 pub fn announced(data: &[u8]) {
-    const PROTOCOLS: [AppProto; 5] =
-        [AppProto::Smb, AppProto::Dcerpc, AppProto::Krb5, AppProto::Ldap, AppProto::Rdp];
     let Some((&pick, rest)) = data.split_first() else { return };
-    let flow = tuple(IpProto::TCP, PORTS[3]);
+    let app = AppProto::ALL[usize::from(pick & 0x7f) % AppProto::ALL.len()];
+    let stream = pick & 0x80 == 0;
+    let flow = tuple(if stream { IpProto::TCP } else { IpProto::UDP }, PORTS[3]);
     let run = |step| {
         let (mut layer, mut log) = (AppLayer::new(&flow), Log::default());
-        layer.announced(&flow, PROTOCOLS[usize::from(pick) % PROTOCOLS.len()], None);
+        layer.announced(&flow, app, None);
         turns(layer, &flow, rest, step, &mut log);
         log
     };
     let whole = run(usize::MAX);
-    for step in [1, 7] {
+    assert_eq!(whole.inspected, whole.logged.len(), "inspected and never logged");
+    // A datagram is what it is; a stream may be cut anywhere.
+    for step in [1, 7].into_iter().filter(|_| stream) {
         assert_eq!(run(step).logged, whole.logged, "in pieces of {step}");
     }
 }
 
 fn turns(mut layer: AppLayer, flow: &FlowTuple, mut rest: &[u8], step: usize, log: &mut Log) {
+    let stream = flow.proto == IpProto::TCP;
     while let Some((head, tail)) = rest.split_first_chunk::<2>() {
         let direction = if head[0] & 1 == 0 { Direction::ToServer } else { Direction::ToClient };
-        if head[1] == 255 {
+        if stream && head[1] == 255 {
             layer.gap(flow, direction, 10, log);
             rest = tail;
             continue;
         }
         let (bytes, tail) = tail.split_at(usize::from(head[1]).min(tail.len()));
         rest = tail;
+        if !stream && !bytes.is_empty() {
+            layer.datagram(flow, Chunk { direction, bytes, time: Nanos(0) }, log);
+            continue;
+        }
         for piece in bytes.chunks(step.min(bytes.len().max(1))) {
             layer.data(flow, Chunk { direction, bytes: piece, time: Nanos(0) }, log);
         }

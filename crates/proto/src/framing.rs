@@ -135,8 +135,8 @@ impl Framer {
     ) -> Option<&'a [u8]> {
         let mut window = std::mem::take(&mut self.kept);
         for (index, byte) in bytes.iter().enumerate() {
-            if window.len() == width {
-                window.remove(0);
+            if window.len() >= width {
+                window.drain(..=window.len() - width);
             }
             window.push(*byte);
             if window.len() == width && begins(&window) {

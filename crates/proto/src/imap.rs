@@ -113,7 +113,8 @@ impl ImapParser {
         whole.extend_from_slice(&content[..content.len().min(room)]);
         if let Some(size) = literal {
             self.literal[0] = size;
-            if find(&whole, b" APPEND ").is_some() {
+            // Where the command stands, not all of the line again for each of its literals.
+            if find(&whole[..whole.len().min(2 * MAX_WORD)], b" APPEND ").is_some() {
                 self.mail[0] = Some(Mime::new(Direction::ToServer, self.next_handle));
             }
             self.open = Some(whole);

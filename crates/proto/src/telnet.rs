@@ -146,9 +146,11 @@ impl TelnetParser {
             self.prompt = Prompt::None;
             return;
         }
-        if byte != 0 && line.len() < MAX_LINE {
-            line.push(byte);
+        if byte == 0 || line.len() >= MAX_LINE {
+            // Nothing new to judge: a line without end costs no more than its first bytes.
+            return;
         }
+        line.push(byte);
         let line = std::mem::take(line);
         self.prompt = Prompt::of(&line);
         self.judge(&line, false, sink);

@@ -90,6 +90,17 @@ impl Body {
         }
     }
 
+    /// What undoing its codings may hold, in units of what a layer of gzip holds.
+    pub(crate) fn weight(&self) -> usize {
+        self.decoder.weight()
+    }
+
+    /// Its codings are not undone any more.
+    pub(crate) fn give_up(&mut self) {
+        self.decoder.give_up();
+        self.cut = true;
+    }
+
     /// So many bytes were lost.
     pub(crate) fn gap(&mut self, missing: u64, room: &mut Room<'_>) {
         if self.open.is_none() && self.multipart.is_none() {

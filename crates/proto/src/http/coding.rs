@@ -7,8 +7,12 @@ use crate::parser::Sink;
 
 /// Codings of one body, one within another.
 pub const MAX_CODINGS: usize = 3;
+/// Layers of brotli in one body: each may ask for a window of [`super::brotli::MAX_WINDOW_BITS`].
+const MAX_BROTLI: usize = 1;
 /// More than these are undone, but told of.
 const USUAL_CODINGS: usize = 2;
+/// What a layer of brotli counts for where one of gzip counts 1. It holds a hundred times as much, but is common.
+const BROTLI_WEIGHT: usize = 4;
 /// Bytes that a body may grow to when its codings are undone.
 pub const MAX_DECODED: u64 = 256 << 20;
 /// So many times its own size a body may grow to, once it is larger than [`RATIO_FROM`].
@@ -129,7 +133,9 @@ impl Decoder {
             if layers.len() >= USUAL_CODINGS {
                 sink.anomaly("TOO_MANY_ENCODING_LAYERS");
             }
-            if layers.len() >= MAX_CODINGS {
+            let same = |stage: &&Stage| matches!(&stage.layer, Layer::Undecided(Coding::Brotli, _));
+            let windows = layers.iter().filter(same).count();
+            if layers.len() >= MAX_CODINGS || (known == Coding::Brotli && windows >= MAX_BROTLI) {
                 *limits += 1;
                 break;
             }
@@ -143,6 +149,22 @@ impl Decoder {
     /// Whether bytes come out as they go in.
     pub(super) fn is_plain(&self) -> bool {
         self.layers.is_empty()
+    }
+
+    /// What it may hold, in units of what a layer of gzip holds.
+    pub(super) fn weight(&self) -> usize {
+        let weigh = |stage: &Stage| match &stage.layer {
+            Layer::Brotli(_) | Layer::Undecided(Coding::Brotli, _) => BROTLI_WEIGHT,
+            Layer::Plain | Layer::Done => 0,
+            _ => 1,
+        };
+        self.layers.iter().map(weigh).sum()
+    }
+
+    /// Nothing more is decoded, and nothing held for it.
+    pub(super) fn give_up(&mut self) {
+        self.stopped = true;
+        self.layers = vec![Stage { layer: Layer::Done, kept: None }];
     }
 
     /// Takes bytes of the body and gives what they decode to. False once nothing more can be decoded.
@@ -182,8 +204,7 @@ impl Decoder {
             }
             Err(Stop::Broken) => sink.anomaly("GZIP_DECOMPRESSION_FAILED"),
         }
-        self.stopped = true;
-        self.layers = vec![Stage { layer: Layer::Done, kept: None }];
+        self.give_up();
         false
     }
 

@@ -15,6 +15,10 @@ use crate::transaction::Transaction;
 /// Streams that may be open at once; the oldest is logged as it is.
 pub const MAX_STREAMS: usize = 256;
 
+/// Layers of codings that are undone at once on a connection; one of brotli counts four times. Beyond them the oldest
+/// body is not decoded any further.
+pub const MAX_DECODING: usize = 16;
+
 #[derive(Debug)]
 struct Stream {
     exchange: Exchange,
@@ -137,6 +141,10 @@ impl Streams {
         sink: &mut dyn Sink,
         work: impl FnOnce(&mut Body, &mut Room<'_>),
     ) {
+        let begins = self.open.get(&id).is_some_and(|stream| stream.bodies[direction.index()].is_none());
+        if begins {
+            self.make_room(sink);
+        }
         let Streams { open, handles, held, limits_hit } = self;
         let Some(stream) = open.get_mut(&id) else { return };
         let http = &mut stream.exchange.http;
@@ -152,6 +160,25 @@ impl Streams {
             .get_or_insert_with(|| Body::new(direction, headers, None, &mut room));
         work(body, &mut room);
         stream.exchange.hold(body.ended(), held, sink);
+    }
+
+    /// Before another body begins.
+    fn make_room(&mut self, sink: &mut dyn Sink) {
+        let mut bodies: Vec<&mut Body> =
+            self.open.values_mut().flat_map(|stream| stream.bodies.iter_mut().flatten()).collect();
+        let mut weight: usize = bodies.iter().map(|body| body.weight()).sum();
+        for body in &mut bodies {
+            if weight < MAX_DECODING {
+                break;
+            }
+            let held = body.weight();
+            if held > 0 {
+                body.give_up();
+                self.limits_hit += 1;
+                sink.anomaly("too_many_decoders");
+            }
+            weight -= held;
+        }
     }
 
     /// One side will say no more on this stream.

@@ -62,7 +62,8 @@ fn guess(seen: &[u8]) -> Guess {
         // Two names in NetBIOS's encoding, 34 bytes each, without scopes.
         [SESSION_REQUEST, 0, 0, 0x44, 0x20, ..] => Guess::Yes,
         [SESSION_REQUEST, rest @ ..] if [0, 0, 0x44, 0x20].starts_with(rest) => Guess::More,
-        [0x82, 0, 0, 0, rest @ ..] => guess(rest),
+        // One positive answer; of more of them in a row nobody's guess would end.
+        [0x82, 0, 0, 0, rest @ ..] if rest.first() != Some(&0x82) => guess(rest),
         [0x82, rest @ ..] if [0, 0, 0].starts_with(rest) => Guess::More,
         _ => Guess::No,
     }
