@@ -11,6 +11,7 @@ mod exact;
 mod files;
 mod fragments;
 mod golden;
+mod ja4;
 mod oracles;
 mod story;
 mod streams;
