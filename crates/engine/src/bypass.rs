@@ -120,7 +120,16 @@ mod tests {
             tcp: None,
             icmp: None,
         };
-        FlowEvent { record, app: None, alerted: false, transactions: 0, icmp_reply: None, tunnel: None }
+        FlowEvent {
+            record,
+            app: None,
+            original: None,
+            expected: None,
+            alerted: false,
+            transactions: 0,
+            icmp_reply: None,
+            tunnel: None,
+        }
     }
 
     #[test]

@@ -141,7 +141,7 @@ impl Rooms {
             let event = AnomalyEvent {
                 kind,
                 event,
-                layer: (kind == AnomalyKind::AppLayer).then_some("proto_parser"),
+                layer: (kind == AnomalyKind::AppLayer).then(|| found_by(event)),
                 flow: Some((flow.tuple, direction)),
                 app,
                 tx_id,
@@ -248,9 +248,16 @@ impl Rooms {
     }
 }
 
+/// Who finds an anomaly of the application layer: the protocol's parser, or who looks for the protocol.
+fn found_by(event: &str) -> &'static str {
+    if event.starts_with("APPLAYER_") { "proto_detect" } else { "proto_parser" }
+}
+
 fn flow_event(record: FlowRecord, session: &Session) -> FlowEvent {
     FlowEvent {
         app: session.layer.protocol(),
+        original: session.layer.original(),
+        expected: session.layer.expected(&record.tuple),
         alerted: session.evidence() != Evidence::None,
         transactions: session.transactions(),
         icmp_reply: session.icmp_reply(),

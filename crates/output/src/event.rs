@@ -38,6 +38,11 @@ pub struct FlowEvent {
     pub record: FlowRecord,
     /// What it spoke.
     pub app: Option<AppProto>,
+    /// What it spoke before it changed over to that.
+    pub original: Option<AppProto>,
+    /// What it should have spoken, if that is something else: what its peers agreed to change over to, or what is
+    /// usual on its port.
+    pub expected: Option<AppProto>,
     /// Whether any alert was raised on it.
     pub alerted: bool,
     /// Transactions logged.

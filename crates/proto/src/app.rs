@@ -12,6 +12,26 @@ pub(crate) const MAX_PROBE: usize = 2048;
 const MAX_PROBED_DATAGRAMS: u8 = 8;
 /// Protocols within protocols on one flow.
 const MAX_LAYERS: u8 = 4;
+/// Protocols whose either side is known by its first bytes alone: an answer that does not look like one is told of.
+const KNOWN_BOTH_WAYS: [AppProto; 6] =
+    [AppProto::Http, AppProto::Rdp, AppProto::Smb, AppProto::Smtp, AppProto::Ssh, AppProto::Tls];
+
+/// One side's first bytes are not of the protocol that the other side's were found to be.
+const ONLY_ONE_DIRECTION: &str = "APPLAYER_DETECT_PROTOCOL_ONLY_ONE_DIRECTION";
+/// And they are of another protocol.
+const MISMATCH: &str = "APPLAYER_MISMATCH_PROTOCOL_BOTH_DIRECTIONS";
+/// The peers agreed to change over to a protocol, and speak something else.
+const UNEXPECTED: &str = "APPLAYER_UNEXPECTED_PROTOCOL";
+/// The protocol that they agreed on is TLS.
+const NO_TLS: &str = "APPLAYER_NO_TLS_AFTER_STARTTLS";
+
+/// A side's bit in [`AppLayer::unheard`].
+fn bit(direction: Direction) -> u8 {
+    1 << direction.index()
+}
+
+/// Besides the sides' bits: the peers have just agreed on the protocol, and neither has said anything of it.
+const AGREED: u8 = 1 << 2;
 
 /// First bytes of both directions while nothing is known.
 #[derive(Debug)]
@@ -38,6 +58,10 @@ pub struct AppLayer {
     protocol: Option<AppProto>,
     /// What it spoke before it changed over.
     original: Option<AppProto>,
+    /// What was agreed on and not spoken then.
+    broken_off: Option<AppProto>,
+    /// Sides whose first bytes of the protocol at hand have not come yet, a bit each.
+    unheard: u8,
     layers: u8,
     datagrams: u8,
     limits_hit: u16,
@@ -52,6 +76,8 @@ impl AppLayer {
             state: if parsed { State::Silent } else { State::Finished },
             protocol: None,
             original: None,
+            broken_off: None,
+            unheard: 0,
             layers: 0,
             datagrams: 0,
             limits_hit: 0,
@@ -80,6 +106,19 @@ impl AppLayer {
         self.original
     }
 
+    /// What it should speak, if it speaks something else: what its peers agreed to change over to, or what is usual
+    /// on its port.
+    #[must_use]
+    pub fn expected(&self, tuple: &FlowTuple) -> Option<AppProto> {
+        let spoken = self.original.or(self.protocol);
+        let elsewhere = || {
+            let spoken = spoken?;
+            let usual = registry::usual(tuple)?;
+            registry::usual_of(tuple).all(|p| p.app != spoken).then_some(usual)
+        };
+        self.broken_off.or_else(elsewhere)
+    }
+
     /// Whether nothing was said yet.
     #[must_use]
     pub fn silent(&self) -> bool {
@@ -101,6 +140,9 @@ impl AppLayer {
 
     /// The next bytes of a TCP stream.
     pub fn data(&mut self, tuple: &FlowTuple, chunk: Chunk<'_>, sink: &mut dyn Sink) {
+        if self.unheard != 0 {
+            self.hear(tuple, chunk, sink);
+        }
         match &mut self.state {
             State::Parsing(parser) => {
                 let step = parser.data(chunk, sink);
@@ -140,6 +182,8 @@ impl AppLayer {
     pub fn gap(&mut self, tuple: &FlowTuple, direction: Direction, missing: u64, sink: &mut dyn Sink) {
         match &mut self.state {
             State::Parsing(parser) => {
+                // What comes behind it is not how this side begins.
+                self.unheard &= !bit(direction);
                 let step = parser.gap(direction, missing, sink);
                 let nothing = Chunk { direction, bytes: &[], time: tuple.start };
                 self.take(step, tuple, nothing, sink);
@@ -190,8 +234,12 @@ impl AppLayer {
                 }
                 self.original = self.protocol;
                 self.state = State::Silent;
+                self.unheard = 0;
                 if let Some(protocol) = to.and_then(|app| registry::find(app, tuple.proto)) {
                     self.enter(protocol, tuple);
+                    if protocol.app == AppProto::Tls {
+                        self.unheard |= AGREED;
+                    }
                 }
                 let bytes = &chunk.bytes[chunk.bytes.len() - rest.min(chunk.bytes.len())..];
                 if !bytes.is_empty() {
@@ -249,8 +297,39 @@ impl AppLayer {
         }
     }
 
+    /// Judges a side's first bytes. A first piece that is too short to tell is let pass: nothing is kept for this.
+    #[cold]
+    fn hear(&mut self, tuple: &FlowTuple, chunk: Chunk<'_>, sink: &mut dyn Sink) {
+        let agreed = self.unheard & AGREED != 0;
+        let fresh = chunk.direction;
+        if self.unheard & bit(fresh) == 0 {
+            return;
+        }
+        self.unheard &= !(bit(fresh) | AGREED);
+        let Some(protocol) = self.protocol.and_then(|app| registry::find(app, tuple.proto)) else { return };
+        let mut sides: [&[u8]; 2] = [&[], &[]];
+        sides[fresh.index()] = &chunk.bytes[..chunk.bytes.len().min(MAX_PROBE)];
+        let opening = Opening { tuple, sides, fresh, first: fresh };
+        if (protocol.probe)(&opening) != Guess::No {
+            return;
+        }
+        if agreed {
+            sink.anomaly(UNEXPECTED);
+            sink.anomaly(NO_TLS);
+            self.broken_off = self.protocol.take();
+            self.unheard = 0;
+            self.state = State::Silent;
+            return;
+        }
+        let other = registry::identify(&opening).is_ok_and(|found| found.app != protocol.app);
+        sink.anomaly(if other { MISMATCH } else { ONLY_ONE_DIRECTION });
+    }
+
     fn enter(&mut self, protocol: &'static Protocol, tuple: &FlowTuple) {
         self.protocol = Some(protocol.app);
+        if tuple.proto == IpProto::TCP && KNOWN_BOTH_WAYS.contains(&protocol.app) {
+            self.unheard = bit(Direction::ToServer) | bit(Direction::ToClient);
+        }
         self.state = match protocol.open {
             Some(open) => State::Parsing(open(tuple)),
             None => State::Finished,

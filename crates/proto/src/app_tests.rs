@@ -9,6 +9,7 @@ use crate::transaction::Transaction;
 struct Log {
     inspected: Vec<Transaction>,
     logged: Vec<Transaction>,
+    anomalies: Vec<&'static str>,
 }
 
 impl Sink for Log {
@@ -18,6 +19,10 @@ impl Sink for Log {
 
     fn log(&mut self, transaction: Transaction) {
         self.logged.push(transaction);
+    }
+
+    fn anomaly(&mut self, event: &'static str) {
+        self.anomalies.push(event);
     }
 }
 
@@ -77,6 +82,66 @@ fn client_hello() -> Vec<u8> {
     let (a, b) = message.split_at(20);
     // Two records for one message.
     [&[0x16, 3, 1, 0, 20][..], a, &[0x16, 3, 1, 0, b.len() as u8], b].concat()
+}
+
+/// What was told of the protocol's detection, not by its parser.
+fn detection(log: Log) -> Vec<&'static str> {
+    log.anomalies.into_iter().filter(|event| event.starts_with("APPLAYER_")).collect()
+}
+
+#[test]
+fn an_answer_that_is_not_of_the_protocol_is_told_of() {
+    let told =
+        |port, up: &[u8], down: &[u8]| detection(talk(port, 4096, &[(ToServer, up), (ToClient, down)]).0);
+    let (none, hello) = ([""; 0], client_hello());
+    assert_eq!(told(80, REQUESTS, RESPONSES), none);
+    assert_eq!(told(80, REQUESTS, b"HTT"), none, "too short to tell");
+    assert_eq!(told(80, REQUESTS, b" HTTP/1.1 200 OK\r\n\r\n"), [ONLY_ONE_DIRECTION]);
+    assert_eq!(told(443, &hello, RESPONSES), [MISMATCH], "a web server without TLS");
+    assert_eq!(told(443, &hello, b"\x15\x03\x03\0\x02\x02\x28"), none, "an alert of TLS");
+}
+
+#[test]
+fn an_answer_behind_a_gap_is_not_judged() {
+    let stream = tuple(IpProto::TCP, 80);
+    let mut layer = AppLayer::new(&stream);
+    let mut log = Log::default();
+    layer.data(&stream, Chunk { direction: ToServer, bytes: REQUESTS, time: Nanos(0) }, &mut log);
+    layer.gap(&stream, ToClient, 100, &mut log);
+    layer.data(&stream, Chunk { direction: ToClient, bytes: b"<p>text", time: Nanos(0) }, &mut log);
+    assert_eq!(detection(log), [""; 0]);
+}
+
+#[test]
+fn what_was_agreed_on_is_expected() {
+    let until: [(Direction, &[u8]); 4] = [
+        (ToClient, b"220 mail.example ESMTP\r\n"),
+        (ToServer, b"EHLO me\r\n"),
+        (ToClient, b"250-mail.example\r\n250 STARTTLS\r\n"),
+        (ToServer, b"STARTTLS\r\n"),
+    ];
+    let ready: (Direction, &[u8]) = (ToClient, b"220 ready\r\n");
+    let stream = tuple(IpProto::TCP, 25);
+    let hello = client_hello();
+    let (log, layer) = talk(25, 4096, &[&until[..], &[ready, (ToServer, &hello)]].concat());
+    assert_eq!((layer.original(), layer.protocol()), (Some(AppProto::Smtp), Some(AppProto::Tls)));
+    assert_eq!((layer.expected(&stream), detection(log)), (None, vec![]));
+
+    let plain: (Direction, &[u8]) = (ToServer, b"EHLO me\r\n");
+    let (log, layer) = talk(25, 4096, &[&until[..], &[ready, plain]].concat());
+    assert_eq!((layer.original(), layer.protocol()), (Some(AppProto::Smtp), Some(AppProto::Smtp)));
+    assert_eq!((layer.expected(&stream), detection(log)), (Some(AppProto::Tls), vec![UNEXPECTED, NO_TLS]));
+}
+
+#[test]
+fn what_is_usual_on_the_port_is_expected() {
+    let expected =
+        |port, up: &[u8]| talk(port, 4096, &[(ToServer, up)]).1.expected(&tuple(IpProto::TCP, port));
+    assert_eq!(expected(443, REQUESTS), Some(AppProto::Tls));
+    assert_eq!(expected(22, &client_hello()), Some(AppProto::Ssh));
+    assert_eq!(expected(80, REQUESTS), None);
+    assert_eq!(expected(48_123, REQUESTS), None, "nothing is usual there");
+    assert_eq!(expected(443, b"\x00nobody knows"), None, "nothing was found");
 }
 
 #[test]

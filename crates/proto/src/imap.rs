@@ -292,7 +292,7 @@ impl Parser for ImapParser {
             if chunk.direction == Direction::ToServer {
                 self.client_line(&line, sink);
             } else if self.server_line(&line, sink) {
-                return Step::Switch { rest: bytes.len(), to: None };
+                return Step::Switch { rest: bytes.len(), to: Some(AppProto::Tls) };
             }
         }
         Step::More

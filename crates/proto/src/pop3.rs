@@ -275,7 +275,7 @@ impl Parser for Pop3Parser {
             } else if let Some(line) = self.lines[1].next(&mut bytes, MAX_LINE)
                 && self.response(&line, sink)
             {
-                return Step::Switch { rest: bytes.len(), to: None };
+                return Step::Switch { rest: bytes.len(), to: Some(AppProto::Tls) };
             }
         }
         Step::More

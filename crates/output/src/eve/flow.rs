@@ -16,8 +16,11 @@ pub(super) fn line(stamp: &Stamp, event: &FlowEvent) -> Value {
     tunnel(&mut line, event.tunnel.as_ref());
     icmp(&mut line, "icmp", r.icmp);
     icmp(&mut line, "response_icmp", event.icmp_reply);
-    if let Some(app) = event.app {
-        line.insert("app_proto".into(), app.name().into());
+    let apps = [event.app, event.original, event.expected];
+    for (app, name) in apps.into_iter().zip(["app_proto", "app_proto_orig", "app_proto_expected"]) {
+        if let Some(app) = app {
+            line.insert(name.into(), app.name().into());
+        }
     }
     let mut flow = flow_counters(r.packets, r.bytes, r.tuple.start);
     flow["end"] = timestamp(r.end).into();

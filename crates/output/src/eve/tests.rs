@@ -113,8 +113,16 @@ fn events() -> Vec<Event> {
         TcpRecord { flags: [TcpFlags(0x1b), TcpFlags(0x53)], state: "closed", gap_bytes: [0, 9] };
     let flow_event = |record: FlowRecord, app| {
         let icmp_reply = record.icmp.map(|_| (129, 0));
-        let event =
-            FlowEvent { record, app, alerted: true, transactions: 1, icmp_reply, tunnel: Some(tunnel()) };
+        let event = FlowEvent {
+            record,
+            app,
+            original: app,
+            expected: app.map(|_| AppProto::Tls),
+            alerted: true,
+            transactions: 1,
+            icmp_reply,
+            tunnel: Some(tunnel()),
+        };
         Event::Flow(Box::new(event))
     };
     let tx = |transaction| {

@@ -312,7 +312,7 @@ impl Parser for FtpParser {
                 Direction::ToServer => self.command(&line, sink),
                 Direction::ToClient => {
                     if self.reply(&line, sink) {
-                        return Step::Switch { rest: bytes.len(), to: None };
+                        return Step::Switch { rest: bytes.len(), to: Some(AppProto::Tls) };
                     }
                 }
             }

@@ -262,6 +262,8 @@ fn request_line(first: &[u8], sink: &mut dyn Sink) -> Option<(String, String, St
     }
     if !is_known(method) {
         sink.anomaly(match version {
+            // One word alone may be anything.
+            b"" if target.is_empty() => "REQUEST_LINE_UNKNOWN_METHOD",
             b"" => "REQUEST_LINE_UNKNOWN_METHOD_NO_PROTOCOL",
             b"HTTP/0.9" | b"HTTP/1.0" | b"HTTP/1.1" => "REQUEST_LINE_UNKNOWN_METHOD",
             _ => "REQUEST_LINE_UNKNOWN_METHOD_INVALID_PROTOCOL",

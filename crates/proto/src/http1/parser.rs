@@ -352,6 +352,9 @@ impl Parser for HttpParser {
                 exchange.http.response_length += missing;
             }
         } else {
+            if missing > 0 {
+                sink.anomaly("INVALID_GAP");
+            }
             if let (Some(flowing), Some(left)) = (&mut self.bodies[side], left) {
                 let room = &mut Room { sink, handles: &mut self.handles, limits_hit: &mut self.limits_hit };
                 flowing.body.gap(left.min(missing), room);

@@ -160,7 +160,7 @@ struct Datagrams {
 
 impl Parser for Datagrams {
     fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
-        if !chunk.bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+        if !chunk.bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' ' | 0)) {
             let end = head_end(chunk.bytes, 0).unwrap_or(chunk.bytes.len());
             let (head, body) = chunk.bytes.split_at(end);
             take(head, body, chunk.direction, &mut self.limits_hit, sink);

@@ -351,7 +351,7 @@ impl Parser for SmtpParser {
         }
         while let Some(line) = self.lines[1].next(&mut bytes, MAX_LINE) {
             if self.reply(&line, sink) {
-                return Step::Switch { rest: bytes.len(), to: None };
+                return Step::Switch { rest: bytes.len(), to: Some(AppProto::Tls) };
             }
         }
         Step::More
@@ -385,6 +385,11 @@ impl Parser for SmtpParser {
             }
         }
         Step::More
+    }
+
+    fn follows(&mut self, app: AppProto) {
+        // Behind STARTTLS, but without TLS: the server has greeted before.
+        self.greeted = app == AppProto::Smtp;
     }
 
     fn close(&mut self, sink: &mut dyn Sink) {

@@ -171,6 +171,10 @@ impl Handshake {
         };
         if let Some(event) = event {
             sink.anomaly(event.name());
+            // A certificate that cannot be read makes the message that carries it unreadable.
+            if matches!(event, TlsEvent::InvalidCertificate | TlsEvent::CertificateInvalidLength) {
+                sink.anomaly(TlsEvent::InvalidHandshakeMessage.name());
+            }
         }
     }
 
@@ -224,13 +228,13 @@ impl Handshake {
         if direction == Direction::ToClient {
             self.full = true;
         }
-        let Some(list) = Cursor(body).prefixed24() else { return Some(TlsEvent::CertificateInvalidLength) };
+        let Some(list) = Cursor(body).prefixed24() else { return Some(TlsEvent::InvalidHandshakeMessage) };
         let mut list = Cursor(list);
         // A client without a certificate sends an empty list.
         if list.is_empty() {
             return None;
         }
-        let Some(first) = list.prefixed24() else { return Some(TlsEvent::CertificateInvalidLength) };
+        let Some(first) = list.prefixed24() else { return Some(TlsEvent::InvalidHandshakeMessage) };
         let read = certificate::read(first);
         let (certificate, mut event) = match read {
             Ok(certificate) => (Some(certificate), None),
@@ -239,7 +243,7 @@ impl Handshake {
         let mut more = 0;
         while more < MAX_CHAIN && !list.is_empty() {
             if list.prefixed24().is_none() {
-                event = Some(TlsEvent::CertificateInvalidLength);
+                event = Some(TlsEvent::InvalidHandshakeMessage);
                 break;
             }
             more += 1;
