@@ -104,6 +104,8 @@ pub struct TcpConnection {
     handshake: Handshake,
     /// Nobody wants the payload any more.
     ignore_payload: bool,
+    /// Segments pass unseen: where the streams are is not known any more.
+    unseen: bool,
 }
 
 impl TcpConnection {
@@ -118,11 +120,7 @@ impl TcpConnection {
     /// Segments pass unseen from now on, so that no sequence number is implausible any more.
     pub fn lose_track(&mut self) {
         self.ignore_payload();
-        for half in &mut self.halves {
-            half.clear(Fact::Placed);
-            half.clear(Fact::Acked);
-            half.clear(Fact::Limited);
-        }
+        self.unseen = true;
     }
 
     /// Takes in one segment and hands on what has become contiguous.
@@ -135,6 +133,9 @@ impl TcpConnection {
         let Segment { header, direction, .. } = *segment;
         let flags = header.flags;
         self.halves[direction.index()].flags |= flags.0;
+        if self.unseen {
+            return self.follow_blindly(segment);
+        }
         if self.holes.is_some() {
             self.give_up_old_holes(streams, segment.time, sink);
         }
@@ -150,6 +151,28 @@ impl TcpConnection {
         self.take(streams, first, segment, sink);
         if flags.any(TcpFlags::ACK) {
             self.acknowledge(streams, &header, direction, sink);
+        }
+    }
+
+    /// Of a connection whose segments pass unseen only the end is followed, and no number is implausible: what was seen
+    /// last may lie megabytes behind.
+    fn follow_blindly(&mut self, segment: &Segment<'_>) {
+        let Segment { header, direction, payload, missing, .. } = *segment;
+        let other = &mut self.halves[direction.reverse().index()];
+        let other_first = other.is(Fact::Fin);
+        if other_first && header.flags.any(TcpFlags::ACK) && header.ack == other.limit.wrapping_add(1) {
+            other.set(Fact::FinAcked);
+        }
+        let half = &mut self.halves[direction.index()];
+        if header.flags.any(TcpFlags::RST) {
+            half.set(Fact::Reset);
+        } else if header.flags.any(TcpFlags::FIN) {
+            half.limit = header.seq.wrapping_add(payload.len() as u32).wrapping_add(missing);
+            half.next = half.limit;
+            half.set(Fact::Fin);
+            if !other_first {
+                half.set(Fact::FinFirst);
+            }
         }
     }
 

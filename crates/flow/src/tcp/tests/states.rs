@@ -213,6 +213,20 @@ fn a_reset_ends_a_connection_whose_payload_is_ignored() {
 }
 
 #[test]
+fn fins_end_a_connection_that_passes_unseen_wherever_they_are() {
+    let mut case = ignored(1000);
+    case.tcp.lose_track();
+    // What came while the kernel was being told places the stream; the FIN lies far behind it.
+    case.send(UP, 1100, 0, TcpFlags::ACK, b"seen");
+    case.send(UP, 90_000_000, 1, TcpFlags::FIN | TcpFlags::ACK, b"last");
+    assert_ne!(case.tcp.state(), FlowState::Closed);
+    case.send(DOWN, 70_000_000, 90_000_005, TcpFlags::FIN | TcpFlags::ACK, b"");
+    assert_eq!(case.tcp.state(), FlowState::Closed);
+    case.send(UP, 90_000_005, 70_000_001, TcpFlags::ACK, b"");
+    assert_eq!(case.tcp.record().state, "closed");
+}
+
+#[test]
 fn any_reset_ends_a_connection_that_passes_unseen() {
     let mut case = ignored(1000);
     case.tcp.lose_track();
