@@ -140,6 +140,11 @@ fn what_is_usual_on_the_port_is_expected() {
     assert_eq!(expected(443, REQUESTS), Some(AppProto::Tls));
     assert_eq!(expected(22, &client_hello()), Some(AppProto::Ssh));
     assert_eq!(expected(80, REQUESTS), None);
+    assert_eq!(
+        expected(80, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"),
+        None,
+        "HTTP of another version"
+    );
     assert_eq!(expected(48_123, REQUESTS), None, "nothing is usual there");
     assert_eq!(expected(443, b"\x00nobody knows"), None, "nothing was found");
 }

@@ -27,7 +27,7 @@ const MAX_BELIEVED: usize = 10;
 pub(crate) static PROTOCOL: Protocol = Protocol {
     app: AppProto::Http2,
     transport: IpProto::TCP,
-    ports: &[],
+    ports: crate::http1::PROTOCOL.ports,
     probe,
     open: Some(|_| Box::<Http2Parser>::default()),
 };
