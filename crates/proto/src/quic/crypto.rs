@@ -16,9 +16,12 @@ const TAG: usize = 16;
 
 fn salt(version: u32) -> Option<[u8; 20]> {
     Some(match version {
-        V1 => *b"\x38\x76\x2c\xf7\xf5\x59\x34\xb3\x4d\x17\x9a\xe6\xa4\xc8\x0c\xad\xcc\xbb\x7f\x0a",
+        // The last drafts already had the salt of the standard.
+        V1 | 0xff00_0021 | 0xff00_0022 => {
+            *b"\x38\x76\x2c\xf7\xf5\x59\x34\xb3\x4d\x17\x9a\xe6\xa4\xc8\x0c\xad\xcc\xbb\x7f\x0a"
+        }
         V2 => *b"\x0d\xed\xe3\xde\xf7\x00\xa6\xdb\x81\x93\x81\xbe\x6e\x26\x9d\xcb\xf9\xbd\x2e\xd9",
-        0xff00_001d..=0xff00_0022 => {
+        0xff00_001d..=0xff00_0020 => {
             *b"\xaf\xbf\xec\x28\x99\x93\xd2\x4c\x9e\x97\x86\xf1\x9c\x61\x11\xe0\x43\x90\xa8\x99"
         }
         0xff00_0017..=0xff00_001c | 0xface_b002 | 0xface_b00e..=0xface_b013 => {

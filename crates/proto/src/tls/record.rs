@@ -19,6 +19,8 @@ const MAX_SSL2: usize = 16 * 1024;
 /// The largest record that any version allows (RFC 5246 6.2.3).
 const MAX_RECORD: usize = (1 << 14) + 2048;
 const RECORD_HEADER: usize = 5;
+/// The least that a record of data has: a byte of type and the tag of an AEAD cipher, or a MAC.
+const MIN_PROTECTED: usize = 17;
 /// Of a handshake message: type and length.
 const MESSAGE_HEADER: usize = 4;
 
@@ -44,8 +46,13 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
 };
 
 fn probe(opening: &Opening<'_>) -> Guess {
-    match guess(opening.fresh()) {
-        Guess::No => guess_ssl2(opening.fresh()),
+    let seen = opening.fresh();
+    match guess(seen) {
+        Guess::No => {}
+        other => return other,
+    }
+    match guess_midway(seen, opening.on_port(PROTOCOL.ports)) {
+        Guess::No => guess_ssl2(seen),
         other => other,
     }
 }
@@ -68,6 +75,32 @@ fn guess(seen: &[u8]) -> Guess {
         (true, true) => Guess::Yes,
         (true, false) => Guess::More,
         (false, _) => Guess::No,
+    }
+}
+
+/// Data of a connection whose handshake was not seen: one record where TLS is usual, elsewhere another behind it.
+fn guess_midway(seen: &[u8], usual: bool) -> Guess {
+    let head = |at: usize| {
+        fits(seen, at, |b| b == content::APPLICATION_DATA)
+            && fits(seen, at + 1, |b| b == 3)
+            && fits(seen, at + 2, |b| (1..=3).contains(&b))
+            && fits(seen, at + 3, |b| usize::from(b) << 8 <= MAX_RECORD)
+    };
+    let [_, _, _, high, low] = match seen.first_chunk::<RECORD_HEADER>() {
+        Some(first) if head(0) => *first,
+        None if head(0) => return Guess::More,
+        _ => return Guess::No,
+    };
+    let len = usize::from(high) << 8 | usize::from(low);
+    if !(MIN_PROTECTED..=MAX_RECORD).contains(&len) {
+        return Guess::No;
+    }
+    let next = RECORD_HEADER + len;
+    match (usual, head(next)) {
+        (true, _) => Guess::Yes,
+        (false, true) if seen.len() >= next + RECORD_HEADER => Guess::Yes,
+        (false, true) => Guess::More,
+        (false, false) => Guess::No,
     }
 }
 
@@ -391,5 +424,34 @@ impl Parser for TlsParser {
 
     fn follows(&mut self, app: AppProto) {
         self.from = Some(app.name());
+    }
+}
+
+#[cfg(test)]
+mod probe_tests {
+    use super::*;
+
+    fn data(len: u8) -> Vec<u8> {
+        [vec![content::APPLICATION_DATA, 3, 3, 0, len], vec![0xaa; len.into()]].concat()
+    }
+
+    #[test]
+    fn data_without_a_handshake_are_tls_where_it_is_usual_or_where_records_follow_each_other() {
+        let one = data(40);
+        assert_eq!(guess_midway(&one, true), Guess::Yes);
+        let two = [one.clone(), data(60)].concat();
+        // Whatever the pieces, nothing but `More` comes before the answer.
+        let answer = one.len() + RECORD_HEADER;
+        for end in 0..=two.len() {
+            let want = if end < answer { Guess::More } else { Guess::Yes };
+            assert_eq!(guess_midway(&two[..end], false), want, "{end}");
+        }
+        let odd = [one, b"GET /".to_vec()].concat();
+        assert_eq!(guess_midway(&odd, false), Guess::No);
+        for (at, byte) in [(0, 22), (1, 2), (2, 0), (3, 0x49), (4, 16)] {
+            let mut other = two.clone();
+            other[at] = byte;
+            assert_eq!(guess_midway(&other, true), Guess::No, "{at}");
+        }
     }
 }
