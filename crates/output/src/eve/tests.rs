@@ -271,7 +271,7 @@ fn events() -> Vec<Event> {
 
 /// Lines as others read them.
 fn lines(stamp: &Stamp, event: &Event, forms: Forms) -> Vec<Value> {
-    super::lines(stamp, event, forms).iter().map(crate::json::Value::reread).collect()
+    super::lines(stamp, event, &forms).iter().map(crate::json::Value::reread).collect()
 }
 
 /// A handshake in which everything is said.
@@ -350,7 +350,7 @@ fn data() -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from)
 }
 
-const FORMS: Forms = Forms { netflow: true, dns: DnsVersion::V3 };
+const FORMS: Forms = Forms { netflow: true, dns: DnsVersion::V3, events: EventTypes::All };
 
 #[test]
 fn lines_are_valid_by_suricatas_schema() {
@@ -441,6 +441,32 @@ fn a_flow_is_told_once_more_by_direction() {
     assert_eq!((&icmp[0]["icmp_type"], &icmp[1]["icmp_type"]), (&128.into(), &129.into()));
     assert_eq!(icmp[0]["tunnel"]["proto"], "UDP");
     assert_eq!(lines(&stamp(), &all[0], Forms { netflow: false, ..FORMS }).len(), 1, "only who asks");
+}
+
+#[test]
+fn only_lines_of_the_types_asked_for_are_written() {
+    let all: Vec<Value> = events().iter().flat_map(|event| lines(&stamp(), event, FORMS)).collect();
+    let kind = |line: &Value| line["event_type"].as_str().unwrap().to_owned();
+    let known: Vec<&str> = EventTypes::known().collect();
+    for line in &all {
+        assert!(known.contains(&kind(line).as_str()), "{line}");
+    }
+    for only in ["flow", "netflow", "tls", "counters", "alert"] {
+        let forms = || Forms { events: EventTypes::Only(vec![only.into()]), ..FORMS };
+        let some: Vec<Value> = events().iter().flat_map(|event| lines(&stamp(), event, forms())).collect();
+        let expected: Vec<Value> = all.iter().filter(|line| kind(line) == only).cloned().collect();
+        assert!(!some.is_empty(), "{only}");
+        assert_eq!(some, expected, "{only}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let options =
+        RecorderOptions { events: EventTypes::Only(vec!["dns".into()]), ..RecorderOptions::default() };
+    let mut recorder = Recorder::create(dir.path(), options).unwrap();
+    for event in events() {
+        recorder.record(&stamp(), &event).unwrap();
+    }
+    let written = recorder.finish().unwrap();
+    assert_eq!((written.lines, written.evidence.len(), written.incidents.is_empty()), (0, 1, false));
 }
 
 #[test]

@@ -270,6 +270,9 @@ pub struct Output {
     /// The form of `dns` lines: 3, one for each message, or 2, one for each question and each answer.
     #[schemars(range(min = 2, max = 3))]
     pub dns_version: u8,
+    /// Which lines are written into eve.json, by their `event_type`, as in ["alert", "dns", "flow"]; empty: all.
+    /// Evidence, stored files and incident reports do not depend on it.
+    pub events: Vec<String>,
 }
 
 impl Default for Output {
@@ -280,6 +283,7 @@ impl Default for Output {
             max_reports: 10_000,
             netflow: false,
             dns_version: 3,
+            events: Vec::new(),
         }
     }
 }
