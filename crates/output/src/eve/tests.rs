@@ -485,7 +485,7 @@ fn dns_in_version_2_has_a_line_for_each_question_and_one_for_the_answer() {
             transaction: dns::parse(message).unwrap().into(),
             tunnel: None,
         }));
-        lines(&stamp(), &event, forms)
+        lines(&stamp(), &event, forms.clone())
     };
     let queries = told(query);
     assert_eq!(queries.len(), 2);
