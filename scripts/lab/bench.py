@@ -3,6 +3,7 @@ import argparse
 import json
 import os
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
@@ -17,6 +18,11 @@ BEACONS = 2000
 IDLE_SECONDS = 5
 GARBAGE_SECONDS = 60
 COALESCE_US = 20
+DATA = pathlib.Path(os.environ.get("RINGWARD_DATA", ROOT.parent / "shared" / "data"))
+BENCH_MIX = DATA.parent / "tools" / "bench-mix"
+MIX_COPIES = (4, 12)
+MIX_ROUNDS = 3
+PROTOCOL_EVENTS = ["dns", "http", "tls"]
 
 
 def ip(*args):
@@ -35,7 +41,7 @@ class Table:
         holds = None
         if aim is not None:
             relation, bound = aim.split()
-            holds = value >= float(bound) if relation == ">=" else value < float(bound)
+            holds = {">=": value >= float(bound), "<=": value <= float(bound), "<": value < float(bound)}[relation]
         if self.as_json:
             row = {"bench": self.bench, "figure": figure, "params": params, "value": value,
                    "unit": unit, "aim": aim, "holds": holds}
@@ -487,8 +493,60 @@ def replay(table):
                 table.add("rate", sent["packets"] / sent["seconds"], "packets/s", params)
 
 
+def cpu_seconds(*command):
+    """User and system time of a command, all its threads."""
+    used = lambda: sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+    before = used()
+    subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return used() - before
+
+
+def mix(table):
+    """Decoding, flows, protocols and events over the bench mix, against sha256sum of the same bytes."""
+    if not BENCH_MIX.exists():
+        raise SystemExit(f"{BENCH_MIX} is not there; RINGWARD_DATA names the folder beside its own")
+    build = ["cargo", "build", "--release", "--locked", "--quiet", "-p", "ringward"]
+    subprocess.run(build, check=True, cwd=ROOT)
+    cases = {"dns, http, tls events": PROTOCOL_EVENTS, "all events": []}
+    spent, packets, size = {}, [], []
+    with tempfile.TemporaryDirectory(prefix="ringward-mix-") as folder:
+        folder = pathlib.Path(folder)
+        for copies in MIX_COPIES:
+            # One file at a time: they are large.
+            pcap = folder / "mix.pcap"
+            told = subprocess.run([sys.executable, BENCH_MIX, pcap, str(copies)], check=True, stdout=subprocess.PIPE,
+                                  text=True).stdout.split()
+            packets.append(int(told[0]))
+            size.append(int(told[2]))
+            for name in (*cases, "sha256sum"):
+                spent.setdefault(name, []).append([])
+            config = folder / "ringward.toml"
+            replay = (RELEASE / "ringward", "replay", "--reset", "-c", config, "--out", folder / "out", pcap)
+            # In turns: ratios are of neighbours.
+            for _ in range(MIX_ROUNDS):
+                for name, events in cases.items():
+                    config.write_text(f"[output]\nevents = {json.dumps(events)}\n")
+                    spent[name][-1].append(cpu_seconds(*replay))
+                spent["sha256sum"][-1].append(cpu_seconds("sha256sum", pcap))
+    # The increment leaves fixed costs out.
+    cost = {}
+    for name, runs in spent.items():
+        few, many = (min(run) for run in (runs[0], runs[-1]))
+        cost[name] = many - few
+    more_packets, more_bytes = packets[-1] - packets[0], size[-1] - size[0]
+    params = f"{MIX_COPIES[0]} to {MIX_COPIES[1]} copies"
+    table.add("packets", more_packets, "packets", params)
+    table.add("sha256sum", cost["sha256sum"] / more_packets * 1e9, "ns/packet", params)
+    for name in cases:
+        table.add("replay", cost[name] / more_packets * 1e9, "ns/packet", name)
+        table.add("replay", more_bytes * 8 / cost[name] / 1e9, "Gbit/s", f"a core; {name}")
+        aim = "<= 0.2" if cases[name] == PROTOCOL_EVENTS else None
+        table.add("ratio to sha256sum", cost[name] / cost["sha256sum"], "", name, aim)
+
+
 BENCHES = {"decode": decode, "flow": flow, "indicators": indicators, "worker": worker, "live": live,
-           "programs": programs, "inline": inline, "garbage": garbage, "replay": replay}
+           "programs": programs, "inline": inline, "garbage": garbage, "replay": replay,
+           "mix": mix}
 
 
 def main():
@@ -496,8 +554,8 @@ def main():
     parser.add_argument("name", choices=[*BENCHES, "all"])
     parser.add_argument("--json", action="store_true", help="a JSON object per figure")
     args = parser.parse_args()
-    # A replay needs a capture that is not ours to bring.
-    everything = [name for name in BENCHES if name != "replay"]
+    # These need captures that are not ours to bring.
+    everything = [name for name in BENCHES if name not in ("replay", "mix")]
     for name in everything if args.name == "all" else [args.name]:
         BENCHES[name](Table(name, args.json))
 

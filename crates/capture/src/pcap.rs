@@ -12,6 +12,8 @@ use wire::{LinkType, Nanos};
 
 use crate::error::CaptureError;
 
+/// Looked at for the compression's magic; larger reads go past this buffer.
+const PEEK: usize = 8 * 1024;
 /// Read at once; grows for larger blocks up to [`MAX_BLOCK`].
 const BUFFER: usize = 256 * 1024;
 /// A block larger than this is taken for damage.
@@ -98,7 +100,7 @@ impl CaptureFile {
     /// The path and what is wrong: not there, empty, not a capture.
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
         let fail = |what: String| CaptureError::File { path: path.to_owned(), what };
-        let mut file = BufReader::with_capacity(BUFFER, File::open(path).map_err(|e| fail(e.to_string()))?);
+        let mut file = BufReader::with_capacity(PEEK, File::open(path).map_err(|e| fail(e.to_string()))?);
         let gzip = file.fill_buf().map_err(|e| fail(e.to_string()))?.starts_with(&[0x1f, 0x8b]);
         let input: Box<dyn Read + Send> =
             if gzip { Box::new(Whole(MultiGzDecoder::new(file))) } else { Box::new(Whole(file)) };

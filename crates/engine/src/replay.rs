@@ -3,6 +3,7 @@
 //! The reader cuts a file into batches of so many frames. Every batch goes, split by flow, to the
 //! workers; what they make of it comes back and is put in the order of the packets before anybody
 //! judges or writes it. Batches are cut the same however many workers there are, and so is the order.
+//! A single worker works where the frames are read: they are neither copied nor handed over to a thread.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use detect::IndicatorDetector;
 use output::{Event, OutputError, Recorder, Source, Stamp, StatsEvent};
 use thiserror::Error;
 use verdict::{Judge, Policy};
-use wire::{Decoded, LinkType, Malformed, Nanos, decode_innermost};
+use wire::{Decoded, LinkType, Malformed, Nanos, cannot_be_fragment, decode_innermost};
 
 use crate::anomalies::Limiter;
 use crate::counters::{WorkerCounters, sum};
@@ -84,17 +85,40 @@ struct Slot {
     merged: Option<Merged>,
 }
 
+impl Slot {
+    fn input<'a>(&self, bytes: &'a [u8], source: &'a Source) -> Input<'a> {
+        Input {
+            bytes,
+            link: self.link,
+            time: self.time,
+            arrival: None,
+            wire_len: self.wire_len,
+            steered: None,
+            ordinal: Some(self.ordinal),
+            position: self.position,
+            source,
+            merged: self.merged,
+        }
+    }
+}
+
+/// Where a batch ends, for all workers.
+#[derive(Clone, Copy, Debug, Default)]
+struct End {
+    /// Time and ordinal of the last frame of the whole batch, whoever got it.
+    last: (Nanos, u64),
+    position: u64,
+    /// End all flows afterwards.
+    drain: bool,
+}
+
 /// Some frames of one capture for one worker.
 #[derive(Debug, Default)]
 struct Batch {
     slots: Vec<Slot>,
     bytes: Vec<u8>,
-    /// Time and ordinal of the last frame of the whole batch, whoever got it.
-    last: (Nanos, u64),
-    position: u64,
+    end: End,
     source: Option<Source>,
-    /// End all flows afterwards.
-    drain: bool,
 }
 
 /// The order of an event within a batch: by packet, then flows that ended, by name.
@@ -119,17 +143,22 @@ pub fn replay(
     // Of what the reader keeps from the workers.
     let own = counters[workers].clone();
     thread::scope(|scope| {
-        let lanes: Vec<Lane> = counters
+        let mut shifts = counters
             .iter()
             .take(workers)
-            .map(|counters| {
-                let (to_worker, batches) = bounded(IN_FLIGHT);
-                let (outcomes, from_worker) = bounded(IN_FLIGHT + 1);
-                let worker = Worker::new(&worker, detector.clone(), counters.clone());
-                scope.spawn(move || work(worker, &batches, &outcomes));
-                Lane { to_worker, from_worker }
-            })
-            .collect();
+            .map(|counters| Shift::new(Worker::new(&worker, detector.clone(), counters.clone())));
+        let lanes = match (workers, shifts.next()) {
+            (1, Some(shift)) => Lanes::Here { shift: Box::new(shift), last: None },
+            (_, first) => {
+                let lane = |shift: Shift| {
+                    let (to_worker, batches) = bounded(IN_FLIGHT);
+                    let (outcomes, from_worker) = bounded(IN_FLIGHT + 1);
+                    scope.spawn(move || shift.work(&batches, &outcomes));
+                    Lane { to_worker, from_worker }
+                };
+                Lanes::Threads(first.into_iter().chain(shifts).map(lane).collect())
+            }
+        };
         let desk = Desk {
             warden: Warden::new(Judge::new(options.policy.clone()), Enforcement::Replay),
             recorder,
@@ -161,43 +190,75 @@ struct Lane {
     from_worker: Receiver<Outcome>,
 }
 
-fn work(mut worker: Worker, batches: &Receiver<Batch>, outcomes: &Sender<Outcome>) {
-    for batch in batches {
-        let Some(source) = &batch.source else { continue };
-        let mut outcome: Outcome = Vec::new();
-        let mut index = 0;
-        let of_slot = |slot: &Slot| Input {
-            bytes: &batch.bytes[slot.start..slot.start + slot.len],
-            link: slot.link,
-            time: slot.time,
-            arrival: None,
-            wire_len: slot.wire_len,
-            steered: None,
-            ordinal: Some(slot.ordinal),
-            position: slot.position,
-            source,
-            merged: slot.merged,
-        };
-        let inputs: Vec<Input<'_>> = batch.slots.iter().map(of_slot).collect();
-        worker.batch(&inputs, &mut |input, stamp, event| {
-            index += 1;
-            outcome.push(((input.ordinal.unwrap_or(0), 0, 0, 0, index), stamp, event));
+/// Where frames are worked on.
+enum Lanes {
+    /// By the one worker, on the reader's thread; with the last frame of the batch at hand.
+    Here { shift: Box<Shift>, last: Option<Slot> },
+    /// By workers on threads of their own.
+    Threads(Vec<Lane>),
+}
+
+impl Lanes {
+    fn count(&self) -> usize {
+        match self {
+            Lanes::Here { .. } => 1,
+            Lanes::Threads(lanes) => lanes.len(),
+        }
+    }
+}
+
+/// A worker at a batch, and what came of it so far.
+struct Shift {
+    worker: Worker,
+    outcome: Outcome,
+    index: u32,
+}
+
+impl Shift {
+    fn new(worker: Worker) -> Self {
+        Shift { worker, outcome: Vec::new(), index: 0 }
+    }
+
+    /// Works on a worker's batches until there are no more.
+    fn work(mut self, batches: &Receiver<Batch>, outcomes: &Sender<Outcome>) {
+        for batch in batches {
+            let Some(source) = &batch.source else { continue };
+            let frame = |slot: &Slot| &batch.bytes[slot.start..slot.start + slot.len];
+            let inputs: Vec<Input<'_>> =
+                batch.slots.iter().map(|slot| slot.input(frame(slot), source)).collect();
+            self.frames(&inputs);
+            let outcome = self.end(batch.slots.last(), &batch.end, source);
+            if outcomes.send(outcome).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn frames(&mut self, inputs: &[Input<'_>]) {
+        let (outcome, index) = (&mut self.outcome, &mut self.index);
+        self.worker.batch(inputs, &mut |input, stamp, event| {
+            *index += 1;
+            outcome.push(((input.ordinal.unwrap_or(0), 0, 0, 0, *index), stamp, event));
         });
-        let nothing = Input::nothing(batch.last.0, batch.position, source);
-        let last = inputs.last().copied().unwrap_or(nothing);
-        let end = Input { bytes: &[], ordinal: None, position: batch.position, merged: None, ..last };
+    }
+
+    /// Ends the batch, whose last frame of this worker was `last`: what came of it.
+    fn end(&mut self, last: Option<&Slot>, end: &End, source: &Source) -> Outcome {
+        let nothing = Input::nothing(end.last.0, end.position, source);
+        let last = last.map_or(nothing, |slot| slot.input(&[], source));
+        let at = Input { ordinal: None, position: end.position, merged: None, ..last };
+        let (outcome, index) = (&mut self.outcome, &mut self.index);
         let mut late = |stamp: Stamp, event: Event| {
-            index += 1;
+            *index += 1;
             let flow = flow_id(&event);
-            outcome.push(((batch.last.1, 1, stamp.time.0, flow, index), stamp, event));
+            outcome.push(((end.last.1, 1, stamp.time.0, flow, *index), stamp, event));
         };
-        worker.expire(batch.last.0, &end, &mut late);
-        if batch.drain {
-            worker.drain(&end, &mut late);
+        self.worker.expire(end.last.0, &at, &mut late);
+        if end.drain {
+            self.worker.drain(&at, &mut late);
         }
-        if outcomes.send(outcome).is_err() {
-            return;
-        }
+        self.index = 0;
+        std::mem::take(&mut self.outcome)
     }
 }
 
@@ -215,7 +276,7 @@ fn flow_id(event: &Event) -> u64 {
 
 /// Reads, deals out, and collects.
 struct Reader {
-    lanes: Vec<Lane>,
+    lanes: Lanes,
     /// All fragments of a datagram must meet, and the datagram must go where its flow goes.
     reassembly: Reassembly,
     own: Arc<WorkerCounters>,
@@ -259,7 +320,8 @@ impl Reader {
                 return Err(failure);
             }
         }
-        self.lanes.clear();
+        // Threads end when nobody gives them work.
+        drop(self.lanes);
         self.desk.finish(sum(counters.iter().map(AsRef::as_ref)))
     }
 
@@ -279,6 +341,12 @@ impl Reader {
             len: 0,
             merged: None,
         };
+        let lanes = self.lanes.count();
+        if lanes == 1 && cannot_be_fragment(link, record.bytes) {
+            // What else it is decides its worker alone.
+            self.deal(0, slot, record.bytes, source);
+            return self.taken(source);
+        }
         match decode_innermost(link, record.bytes) {
             Ok(Decoded::Ip(packet)) if packet.fragment => {
                 self.own.packets.add(1);
@@ -300,25 +368,39 @@ impl Reader {
                 if let Some(merged) = slot.merged {
                     slot.wire_len = u32::try_from(merged.frames.wire_bytes).unwrap_or(u32::MAX);
                     let frame = std::mem::take(&mut self.reassembly.whole);
-                    self.deal(lane(&decode_innermost(link, &frame), self.lanes.len()), slot, &frame);
+                    self.deal(lane(&decode_innermost(link, &frame), lanes), slot, &frame, source);
                     self.reassembly.whole = frame;
                 }
             }
-            decoded => self.deal(lane(&decoded, self.lanes.len()), slot, record.bytes),
+            decoded => self.deal(lane(&decoded, lanes), slot, record.bytes, source),
         }
+        self.taken(source);
+    }
+
+    /// Ends the batch if it is full.
+    fn taken(&mut self, source: &Source) {
         self.frames += 1;
         if self.frames >= BATCH_FRAMES {
             self.flush(source, false);
-            self.collect(IN_FLIGHT - 1);
+            let overlap = matches!(self.lanes, Lanes::Threads(_));
+            self.collect(if overlap { IN_FLIGHT - 1 } else { 0 });
         }
     }
 
-    /// Puts a frame into a lane's batch.
-    fn deal(&mut self, lane: usize, slot: Slot, frame: &[u8]) {
-        self.batches.resize_with(self.lanes.len(), Batch::default);
-        let batch = &mut self.batches[lane];
-        batch.slots.push(Slot { start: batch.bytes.len(), len: frame.len(), ..slot });
-        batch.bytes.extend_from_slice(frame);
+    /// Gives a frame to the worker, or puts it into a lane's batch.
+    fn deal(&mut self, lane: usize, slot: Slot, frame: &[u8], source: &Source) {
+        match &mut self.lanes {
+            Lanes::Here { shift, last } => {
+                shift.frames(&[slot.input(frame, source)]);
+                *last = Some(slot);
+            }
+            Lanes::Threads(lanes) => {
+                self.batches.resize_with(lanes.len(), Batch::default);
+                let batch = &mut self.batches[lane];
+                batch.slots.push(Slot { start: batch.bytes.len(), len: frame.len(), ..slot });
+                batch.bytes.extend_from_slice(frame);
+            }
+        }
         self.position += cost(frame.len());
     }
 
@@ -329,16 +411,22 @@ impl Reader {
             self.reassembly.flush(&self.own);
             self.anomalies = Limiter::default();
         }
-        self.told_before.push_back(std::mem::take(&mut self.told));
-        self.batches.resize_with(self.lanes.len(), Batch::default);
-        for (lane, batch) in self.lanes.iter().zip(self.batches.drain(..)) {
-            let (last, position) = (self.last, self.position);
-            let batch = Batch { last, position, source: Some(source.clone()), drain, ..batch };
-            if lane.to_worker.send(batch).is_err() {
-                self.failure = Some(ReplayError::WorkerDied);
-                return;
+        let mut told = std::mem::take(&mut self.told);
+        let end = End { last: self.last, position: self.position, drain };
+        match &mut self.lanes {
+            Lanes::Here { shift, last } => told.extend(shift.end(last.take().as_ref(), &end, source)),
+            Lanes::Threads(lanes) => {
+                self.batches.resize_with(lanes.len(), Batch::default);
+                for (lane, batch) in lanes.iter().zip(self.batches.drain(..)) {
+                    let batch = Batch { end, source: Some(source.clone()), ..batch };
+                    if lane.to_worker.send(batch).is_err() {
+                        self.failure = Some(ReplayError::WorkerDied);
+                        return;
+                    }
+                }
             }
         }
+        self.told_before.push_back(told);
         self.in_flight += 1;
     }
 
@@ -346,7 +434,8 @@ impl Reader {
     fn collect(&mut self, leave: usize) {
         while self.in_flight > leave && self.failure.is_none() {
             let mut merged = self.told_before.pop_front().unwrap_or_default();
-            for lane in &self.lanes {
+            let lanes = if let Lanes::Threads(lanes) = &self.lanes { lanes.as_slice() } else { &[] };
+            for lane in lanes {
                 let Ok(outcome) = lane.from_worker.recv() else {
                     self.failure = Some(ReplayError::WorkerDied);
                     return;

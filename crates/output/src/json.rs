@@ -8,6 +8,9 @@ use std::borrow::Cow;
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
+/// Names at the top of most lines.
+const LINE_NAMES: usize = 18;
+
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
@@ -29,6 +32,11 @@ pub(crate) struct Object(Vec<(Cow<'static, str>, Value)>);
 impl Object {
     pub(crate) fn new() -> Self {
         Object::default()
+    }
+
+    /// Empty, with room for as many names as a line has: it never grows by halves.
+    pub(crate) fn of_line() -> Self {
+        Object(Vec::with_capacity(LINE_NAMES))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -131,6 +139,12 @@ impl Value {
 fn write_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let bytes = text.as_bytes();
+    // Most texts have nothing to escape. A test without a way out of the loop is done for many bytes at once.
+    if !bytes.iter().fold(false, |found, &byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\')) {
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+        return;
+    }
     let mut from = 0;
     for (at, &byte) in bytes.iter().enumerate() {
         let short = match byte {

@@ -21,4 +21,4 @@ pub use event::*;
 pub use evidence::evidence_name;
 pub use files::{FileBudget, PieceBytes, PieceEnd, PieceEvent};
 pub use incident::{Incident, load as load_incident, render_html};
-pub use recorder::{DnsVersion, Recorder, RecorderOptions, Refused};
+pub use recorder::{DnsVersion, EventTypes, Recorder, RecorderOptions, Refused};

@@ -27,8 +27,37 @@ pub enum DnsVersion {
     V3,
 }
 
+/// Which lines are written into eve.json, by their `event_type`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum EventTypes {
+    /// All.
+    #[default]
+    All,
+    /// Only these; what is not written is not made into a line either.
+    Only(Vec<String>),
+}
+
+impl EventTypes {
+    /// Event types that are no transactions.
+    const OTHERS: [&'static str; 8] =
+        ["alert", "anomaly", "counters", "evidence", "flow", "incident", "isolation", "stats"];
+
+    /// Every event type that there is, with that of [`RecorderOptions::netflow`].
+    pub fn known() -> impl Iterator<Item = &'static str> {
+        Self::OTHERS.into_iter().chain(["netflow"]).chain(proto::Transaction::NAMES.iter().copied())
+    }
+
+    /// Whether lines of this type are written.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        match self {
+            EventTypes::All => true,
+            EventTypes::Only(names) => names.iter().any(|known| known == name),
+        }
+    }
+}
+
 /// How to begin, and how much may be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecorderOptions {
     /// Go on behind an eve.json that is there already.
     pub append: bool,
@@ -45,6 +74,8 @@ pub struct RecorderOptions {
     pub dns: DnsVersion,
     /// Write passwords in clear text.
     pub secrets: bool,
+    /// Which lines are written. Evidence, files and incident reports do not depend on it.
+    pub events: EventTypes,
 }
 
 impl Default for RecorderOptions {
@@ -57,6 +88,7 @@ impl Default for RecorderOptions {
             netflow: false,
             dns: DnsVersion::V3,
             secrets: false,
+            events: EventTypes::All,
         }
     }
 }
@@ -111,7 +143,12 @@ impl Recorder {
             eve: file,
             waiting: Vec::with_capacity(2 * WRITE_AT),
             lines: 0,
-            forms: eve::Forms { netflow: options.netflow, dns: options.dns, secrets: options.secrets },
+            forms: eve::Forms {
+                netflow: options.netflow,
+                dns: options.dns,
+                secrets: options.secrets,
+                events: options.events,
+            },
             evidence: EvidenceStore::new(options.evidence_bytes),
             files: FileStore::new(dir, options.file_bytes),
             incidents: IncidentStore::new(options.reports),
@@ -130,7 +167,7 @@ impl Recorder {
     /// # Errors
     /// The file that failed; later events can still be recorded.
     pub fn record(&mut self, stamp: &Stamp, event: &Event) -> Result<(), OutputError> {
-        for line in eve::lines(stamp, event, self.forms) {
+        for line in eve::lines(stamp, event, &self.forms) {
             self.line(&line)?;
         }
         self.incidents.take(stamp, event);
@@ -138,7 +175,7 @@ impl Recorder {
             match self.evidence.append(&self.dir, evidence)? {
                 Some(summary) => {
                     self.incidents.evidence(&summary);
-                    if evidence.complete {
+                    if evidence.complete && self.forms.events.has("evidence") {
                         self.line(&eve::evidence_line(stamp, &summary))?;
                     }
                 }
@@ -160,7 +197,9 @@ impl Recorder {
     /// The file that failed.
     pub fn tick(&mut self) -> Result<(), OutputError> {
         for (stamp, incident, state) in self.incidents.write(&self.dir)? {
-            self.line(&eve::incident_line(&stamp, &incident, state))?;
+            if self.forms.events.has("incident") {
+                self.line(&eve::incident_line(&stamp, &incident, state))?;
+            }
         }
         self.refused.files.store(self.files.counts().refused, Ordering::Relaxed);
         self.refused.reports.store(self.incidents.refused(), Ordering::Relaxed);

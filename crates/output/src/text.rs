@@ -5,23 +5,34 @@ use std::net::IpAddr;
 use time::OffsetDateTime;
 use wire::Nanos;
 
-fn date(at: Nanos) -> OffsetDateTime {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0)).unwrap_or(OffsetDateTime::UNIX_EPOCH)
-}
-
 /// "2026-11-23T17:38:53.123456+0000", as EVE has it.
 pub(crate) fn timestamp(at: Nanos) -> String {
-    let d = date(at);
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}+0000",
-        d.year(),
-        u8::from(d.month()),
-        d.day(),
-        d.hour(),
-        d.minute(),
-        d.second(),
-        d.microsecond()
-    )
+    let seconds = i64::try_from(at.seconds()).unwrap_or(i64::MAX);
+    let d = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    // Every event has one: digits are put in place, formatting them took as long as the rest of a line.
+    let mut text = String::with_capacity("2026-11-23T17:38:53.123456+0000".len());
+    digits(&mut text, d.year().unsigned_abs(), 4);
+    for (before, number) in
+        [('-', u8::from(d.month())), ('-', d.day()), ('T', d.hour()), (':', d.minute()), (':', d.second())]
+    {
+        text.push(before);
+        digits(&mut text, number.into(), 2);
+    }
+    text.push('.');
+    digits(&mut text, (at.0 % 1_000_000_000 / 1_000) as u32, 6);
+    text.push_str("+0000");
+    text
+}
+
+/// A number of at most six digits with this many of them, zeros in front.
+fn digits(text: &mut String, number: u32, count: usize) {
+    let mut out = [b'0'; 6];
+    let mut rest = number;
+    for place in out[..count].iter_mut().rev() {
+        *place = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    text.extend(out[..count].iter().map(|&digit| char::from(digit)));
 }
 
 /// "20261123T173853.123456Z": fit for file names, sorts by time.
@@ -32,14 +43,45 @@ pub(crate) fn compact(at: Nanos) -> String {
 /// An address as EVE has it: IPv6 written out in full.
 pub(crate) fn eve_ip(ip: IpAddr) -> String {
     match ip {
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => v6.segments().map(|s| format!("{s:04x}")).join(":"),
+        IpAddr::V4(v4) => {
+            let mut text = String::with_capacity("255.255.255.255".len());
+            for (i, byte) in v4.octets().into_iter().enumerate() {
+                if i > 0 {
+                    text.push('.');
+                }
+                text.push_str(itoa::Buffer::new().format(byte));
+            }
+            text
+        }
+        IpAddr::V6(v6) => {
+            let mut text = String::with_capacity(39);
+            for (i, byte) in v6.octets().into_iter().enumerate() {
+                if i > 0 && i % 2 == 0 {
+                    text.push(':');
+                }
+                push_hex(&mut text, byte);
+            }
+            text
+        }
     }
 }
 
 /// Bytes as "0a:1b".
 pub(crate) fn pairs(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
+    let mut text = String::with_capacity(3 * bytes.len());
+    for (i, &byte) in bytes.iter().enumerate() {
+        if i > 0 {
+            text.push(':');
+        }
+        push_hex(&mut text, byte);
+    }
+    text
+}
+
+fn push_hex(text: &mut String, byte: u8) {
+    for digit in [byte >> 4, byte & 0x0f] {
+        text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+    }
 }
 
 /// An address fit for file names.
@@ -49,11 +91,9 @@ pub(crate) fn file_ip(ip: IpAddr) -> String {
 
 /// Bytes in hexadecimal, lower case.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let mut text = String::with_capacity(2 * bytes.len());
+    bytes.iter().for_each(|&byte| push_hex(&mut text, byte));
+    text
 }
 
 /// Nanoseconds for people: "412 ns", "38.2 µs", "1.24 ms", "2.00 s".
@@ -75,6 +115,11 @@ mod tests {
         let at = Nanos(1_417_577_703_821_897_999);
         assert_eq!(timestamp(at), "2014-12-03T03:35:03.821897+0000");
         assert_eq!(compact(at), "20141203T033503.821897Z");
+        assert_eq!(timestamp(Nanos(0)), "1970-01-01T00:00:00.000000+0000");
+        assert_eq!(timestamp(Nanos(u64::MAX)), "2554-07-21T23:34:33.709551+0000");
+        assert_eq!(pairs(&[0x0a, 0x1b]), "0a:1b");
+        assert_eq!(hex(&[0x0a, 0xff]), "0aff");
+        assert_eq!(eve_ip("10.0.200.255".parse().unwrap()), "10.0.200.255");
         assert_eq!(eve_ip("2402:f000::5555".parse().unwrap()), "2402:f000:0000:0000:0000:0000:0000:5555");
         assert_eq!(duration(38_200), "38.2 µs");
     }

@@ -61,6 +61,9 @@ macro_rules! transactions {
         pub enum Transaction { $(#[doc = $doc] $variant(Box<$variant>),)* }
 
         impl Transaction {
+            /// The event types of all, as [`Transaction::name`] gives them.
+            pub const NAMES: &'static [&'static str] = &[$($name,)*];
+
             /// The event type in EVE, and the name of its body there.
             #[must_use]
             pub fn name(&self) -> &'static str {

@@ -15,7 +15,7 @@ use flow::defrag::DefragOptions;
 use flow::{HostPolicies, OverlapPolicy, Pressure, StateTimeouts, StreamOptions, Timeouts};
 use intel::Loader;
 use ipnet::IpNet;
-use output::{DnsVersion, FileBudget, RecorderOptions};
+use output::{DnsVersion, EventTypes, FileBudget, RecorderOptions};
 use verdict::{Mode, Policy};
 use wire::Nanos;
 
@@ -178,6 +178,10 @@ pub fn recorder(config: &Config, append: bool) -> RecorderOptions {
         netflow: config.output.netflow,
         dns: if config.output.dns_version == 2 { DnsVersion::V2 } else { DnsVersion::V3 },
         secrets: config.output.secrets,
+        events: match config.output.events.as_slice() {
+            [] => EventTypes::All,
+            names => EventTypes::Only(names.to_vec()),
+        },
     }
 }
 

@@ -13,11 +13,25 @@ use crate::tunnel::MAX_TUNNELS;
 /// The largest IPv4 packet, and the largest that an IPv6 header can have behind it.
 pub const MAX_DATAGRAM: usize = 65_535;
 
+const ETHERNET_HEADER: usize = 14;
+/// "More fragments", and where in the datagram this one belongs.
+const MORE_AND_OFFSET: u16 = 0x3fff;
 const IPV6_HEADER: usize = 40;
 const FRAGMENT_HEADER: usize = 8;
 const UDP_HEADER: usize = 8;
 const IPV6_FRAGMENT: u8 = 44;
 const DONT_FRAGMENT: u8 = 0x40;
+
+/// Whether a look at three fields shows that [`decode_innermost`](crate::decode_innermost) finds no fragment in this
+/// frame: untagged Ethernet, IPv4 not fragmented, and TCP, which no tunnel begins with. `false` says nothing.
+#[must_use]
+#[inline]
+pub fn cannot_be_fragment(link: LinkType, frame: &[u8]) -> bool {
+    let Some(head) = frame.first_chunk::<{ ETHERNET_HEADER + 10 }>() else { return false };
+    let [kind, flags] = [12, ETHERNET_HEADER + 6].map(|at| u16::from_be_bytes([head[at], head[at + 1]]));
+    let proto = IpProto(head[ETHERNET_HEADER + 9]);
+    link == LinkType::Ethernet && kind == IPV4 && flags & MORE_AND_OFFSET == 0 && proto == IpProto::TCP
+}
 
 /// Fragments with the same key are parts of one datagram (RFC 791 section 2.3, RFC 8200 section 4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -120,3 +120,25 @@ fn every_prefix_of_a_fragment_is_a_value() {
         }
     }
 }
+
+#[test]
+fn what_cannot_be_a_fragment_is_none() {
+    // "Don't fragment" is not "more fragments"; a tunnel, a tag and IPv6 are left to those who look closely.
+    let tcp = |field| ethernet(0x0800, &v4(field, 9, 6, &[0x50; 20]));
+    assert!(
+        cannot_be_fragment(LinkType::Ethernet, &tcp(0))
+            && cannot_be_fragment(LinkType::Ethernet, &tcp(0x4000))
+    );
+    for field in [0x2000, 0x0001, 0x1fff, 0x6000] {
+        assert!(!cannot_be_fragment(LinkType::Ethernet, &tcp(field)), "{field:#x}");
+        assert!(ip(decode_innermost(LinkType::Ethernet, &tcp(field))).fragment, "{field:#x}");
+    }
+    assert!(!cannot_be_fragment(LinkType::RawIp, &tcp(0)));
+    for proto in [4, 17, 41, 47] {
+        assert!(!cannot_be_fragment(LinkType::Ethernet, &ethernet(0x0800, &v4(0, 9, proto, UDP))), "{proto}");
+    }
+    assert!(!cannot_be_fragment(LinkType::Ethernet, &ethernet(0x86dd, &v6(1, 9, 6, &[1; 8]))));
+    for len in 0..24 {
+        assert!(!cannot_be_fragment(LinkType::Ethernet, &tcp(0)[..len]), "{len}");
+    }
+}

@@ -8,7 +8,7 @@ use crate::event::{AlertEvent, Stamp};
 use crate::json::Object;
 use crate::text::eve_ip;
 
-pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: Forms) -> Value {
+pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
     let alert = &event.alert;
     let mut line = head(stamp, "alert");
     endpoints(&mut line, &event.flow, alert.direction);

@@ -53,7 +53,7 @@ use wire::{Direction, IpProto, Nanos, Outer};
 use crate::event::{Event, Source, Stamp};
 use crate::evidence::EvidenceSummary;
 use crate::incident::Incident;
-use crate::recorder::DnsVersion;
+use crate::recorder::{DnsVersion, EventTypes};
 use crate::text::{eve_ip, timestamp};
 
 /// What stands in place of a password in the bodies of commands.
@@ -62,7 +62,7 @@ const MASK: &str = "***";
 const MAX_FLOW_ID: u64 = (1 << 53) - 1;
 
 /// What is chosen of the forms that events may have.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Forms {
     /// Flows are told once more by direction.
     pub(crate) netflow: bool,
@@ -70,20 +70,26 @@ pub(crate) struct Forms {
     pub(crate) dns: DnsVersion,
     /// Passwords in clear text.
     pub(crate) secrets: bool,
+    /// Which lines there are.
+    pub(crate) events: EventTypes,
 }
 
 /// The line or lines of an event; packets of evidence have none of their own.
-pub(crate) fn lines(stamp: &Stamp, event: &Event, forms: Forms) -> Vec<Value> {
+pub(crate) fn lines(stamp: &Stamp, event: &Event, forms: &Forms) -> Vec<Value> {
+    let wanted = |name| forms.events.has(name);
     match event {
         Event::Flow(e) => {
-            let mut lines = vec![flow::line(stamp, e)];
-            if forms.netflow {
+            let mut lines = Vec::new();
+            if wanted("flow") {
+                lines.push(flow::line(stamp, e));
+            }
+            if forms.netflow && wanted("netflow") {
                 lines.extend(netflow::lines(stamp, e));
             }
             lines
         }
-        Event::Anomaly(e) => vec![anomaly::line(stamp, e)],
-        Event::Transaction(e) => {
+        Event::Anomaly(e) if wanted("anomaly") => vec![anomaly::line(stamp, e)],
+        Event::Transaction(e) if wanted(e.transaction.name()) => {
             let mut line = head(stamp, e.transaction.name());
             endpoints(&mut line, &e.flow, direction(&e.transaction, forms));
             tunnel(&mut line, e.tunnel.as_ref());
@@ -108,10 +114,20 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event, forms: Forms) -> Vec<Value> {
             siblings(&mut line, &e.transaction);
             vec![line.into()]
         }
-        Event::Alert(e) => vec![alert::line(stamp, e, forms)],
-        Event::Isolation(e) => vec![isolation::line(stamp, e)],
-        Event::Evidence(_) | Event::Piece(_) => Vec::new(),
-        Event::Stats(e) => stats::lines(stamp, e),
+        Event::Alert(e) if wanted("alert") => vec![alert::line(stamp, e, forms)],
+        Event::Isolation(e) if wanted("isolation") => vec![isolation::line(stamp, e)],
+        Event::Stats(e) => {
+            let mut lines = Vec::new();
+            if wanted("stats") {
+                lines.push(stats::stats(stamp, e));
+            }
+            if wanted("counters") {
+                lines.push(stats::counters(stamp, e));
+            }
+            lines
+        }
+        // Packets and pieces have no lines of their own; the others are not wanted.
+        _ => Vec::new(),
     }
 }
 
@@ -142,7 +158,7 @@ fn is_numbered(transaction: &Transaction) -> bool {
 }
 
 /// Who is the source. In version 2 of `dns` it is always the client.
-fn direction(transaction: &Transaction, forms: Forms) -> Direction {
+fn direction(transaction: &Transaction, forms: &Forms) -> Direction {
     match transaction {
         Transaction::Dns(_) if forms.dns == DnsVersion::V2 => Direction::ToServer,
         other => other.direction(),
@@ -176,7 +192,7 @@ pub(crate) fn incident_line(stamp: &Stamp, incident: &Incident, state: &'static 
     line.into()
 }
 
-fn transaction(transaction: &Transaction, tx_id: u64, forms: Forms) -> Value {
+fn transaction(transaction: &Transaction, tx_id: u64, forms: &Forms) -> Value {
     match transaction {
         Transaction::Dcerpc(call) => dcerpc::body(call),
         Transaction::BitTorrent(bittorrent) => bittorrent::body(bittorrent),
@@ -284,7 +300,7 @@ fn siblings(line: &mut Object, transaction: &Transaction) {
 }
 
 fn head(stamp: &Stamp, event_type: &'static str) -> Object {
-    let mut line = Object::new();
+    let mut line = Object::of_line();
     line.insert("timestamp".into(), timestamp(stamp.time).into());
     match &stamp.source {
         Source::Interface(name) => line.insert("in_iface".into(), name.into()),

@@ -32,7 +32,7 @@ fn line(transaction: impl Into<Transaction>, secrets: bool) -> serde_json::Value
         transaction: transaction.into(),
         tunnel: None,
     }));
-    lines(&stamp(), &event, forms)[0].reread()
+    lines(&stamp(), &event, &forms)[0].reread()
 }
 
 #[test]

@@ -29,7 +29,8 @@ const KNOWN: &[(&str, &str)] = &[
     ("detect.alert_queue_overflow", "detect.alert_queue_overflow"),
 ];
 
-pub(super) fn lines(stamp: &Stamp, event: &StatsEvent) -> Vec<Value> {
+/// What Suricata's schema knows.
+pub(super) fn stats(stamp: &Stamp, event: &StatsEvent) -> Value {
     let value = |name: &str| event.counters.iter().find(|(n, _)| n == name).map(|&(_, v)| v);
     let mut stats = Object::new();
     stats.insert("uptime".into(), event.uptime.into());
@@ -39,8 +40,13 @@ pub(super) fn lines(stamp: &Stamp, event: &StatsEvent) -> Vec<Value> {
     }
     let mut known = head(stamp, "stats");
     known.insert("stats".into(), stats.into());
+    known.into()
+}
+
+/// All.
+pub(super) fn counters(stamp: &Stamp, event: &StatsEvent) -> Value {
     let mut all = head(stamp, "counters");
     let counters: Object = event.counters.iter().map(|(n, v)| (n.clone().into(), (*v).into())).collect();
     all.insert("counters".into(), counters.into());
-    vec![known.into(), all.into()]
+    all.into()
 }

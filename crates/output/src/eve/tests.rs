@@ -279,7 +279,7 @@ fn events() -> Vec<Event> {
 
 /// Lines as others read them.
 fn lines(stamp: &Stamp, event: &Event, forms: Forms) -> Vec<Value> {
-    super::lines(stamp, event, forms).iter().map(crate::json::Value::reread).collect()
+    super::lines(stamp, event, &forms).iter().map(crate::json::Value::reread).collect()
 }
 
 /// A handshake in which everything is said.
@@ -358,7 +358,8 @@ fn data() -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from)
 }
 
-pub(super) const FORMS: Forms = Forms { netflow: true, dns: DnsVersion::V3, secrets: false };
+pub(super) const FORMS: Forms =
+    Forms { netflow: true, dns: DnsVersion::V3, secrets: false, events: EventTypes::All };
 
 #[test]
 fn lines_are_valid_by_suricatas_schema() {
@@ -452,6 +453,32 @@ fn a_flow_is_told_once_more_by_direction() {
 }
 
 #[test]
+fn only_lines_of_the_types_asked_for_are_written() {
+    let all: Vec<Value> = events().iter().flat_map(|event| lines(&stamp(), event, FORMS)).collect();
+    let kind = |line: &Value| line["event_type"].as_str().unwrap().to_owned();
+    let known: Vec<&str> = EventTypes::known().collect();
+    for line in &all {
+        assert!(known.contains(&kind(line).as_str()), "{line}");
+    }
+    for only in ["flow", "netflow", "tls", "counters", "alert"] {
+        let forms = || Forms { events: EventTypes::Only(vec![only.into()]), ..FORMS };
+        let some: Vec<Value> = events().iter().flat_map(|event| lines(&stamp(), event, forms())).collect();
+        let expected: Vec<Value> = all.iter().filter(|line| kind(line) == only).cloned().collect();
+        assert!(!some.is_empty(), "{only}");
+        assert_eq!(some, expected, "{only}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let options =
+        RecorderOptions { events: EventTypes::Only(vec!["dns".into()]), ..RecorderOptions::default() };
+    let mut recorder = Recorder::create(dir.path(), options).unwrap();
+    for event in events() {
+        recorder.record(&stamp(), &event).unwrap();
+    }
+    let written = recorder.finish().unwrap();
+    assert_eq!((written.lines, written.evidence.len(), written.incidents.is_empty()), (0, 1, false));
+}
+
+#[test]
 fn dns_in_version_2_has_a_line_for_each_question_and_one_for_the_answer() {
     let query = b"\0\x01\x01\0\0\x02\0\0\0\0\0\0\x01a\x07example\0\0\x01\0\x01\x01b\xc0\x0e\0\x1c\0\x01";
     let mut answer = query.to_vec();
@@ -467,7 +494,7 @@ fn dns_in_version_2_has_a_line_for_each_question_and_one_for_the_answer() {
             transaction: dns::parse(message).unwrap().into(),
             tunnel: None,
         }));
-        lines(&stamp(), &event, forms)
+        lines(&stamp(), &event, forms.clone())
     };
     let queries = told(query);
     assert_eq!(queries.len(), 2);

@@ -8,7 +8,7 @@ use ::proto::{Dcerpc, Krb5, Ldap, Rdp, Smb, Transaction};
 use serde_json::json;
 
 fn body(of: impl Into<Transaction>) -> serde_json::Value {
-    super::transaction(&of.into(), 0, super::tests::FORMS).reread()
+    super::transaction(&of.into(), 0, &super::tests::FORMS).reread()
 }
 
 fn call() -> Dcerpc {

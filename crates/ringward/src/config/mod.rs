@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use ipnet::IpNet;
+use output::EventTypes;
 
 pub use defrag::FragmentOverlap;
 pub use files::Hash;
@@ -123,6 +124,11 @@ impl Config {
         }
         if !(2..=3).contains(&self.output.dns_version) {
             return Err(at.error("output.dns_version", "must be 2 or 3"));
+        }
+        if let Some(name) =
+            self.output.events.iter().find(|name| EventTypes::known().all(|known| known != **name))
+        {
+            return Err(at.error("output.events", &format!("\"{name}\" is no event type")));
         }
         lifetime(&self.policy.lifetime).map_err(|what| at.error("policy.lifetime", &what))?;
         for entry in &self.policy.protected {
@@ -249,6 +255,8 @@ mod tests {
         assert!(host.starts_with("ringward.toml:2: defrag.hosts.net: \"10\" is neither"), "{host}");
         let memory = error("[defrag]\nmax_mib = 0\n");
         assert!(memory.starts_with("ringward.toml:2: defrag.max_mib: must be"), "{memory}");
+        let events = error("[output]\nevents = [\"dns\", \"dsn\"]\n");
+        assert!(events.starts_with("ringward.toml:2: output.events: \"dsn\" is no event"), "{events}");
         let nowhere = error("[control]\nprometheus = \"9477\"\n");
         assert!(nowhere.starts_with("ringward.toml:2: control.prometheus: \"9477\" is no"), "{nowhere}");
         assert!(

@@ -272,6 +272,9 @@ pub struct Output {
     pub dns_version: u8,
     /// Write passwords as they were sent; masked otherwise, in `login`, `ftp`, `pop3` and `mqtt`.
     pub secrets: bool,
+    /// Which lines are written into eve.json, by their `event_type`, as in ["alert", "dns", "flow"]; empty: all.
+    /// Evidence, stored files and incident reports do not depend on it.
+    pub events: Vec<String>,
 }
 
 impl Default for Output {
@@ -283,6 +286,7 @@ impl Default for Output {
             netflow: false,
             dns_version: 3,
             secrets: false,
+            events: Vec::new(),
         }
     }
 }
