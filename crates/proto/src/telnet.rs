@@ -70,13 +70,17 @@ enum Prompt {
     Secret,
 }
 
+/// Whether it ends with this, in letters of any case.
+fn ends(line: &[u8], with: &[u8]) -> bool {
+    line.len() >= with.len() && begins(&line[line.len() - with.len()..], with)
+}
+
 impl Prompt {
     fn of(line: &[u8]) -> Self {
         let line = line.trim_ascii_end();
-        let ends = |with: &[u8]| line.len() >= with.len() && begins(&line[line.len() - with.len()..], with);
-        if SECRET_PROMPTS.iter().any(|p| ends(p)) {
+        if SECRET_PROMPTS.iter().any(|p| ends(line, p)) {
             Prompt::Secret
-        } else if USER_PROMPTS.iter().any(|p| ends(p)) {
+        } else if USER_PROMPTS.iter().any(|p| ends(line, p)) {
             Prompt::User
         } else {
             Prompt::None
@@ -170,11 +174,13 @@ impl TelnetParser {
             b"failure",
             b"locked",
         ];
-        let refused = self.prompt != Prompt::None || refusals.iter().any(|r| find(line, r).is_some());
+        // A line that goes on is judged with each byte: only a word that ends here is new.
+        let says = |word: &[u8]| if whole { find(line, word).is_some() } else { ends(line, word) };
+        let refused = self.prompt != Prompt::None || refusals.iter().any(|r| says(r));
         let shell = !whole
             && matches!(line.trim_ascii_end().last(), Some(b'$' | b'#' | b'>' | b'%'))
             && line.len() < 80;
-        let welcomed = shell || find(line, b"last login").is_some() || find(line, b"welcome").is_some();
+        let welcomed = shell || says(b"last login") || says(b"welcome");
         if whole && !line.trim_ascii().is_empty() {
             *patience = patience.saturating_sub(1);
         }

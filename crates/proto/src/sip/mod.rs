@@ -16,6 +16,8 @@ const PORTS: &[u16] = &[5060, 5061];
 const MAX_HEAD: usize = 16 << 10;
 /// Bytes of a body that are read; what is beyond them is passed over.
 const MAX_BODY: usize = 16 << 10;
+/// Bytes of the longest end of a head: two line ends.
+const MAX_END: usize = 4;
 /// Bytes of the first line within which the version must stand, for a stream to be waited for.
 const MAX_FIRST_LINE: usize = 1024;
 const VERSION: &[u8] = b"SIP/2.0";
@@ -186,6 +188,8 @@ struct Side {
     open: Vec<u8>,
     /// Where the head at the beginning of `open` ends, once it does.
     head: Option<(usize, usize)>,
+    /// So many bytes of `open` have no end of a head in them.
+    searched: usize,
     /// Bytes of a body beyond what is read that are still to come.
     skip: usize,
     lost: bool,
@@ -210,13 +214,18 @@ impl Side {
                 // Line ends between messages keep a connection open (RFC 5626).
                 let blank = self.open[from..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
                 from += blank;
-                match head_end(&self.open, from) {
+                // What was looked at before has no end in it, but may have the beginning of one.
+                let behind = from.max(self.searched.saturating_sub(MAX_END - 1));
+                match head_end(&self.open, behind) {
                     Some(end) => self.head = Some((end, content_length(&self.open[from..end]).unwrap_or(0))),
                     None if self.open.len() - from > MAX_HEAD => {
                         *limits = limits.saturating_add(1);
                         return self.lose();
                     }
-                    None => break,
+                    None => {
+                        self.searched = self.open.len();
+                        break;
+                    }
                 }
             }
             let Some((head, body)) = self.head else { break };
@@ -228,7 +237,7 @@ impl Side {
                 return self.lose();
             }
             from = head + read;
-            self.head = None;
+            (self.head, self.searched) = (None, 0);
             if body > read {
                 *limits = limits.saturating_add(1);
                 let here = (body - read).min(self.open.len() - from);
@@ -237,6 +246,7 @@ impl Side {
             }
         }
         self.open.drain(..from.min(self.open.len()));
+        self.searched = self.searched.saturating_sub(from);
         if let Some((head, _)) = &mut self.head {
             *head -= from;
         }
