@@ -124,7 +124,8 @@ fn every_prefix_of_a_fragment_is_a_value() {
 #[test]
 fn what_cannot_be_a_fragment_is_none() {
     // "Don't fragment" is not "more fragments"; a tunnel, a tag and IPv6 are left to those who look closely.
-    let tcp = |field| ethernet(0x0800, &v4(field, 9, 6, &[0x50; 20]));
+    let untagged = |kind: u16, packet: Vec<u8>| [&[2; 12][..], &kind.to_be_bytes(), &packet].concat();
+    let tcp = |field| untagged(0x0800, v4(field, 9, 6, &[0x50; 20]));
     assert!(
         cannot_be_fragment(LinkType::Ethernet, &tcp(0))
             && cannot_be_fragment(LinkType::Ethernet, &tcp(0x4000))
@@ -135,9 +136,10 @@ fn what_cannot_be_a_fragment_is_none() {
     }
     assert!(!cannot_be_fragment(LinkType::RawIp, &tcp(0)));
     for proto in [4, 17, 41, 47] {
-        assert!(!cannot_be_fragment(LinkType::Ethernet, &ethernet(0x0800, &v4(0, 9, proto, UDP))), "{proto}");
+        assert!(!cannot_be_fragment(LinkType::Ethernet, &untagged(0x0800, v4(0, 9, proto, UDP))), "{proto}");
     }
-    assert!(!cannot_be_fragment(LinkType::Ethernet, &ethernet(0x86dd, &v6(1, 9, 6, &[1; 8]))));
+    assert!(!cannot_be_fragment(LinkType::Ethernet, &ethernet(0x0800, &v4(0, 9, 6, &[0x50; 20]))));
+    assert!(!cannot_be_fragment(LinkType::Ethernet, &untagged(0x86dd, v6(1, 9, 6, &[1; 8]))));
     for len in 0..24 {
         assert!(!cannot_be_fragment(LinkType::Ethernet, &tcp(0)[..len]), "{len}");
     }

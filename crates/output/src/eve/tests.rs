@@ -475,7 +475,9 @@ fn only_lines_of_the_types_asked_for_are_written() {
         recorder.record(&stamp(), &event).unwrap();
     }
     let written = recorder.finish().unwrap();
-    assert_eq!((written.lines, written.evidence.len(), written.incidents.is_empty()), (0, 1, false));
+    let dns = all.iter().filter(|line| kind(line) == "dns").count() as u64;
+    assert!(dns > 0 && dns < all.len() as u64);
+    assert_eq!((written.lines, written.evidence.len(), written.incidents.is_empty()), (dns, 1, false));
 }
 
 #[test]
