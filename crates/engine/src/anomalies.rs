@@ -21,15 +21,27 @@ const FULL: u64 = DECODE_ANOMALY_BURST * COST;
 pub(crate) struct Limiter {
     credit: u64,
     last: Nanos,
+    /// Somebody behind sees the anomalies of all workers in the order of their packets, and limits them.
+    open: bool,
 }
 
 impl Default for Limiter {
     fn default() -> Self {
-        Limiter { credit: FULL, last: Nanos(0) }
+        Limiter { credit: FULL, last: Nanos(0), open: false }
     }
 }
 
 impl Limiter {
+    /// Lets everything pass.
+    pub(crate) fn open() -> Self {
+        Limiter { open: true, ..Limiter::default() }
+    }
+
+    /// Begins anew.
+    pub(crate) fn reset(&mut self) {
+        *self = Limiter { open: self.open, ..Limiter::default() };
+    }
+
     /// The event of an anomaly; `None`, and counted, if it is one too many.
     pub(crate) fn decode_event(
         &mut self,
@@ -46,6 +58,9 @@ impl Limiter {
 
     /// Whether one more event may be written at `now`.
     pub(crate) fn allows(&mut self, now: Nanos) -> bool {
+        if self.open {
+            return true;
+        }
         let passed = now.0.saturating_sub(self.last.0);
         // Time that runs backwards (another capture, packets out of order) gives nothing, and takes nothing.
         self.last = now;

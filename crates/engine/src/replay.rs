@@ -13,7 +13,7 @@ use std::thread;
 use capture::{CaptureError, CaptureFile, Record};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use detect::IndicatorDetector;
-use output::{Event, OutputError, Recorder, Source, Stamp, StatsEvent};
+use output::{AnomalyKind, Event, OutputError, Recorder, Source, Stamp, StatsEvent};
 use thiserror::Error;
 use verdict::{Judge, Policy};
 use wire::{Decoded, LinkType, Malformed, Nanos, cannot_be_fragment, decode_innermost};
@@ -165,12 +165,14 @@ pub fn replay(
             summary: ReplaySummary::default(),
             now: Nanos::default(),
             source: Source::File(Arc::from("")),
+            anomalies: Limiter::default(),
+            counters: own.clone(),
         };
         let reader = Reader {
             lanes,
             reassembly: Reassembly::new(worker.defrag.clone(), true),
             own,
-            anomalies: Limiter::default(),
+            anomalies: Limiter::open(),
             told: Vec::new(),
             told_before: VecDeque::new(),
             batches: Vec::new(),
@@ -409,7 +411,6 @@ impl Reader {
         self.reassembly.expire(self.last.0, &self.own);
         if drain {
             self.reassembly.flush(&self.own);
-            self.anomalies = Limiter::default();
         }
         let mut told = std::mem::take(&mut self.told);
         let end = End { last: self.last, position: self.position, drain };
@@ -470,6 +471,9 @@ struct Desk {
     now: Nanos,
     /// The capture at hand.
     source: Source,
+    /// Of malformed frames and fragments, over all workers.
+    anomalies: Limiter,
+    counters: Arc<WorkerCounters>,
 }
 
 impl Desk {
@@ -481,6 +485,12 @@ impl Desk {
 
     fn take(&mut self, stamp: &Stamp, event: Event) -> Result<(), OutputError> {
         self.now = self.now.max(stamp.time);
+        if matches!(&event, Event::Anomaly(anomaly) if anomaly.kind == AnomalyKind::Decode)
+            && !self.anomalies.allows(stamp.time)
+        {
+            self.counters.anomalies_suppressed.add(1);
+            return Ok(());
+        }
         self.recorder.record(stamp, &event)?;
         if let Event::Alert(alert) = &event {
             self.summary.alerts += 1;
@@ -494,6 +504,7 @@ impl Desk {
 
     fn reset(&mut self, options: &ReplayOptions) -> Result<(), OutputError> {
         self.warden.reset(Judge::new(options.policy.clone()));
+        self.anomalies.reset();
         self.recorder.reset()
     }
 
