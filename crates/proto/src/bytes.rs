@@ -177,6 +177,11 @@ impl Units {
         matches!(cut(&self.held), Cut::Unit(len) if len <= self.held.len())
     }
 
+    /// Bytes that are held.
+    pub(crate) fn held(&self) -> usize {
+        self.held.len()
+    }
+
     /// Bytes were lost: the unit at hand is incomplete for good.
     pub(crate) fn lose(&mut self) {
         *self = Units { lost: true, ..Units::default() };

@@ -15,6 +15,8 @@ use crate::transaction::Transaction;
 /// Streams that may be open at once; the oldest is logged as it is.
 pub const MAX_STREAMS: usize = 256;
 
+/// Bytes of headers that open streams may keep; beyond them the oldest is logged as it is.
+pub const MAX_KEPT: usize = 512 * 1024;
 /// Layers of codings that are undone at once on a connection; one of brotli counts four times. Beyond them the oldest
 /// body is not decoded any further.
 pub const MAX_DECODING: usize = 16;
@@ -27,6 +29,8 @@ struct Stream {
     spoke: [bool; 2],
     ended: [bool; 2],
     inspected: bool,
+    /// Bytes of its headers.
+    size: usize,
 }
 
 /// All open streams of a connection.
@@ -35,6 +39,8 @@ pub(super) struct Streams {
     open: BTreeMap<u32, Stream>,
     handles: u64,
     held: usize,
+    /// Bytes of headers of all that are open.
+    kept: usize,
     pub(super) limits_hit: u32,
 }
 
@@ -48,6 +54,7 @@ impl Stream {
             spoke: [false; 2],
             ended: [false; 2],
             inspected: false,
+            size: 0,
         }
     }
 
@@ -117,9 +124,19 @@ impl Streams {
         if informational || std::mem::replace(&mut stream.spoke[at], true) {
             return;
         }
+        let size = headers.size();
+        stream.size += size;
         match direction {
             Direction::ToServer => request(stream, headers, sink),
             Direction::ToClient => response(stream, headers, sink),
+        }
+        self.kept += size;
+        while self.kept > MAX_KEPT
+            && let Some((_, oldest)) = self.open.pop_first()
+        {
+            self.limits_hit += 1;
+            sink.anomaly("too_many_streams");
+            self.log(oldest, sink);
         }
     }
 
@@ -145,7 +162,7 @@ impl Streams {
         if begins {
             self.make_room(sink);
         }
-        let Streams { open, handles, held, limits_hit } = self;
+        let Streams { open, handles, held, limits_hit, .. } = self;
         let Some(stream) = open.get_mut(&id) else { return };
         let http = &mut stream.exchange.http;
         if direction == Direction::ToClient {
@@ -200,6 +217,7 @@ impl Streams {
     }
 
     fn log(&mut self, mut stream: Stream, sink: &mut dyn Sink) {
+        self.kept -= stream.size;
         stream.inspect(sink);
         for at in 0..2 {
             let Some(mut body) = stream.bodies[at].take() else { continue };

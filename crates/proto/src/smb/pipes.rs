@@ -16,6 +16,8 @@ use crate::transaction::{Transaction, opened};
 const MAX_PIPES: usize = 32;
 /// Calls of a pipe that wait for their answer; the oldest is logged without.
 const MAX_CALLS: usize = 64;
+/// Bytes of PDUs that are not complete, of all pipes; beyond them the oldest pipe's are let go.
+const MAX_HELD: usize = 512 * 1024;
 
 #[derive(Debug)]
 struct Pipe {
@@ -36,6 +38,20 @@ pub(super) struct Pipes {
 }
 
 impl Pipes {
+    fn let_go(&mut self) {
+        let mut held: usize = self.open.iter().flat_map(|pipe| &pipe.units).map(Units::held).sum();
+        for units in self.open.iter_mut().flat_map(|pipe| &mut pipe.units) {
+            if held <= MAX_HELD {
+                break;
+            }
+            if units.held() > 0 {
+                held -= units.held();
+                units.lose();
+                self.limits_hit += 1;
+            }
+        }
+    }
+
     fn find(&mut self, id: FileId) -> Option<&mut Pipe> {
         self.open.iter_mut().rev().find(|pipe| pipe.id == id)
     }
@@ -81,6 +97,7 @@ impl Pipes {
             true
         });
         pipe.units[0] = units;
+        self.let_go();
         self.limits_hit += hits;
         true
     }
@@ -110,6 +127,7 @@ impl Pipes {
             true
         });
         pipe.units[1] = units;
+        self.let_go();
     }
 
     /// A pipe is closed.
