@@ -1,11 +1,10 @@
 //! `alert`: a finding. What Ringward adds goes into `alert.metadata`, as rule authors do.
 
-use crate::json::{Value, json};
 use wire::Direction;
 
 use super::{Forms, body_beside, community, endpoints, flow_counters, has_ports, head, transaction, tunnel};
 use crate::event::{AlertEvent, Stamp};
-use crate::json::Object;
+use crate::json::{Object, Value, json};
 use crate::text::eve_ip;
 
 pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {

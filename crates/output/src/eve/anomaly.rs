@@ -1,10 +1,8 @@
 //! `anomaly`: something that the rules of a protocol do not allow.
 
-use crate::json::Value;
-
 use super::{community, endpoints, head, tunnel};
 use crate::event::{AnomalyEvent, Stamp};
-use crate::json::Object;
+use crate::json::{Object, Value};
 
 pub(super) fn line(stamp: &Stamp, event: &AnomalyEvent) -> Value {
     let mut line = head(stamp, "anomaly");

@@ -1,11 +1,10 @@
 //! `bittorrent`, a peer's handshake, and `bittorrent_dht`.
 
-use crate::json::{Value, json};
 use ::proto::bittorrent::{BitTorrent, BitTorrentDht, Node};
 use wire::Endpoint;
 
 use super::dns::put;
-use crate::json::Object;
+use crate::json::{Object, Value, json};
 use crate::text::{eve_ip, hex};
 
 pub(super) fn body(bittorrent: &BitTorrent) -> Value {

@@ -1,10 +1,9 @@
 //! `mysql`, `pgsql`, `tds`, `mongodb`, `amqp`: what was asked of databases and brokers.
 
-use crate::json::{Value, json};
 use ::proto::{Amqp, MongoDb, Mysql, MysqlStatus, Pgsql, PgsqlRequest, Tds};
 use wire::Direction;
 
-use crate::json::Object;
+use crate::json::{Object, Value, json};
 
 fn put(out: &mut Object, name: &'static str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {

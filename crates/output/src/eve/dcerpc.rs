@@ -1,10 +1,9 @@
 //! `dcerpc`: a call with its answer.
 
-use crate::json::{Value, json};
 use ::proto::Dcerpc;
 use ::proto::dcerpc::{Interface, Stub, type_name, uuid_text};
 
-use crate::json::Object;
+use crate::json::{Object, Value, json};
 
 pub(super) fn body(call: &Dcerpc) -> Value {
     let mut out = Object::new();

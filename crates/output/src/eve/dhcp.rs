@@ -1,11 +1,10 @@
 //! `dhcp` in Suricata's extended form, and `dhcpv6`.
 
-use crate::json::Value;
 use ::proto::dhcp::{Dhcp, type_name};
 use ::proto::dhcpv6::{self, Dhcpv6};
 
 use super::dns::put;
-use crate::json::Object;
+use crate::json::{Object, Value};
 use crate::text::{eve_ip, hex, pairs};
 
 /// What requested options are called; others are left out.

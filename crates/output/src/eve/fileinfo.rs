@@ -1,10 +1,9 @@
 //! `fileinfo`: a file that was transferred, beside the exchange that carried it.
 
-use crate::json::Value;
 use ::proto::{FileInfo, FileState, Transaction};
 use wire::Direction;
 
-use crate::json::Object;
+use crate::json::{Object, Value};
 use crate::text::hex;
 
 pub(super) fn body(file: &FileInfo) -> Value {

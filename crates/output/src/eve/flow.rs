@@ -1,12 +1,11 @@
 //! `flow`: a record of a flow that ended.
 
-use crate::json::Value;
 use ::flow::{EndReason, FlowRecord};
 use wire::{Direction, TcpFlags};
 
 use super::{community, endpoints, flow_counters, head, tunnel};
 use crate::event::{FlowEvent, Stamp};
-use crate::json::Object;
+use crate::json::{Object, Value};
 use crate::text::timestamp;
 
 pub(super) fn line(stamp: &Stamp, event: &FlowEvent) -> Value {

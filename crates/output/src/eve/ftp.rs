@@ -1,10 +1,10 @@
 //! `ftp`: a command with its replies; `ftp_data`: what a data connection carried.
 
-use crate::json::Value;
 use ::proto::{Ftp, FtpData};
 
 use super::MASK;
-use crate::json::Object;
+
+use crate::json::{Object, Value};
 
 /// With what `PASS` carries only where `clear` says so.
 pub(super) fn body(ftp: &Ftp, clear: bool) -> Value {

@@ -1,11 +1,10 @@
 //! `http`: a request with its response, of HTTP/1 or of an HTTP/2 stream.
 
-use crate::json::{Value, json};
 use ::proto::Http;
 use ::proto::http::headers::{Headers, text as text_of};
 use ::proto::http::{ContentRange, Http2Side, Http2Stream};
 
-use crate::json::Object;
+use crate::json::{Object, Value, json};
 
 pub(super) fn body(http: &Http) -> Value {
     let mut out = Object::new();

@@ -1,11 +1,11 @@
 //! `ike`: a message.
 
-use crate::json::Value;
+use crate::json::{Object, Value};
+use crate::text::hex;
 use ::proto::Ike;
 use ::proto::ike::{Attributes, IkeBody, IkeV1, IkeV2, KeyMaterial};
 
 use super::tls::put;
-use crate::json::Object;
 
 pub(super) fn body(ike: &Ike) -> Value {
     let mut out = Object::new();
@@ -82,8 +82,4 @@ fn version_2(out: &mut Object, v2: &IkeV2) {
         inner.insert("notify".into(), v2.notify.clone().into());
     }
     out.insert("ikev2".into(), inner.into());
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

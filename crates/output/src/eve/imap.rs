@@ -1,9 +1,8 @@
 //! `imap`: a command with how it ended.
 
-use crate::json::Value;
 use ::proto::Imap;
 
-use crate::json::Object;
+use crate::json::{Object, Value};
 
 pub(super) fn body(imap: &Imap) -> Value {
     let mut out = Object::new();

@@ -1,18 +1,13 @@
 //! `modbus`, `dnp3`, `enip` in Suricata's forms; `s7`, `bacnet` in our own: what was asked of controllers.
 
-use crate::json::{Value, json};
+use crate::json::{Object, Value, json};
+use crate::text::hex;
 use ::proto::{Bacnet, Cip, Dnp3, Enip, EnipMessage, Modbus, ModbusMessage, S7};
-
-use crate::json::Object;
 
 fn put(out: &mut Object, name: &'static str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
         out.insert(name.into(), value.into());
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 pub(super) fn modbus(modbus: &Modbus, tx_id: u64) -> Value {

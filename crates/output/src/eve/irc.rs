@@ -1,9 +1,8 @@
 //! `irc`: a message.
 
-use crate::json::Value;
 use ::proto::Irc;
 
-use crate::json::Object;
+use crate::json::{Object, Value};
 
 pub(super) fn body(irc: &Irc) -> Value {
     let mut out = Object::new();

@@ -1,10 +1,10 @@
 //! `isolation`: a step in the life of an isolation. Ringward's own event type.
 
-use crate::json::{Value, json};
 use wire::Direction;
 
 use super::{community, endpoints, head};
 use crate::event::{IsolationEvent, Latency, Stamp};
+use crate::json::{Value, json};
 use crate::text::timestamp;
 
 pub(super) fn line(stamp: &Stamp, event: &IsolationEvent) -> Value {

@@ -1,10 +1,9 @@
 //! `krb5`: a Kerberos message.
 
-use crate::json::Value;
 use ::proto::Krb5;
 use ::proto::krb5::{encryption_name, error_name, is_weak, type_name};
 
-use crate::json::Object;
+use crate::json::{Object, Value};
 
 pub(super) fn body(krb5: &Krb5) -> Value {
     let mut out = Object::new();

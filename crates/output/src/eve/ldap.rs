@@ -1,10 +1,9 @@
 //! `ldap`: an operation with its responses.
 
-use crate::json::{Value, json};
+use crate::json::{Object, Value, json};
+use crate::text::hex;
 use ::proto::Ldap;
 use ::proto::ldap::{Attribute, LdapRequest, LdapResponse, LdapResult, Operation, Reply, result_name};
-
-use crate::json::Object;
 
 pub(super) fn body(ldap: &Ldap) -> Value {
     let mut out = Object::new();
@@ -143,8 +142,4 @@ fn values(attribute: &Attribute, name: &'static str, values: &'static str) -> Va
         out.insert(values.into(), attribute.values.clone().into());
     }
     out.into()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|b| [b >> 4, b & 15]).filter_map(|d| char::from_digit(d.into(), 16)).collect()
 }

@@ -1,11 +1,11 @@
 //! `mdns` as Suricata writes it, `llmnr` in the same form, and `nbns`.
 
-use crate::json::{Value, json};
 use ::proto::dns::nbns::{self, Name, Nbns};
 use ::proto::dns::{Dns, RData, Record, rtype_name};
 
 use super::dns::{options, put, soa, srv, sshfp, text};
-use crate::json::Object;
+
+use crate::json::{Object, Value, json};
 
 /// Bits of the flags word by the names of their flags.
 const FLAGS: [(u16, &str); 7] = [

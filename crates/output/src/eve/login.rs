@@ -1,9 +1,8 @@
 //! `login`: somebody tried to log in, with a secret in clear text.
 
-use crate::json::Value;
 use ::proto::Login;
 
-use crate::json::Object;
+use crate::json::{Object, Value};
 
 /// With the secret itself only where `clear` says so.
 pub(super) fn body(login: &Login, clear: bool) -> Value {

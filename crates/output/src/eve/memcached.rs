@@ -1,9 +1,8 @@
 //! `memcached`: a command with its reply.
 
-use crate::json::Value;
 use ::proto::Memcached;
 
-use crate::json::Object;
+use crate::json::{Object, Value};
 
 pub(super) fn body(memcached: &Memcached) -> Value {
     let mut out = Object::new();

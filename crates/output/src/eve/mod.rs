@@ -45,7 +45,6 @@ mod websocket;
 
 use std::net::IpAddr;
 
-use crate::json::{Object, Value, json};
 use ::flow::FlowTuple;
 use ::proto::{Secret, Transaction};
 use wire::{Direction, IpProto, Nanos, Outer};
@@ -53,6 +52,7 @@ use wire::{Direction, IpProto, Nanos, Outer};
 use crate::event::{Event, Source, Stamp};
 use crate::evidence::EvidenceSummary;
 use crate::incident::Incident;
+use crate::json::{Object, Value, json};
 use crate::recorder::{DnsVersion, EventTypes};
 use crate::text::{eve_ip, timestamp};
 

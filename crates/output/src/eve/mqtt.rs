@@ -1,10 +1,9 @@
 //! `mqtt`: control packets that belong together, each under its name.
 
-use crate::json::{Value, json};
 use ::proto::Mqtt;
 use ::proto::mqtt::{Body, Connect, Packet, Properties, PropertyValue};
 
-use crate::json::Object;
+use crate::json::{Object, Value, json};
 
 /// With the password itself only where `clear` says so.
 pub(super) fn body(mqtt: &Mqtt, clear: bool) -> Value {

@@ -1,11 +1,11 @@
 //! `netflow`: a flow's record once more, one line for each direction that had packets.
 
-use crate::json::{Value, json};
 use wire::Direction;
 
 use super::flow::{icmp, tcp_flags};
 use super::{community, endpoints, head, tunnel};
 use crate::event::{FlowEvent, Stamp};
+use crate::json::{Value, json};
 use crate::text::timestamp;
 
 pub(super) fn lines(stamp: &Stamp, event: &FlowEvent) -> Vec<Value> {

@@ -1,9 +1,8 @@
 //! `nfs`: a call with its reply; the `rpc` object beside it. `portmap`: a question to the port mapper.
 
-use crate::json::{Value, json};
 use ::proto::{Nfs, NfsChunk, Portmap, RpcCall};
 
-use crate::json::Object;
+use crate::json::{Object, Value, json};
 
 pub(super) fn body(nfs: &Nfs) -> Value {
     let mut out = Object::new();

@@ -1,9 +1,8 @@
 //! `ntlm`: somebody logs in with NTLM.
 
-use crate::json::Value;
 use ::proto::Ntlm;
 
-use crate::json::Object;
+use crate::json::{Object, Value};
 
 pub(super) fn body(ntlm: &Ntlm) -> Value {
     let mut out = identity(ntlm);

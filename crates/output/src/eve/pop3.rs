@@ -1,10 +1,10 @@
 //! `pop3`: a command with its response.
 
-use crate::json::{Value, json};
 use ::proto::Pop3;
 
 use super::MASK;
-use crate::json::Object;
+
+use crate::json::{Object, Value, json};
 
 /// With what `PASS` and the first response of `AUTH` carry only where `clear` says so.
 pub(super) fn body(pop3: &Pop3, clear: bool) -> Value {

@@ -1,11 +1,11 @@
 //! `quic`: a packet of a handshake.
 
-use crate::json::Value;
 use ::proto::Quic;
 use ::proto::quic::Extension;
 
 use super::tls::{fingerprint, put};
-use crate::json::Object;
+
+use crate::json::{Object, Value};
 
 pub(super) fn body(quic: &Quic) -> Value {
     let mut out = Object::new();

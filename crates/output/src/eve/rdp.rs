@@ -1,10 +1,9 @@
 //! `rdp`: a step of a connection's beginning.
 
-use crate::json::Value;
 use ::proto::Rdp;
 use ::proto::rdp::{RdpClient, RdpStep};
 
-use crate::json::Object;
+use crate::json::{Object, Value};
 
 pub(super) fn body(rdp: &Rdp) -> Value {
     let mut out = Object::new();

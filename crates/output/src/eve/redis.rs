@@ -1,9 +1,8 @@
 //! `redis`: a command with its reply.
 
-use crate::json::Value;
 use ::proto::Redis;
 
-use crate::json::Object;
+use crate::json::{Object, Value};
 
 pub(super) fn body(redis: &Redis) -> Value {
     let mut out = Object::new();

@@ -1,11 +1,9 @@
 //! `rfb`: the beginning of a VNC connection.
 
-use crate::json::{Value, json};
+use crate::json::{Object, Value, json};
 use crate::text::hex;
 use ::proto::Rfb;
 use ::proto::rfb::Framebuffer;
-
-use crate::json::Object;
 
 pub(super) fn body(rfb: &Rfb) -> Value {
     let mut out = Object::new();

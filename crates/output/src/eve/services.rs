@@ -1,13 +1,12 @@
 //! Small bodies of the services of a network: `ntp`, `ssdp`, `syslog`, `tftp`, `rtp`.
 
-use crate::json::{Value, json};
 use ::proto::ntp::Ntp;
 use ::proto::rtp::Rtp;
 use ::proto::ssdp::Ssdp;
 use ::proto::syslog::Syslog;
 use ::proto::tftp::Tftp;
 
-use crate::json::Object;
+use crate::json::{Object, Value, json};
 
 /// Strata of reference clocks; from the next one on the reference is an address.
 const MAX_CLOCK_STRATUM: u8 = 1;

@@ -1,10 +1,10 @@
 //! `sip`, with the session descriptions of its bodies.
 
-use crate::json::Value;
 use ::proto::sip::{MediaDescription, Sdp, Sip, Start, TimeDescription};
 
 use super::dns::put;
-use crate::json::Object;
+
+use crate::json::{Object, Value};
 
 pub(super) fn body(sip: &Sip) -> Value {
     let mut out = Object::new();

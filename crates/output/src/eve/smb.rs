@@ -1,11 +1,11 @@
 //! `smb`: a request with its response, or a file's transfer.
 
-use crate::json::{Value, json};
 use ::proto::Smb;
 use ::proto::smb::{Negotiate, Share, ShareKind, guid_text};
 
 use super::{dcerpc, ntlm};
-use crate::json::Object;
+
+use crate::json::{Object, Value, json};
 
 pub(super) fn body(smb: &Smb) -> Value {
     let mut out = Object::new();

@@ -1,9 +1,8 @@
 //! `smtp`: an envelope, and beside it `email`: what was in it.
 
-use crate::json::Value;
 use ::proto::{Email, Smtp};
 
-use crate::json::Object;
+use crate::json::{Object, Value};
 
 pub(super) fn body(smtp: &Smtp) -> Value {
     let mut out = Object::new();

@@ -1,10 +1,10 @@
 //! `snmp`.
 
-use crate::json::Value;
 use ::proto::snmp::Snmp;
 
 use super::dns::put;
-use crate::json::Object;
+
+use crate::json::{Object, Value};
 
 pub(super) fn body(snmp: &Snmp) -> Value {
     let mut out = Object::new();

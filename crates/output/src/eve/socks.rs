@@ -1,9 +1,8 @@
 //! `socks`: a request to a proxy with its answer.
 
-use crate::json::Value;
 use ::proto::Socks;
 
-use crate::json::Object;
+use crate::json::{Object, Value};
 
 pub(super) fn body(socks: &Socks) -> Value {
     let mut out = Object::new();

@@ -1,11 +1,11 @@
 //! `ssh`: the beginning of a connection.
 
-use crate::json::Value;
 use ::proto::Ssh;
 use ::proto::ssh::SshSide;
 
 use super::tls::{fingerprint, put};
-use crate::json::Object;
+
+use crate::json::{Object, Value};
 
 pub(super) fn body(ssh: &Ssh) -> Value {
     let mut out = Object::new();

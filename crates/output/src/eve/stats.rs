@@ -1,10 +1,8 @@
 //! `stats`: the counters that Suricata's schema knows, under its names; `counters`: all of them.
 
-use crate::json::Value;
-
 use super::head;
 use crate::event::{Stamp, StatsEvent};
-use crate::json::Object;
+use crate::json::{Object, Value};
 
 /// Our name and the schema's, where there is one.
 const KNOWN: &[(&str, &str)] = &[

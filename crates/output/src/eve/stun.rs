@@ -1,11 +1,10 @@
 //! `stun`: an answer of a STUN or TURN server.
 
-use crate::json::{Value, json};
 use ::proto::Stun;
 use wire::Endpoint;
 
 use super::tls::put;
-use crate::json::Object;
+use crate::json::{Object, Value, json};
 use crate::text::eve_ip;
 
 pub(super) fn body(stun: &Stun) -> Value {

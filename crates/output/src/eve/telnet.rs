@@ -1,7 +1,8 @@
 //! `telnet`: a connection.
 
-use crate::json::{Value, json};
 use ::proto::Telnet;
+
+use crate::json::{Value, json};
 
 pub(super) fn body(telnet: &Telnet) -> Value {
     json!({"banner": &telnet.banner, "logins": telnet.logins})

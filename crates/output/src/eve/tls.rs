@@ -1,11 +1,10 @@
 //! `tls` and `dtls`: a handshake.
 
-use crate::json::{Value, json};
 use ::proto::Tls;
 use ::proto::tls::{Certificate, Fingerprint};
 use ::time::OffsetDateTime;
 
-use crate::json::Object;
+use crate::json::{Object, Value, json};
 
 pub(super) fn body(tls: &Tls) -> Value {
     let mut out = Object::new();

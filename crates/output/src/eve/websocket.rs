@@ -1,9 +1,8 @@
 //! `websocket`: a frame.
 
-use crate::json::Value;
 use ::proto::WebSocket;
 
-use crate::json::Object;
+use crate::json::{Object, Value};
 
 pub(super) fn body(frame: &WebSocket) -> Value {
     let mut out = Object::new();
