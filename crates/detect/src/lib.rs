@@ -8,6 +8,7 @@
 pub mod c2;
 mod catalogue;
 mod indicator;
+pub mod rules;
 
 use flow::FlowTuple;
 use wire::{Direction, Nanos};

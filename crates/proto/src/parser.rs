@@ -4,6 +4,7 @@ use core::fmt;
 
 use wire::{Direction, Endpoint, IpProto, Nanos};
 
+use crate::http::HttpView;
 use crate::registry::AppProto;
 use crate::transaction::Transaction;
 
@@ -87,8 +88,35 @@ pub struct Expectation {
     pub note: Option<Box<str>>,
 }
 
+/// How far one side of a transaction has come. In order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Progress {
+    /// Its head is known.
+    Head,
+    /// It is complete, its body included, or will not get more complete.
+    Done,
+}
+
+/// What detectors want kept of transactions beyond what their events need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Raw heads.
+    pub heads: bool,
+    /// Bytes of each body, decoded; 0: none.
+    pub body: usize,
+}
+
 /// Where a parser's findings go.
 pub trait Sink {
+    /// What it wants kept.
+    fn keep(&self) -> Keep {
+        Keep::default()
+    }
+
+    /// A side of an exchange has come to this: called once for each side and progress, `Head` before `Done`. Of
+    /// transactions of other protocols `inspect` and `log` say as much.
+    fn progress(&mut self, _view: HttpView<'_>, _direction: Direction, _progress: Progress) {}
+
     /// Called exactly once per transaction, as soon as the part that detectors match on is known (an
     /// HTTP request's headers, a TLS ClientHello, a whole DNS message): before the answer has come.
     fn inspect(&mut self, transaction: &Transaction);

@@ -9,10 +9,12 @@ mod multipart;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod uri;
+mod view;
 
 pub use body::{MAX_HELD_FILES, MAX_HELD_OF_ONE};
 pub use coding::{MAX_CODINGS, MAX_DECODED, MAX_RATIO};
 pub use headers::{Headers, MAX_HEADERS};
+pub use view::{HttpView, MessageView};
 
 /// The part of a resource that a response carries: the Content-Range header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
