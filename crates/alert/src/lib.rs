@@ -7,6 +7,8 @@
 
 mod attack;
 mod checkin;
+mod rule;
+mod text;
 
 use core::fmt;
 use core::net::IpAddr;
@@ -17,6 +19,8 @@ use wire::{Direction, Nanos};
 
 pub use attack::{Stage, Tactic, Technique};
 pub use checkin::{CheckIn, Disclosure};
+pub use rule::{RuleAction, RuleFacts, Side};
+pub use text::Text;
 
 /// Generator id of Ringward's own detectors; rules keep the gid of their author.
 pub const RINGWARD_GID: u32 = 7737;
@@ -50,12 +54,24 @@ pub enum Observation {
     Ip,
     /// An HTTP request for exactly that URL.
     Url,
+    /// A rule with the action "alert" matched.
+    Rule,
+    /// A rule with the action "drop" or "reject" matched.
+    #[serde(rename = "rule-drop")]
+    RuleDrop,
 }
 
 impl Observation {
     /// Every kind, in the order of the configuration reference.
-    pub const ALL: [Observation; 5] =
-        [Observation::Dns, Observation::Http, Observation::Tls, Observation::Ip, Observation::Url];
+    pub const ALL: [Observation; 7] = [
+        Observation::Dns,
+        Observation::Http,
+        Observation::Tls,
+        Observation::Ip,
+        Observation::Url,
+        Observation::Rule,
+        Observation::RuleDrop,
+    ];
 
     /// The name in configuration, alerts and reports.
     #[must_use]
@@ -66,6 +82,8 @@ impl Observation {
             Observation::Tls => "tls",
             Observation::Ip => "ip",
             Observation::Url => "url",
+            Observation::Rule => "rule",
+            Observation::RuleDrop => "rule-drop",
         }
     }
 }
@@ -107,9 +125,9 @@ pub struct Alert {
     /// Signature revision.
     pub rev: u32,
     /// One line for humans, the same for every hit of the signature.
-    pub signature: &'static str,
+    pub signature: Text,
     /// The classification's text.
-    pub category: &'static str,
+    pub category: Text,
     /// How bad it is.
     pub severity: Severity,
     /// What was seen.
@@ -121,8 +139,10 @@ pub struct Alert {
     pub victim: Option<IpAddr>,
     /// The other side: the listed address, the C2 server, or the resolver asked.
     pub peer: IpAddr,
-    /// The matched indicator.
-    pub hit: IndicatorHit,
+    /// The matched indicator, of alerts that one made.
+    pub hit: Option<IndicatorHit>,
+    /// The rule that matched, of alerts that one made.
+    pub rule: Option<Arc<RuleFacts>>,
     /// ATT&CK techniques that the finding shows.
     pub techniques: Vec<Technique>,
     /// What a C2 request gave away about the victim.

@@ -34,6 +34,10 @@ fn inspect(tx: Transaction, server: &str) -> Vec<Alert> {
     out
 }
 
+fn hit(alert: &Alert) -> &IndicatorHit {
+    alert.hit.as_ref().unwrap()
+}
+
 fn http(host: &str, uri: &str) -> Vec<Alert> {
     let http = Http { method: "GET".into(), uri: uri.into(), host: Some(host.into()), ..Http::default() };
     inspect(Transaction::from(http), "198.51.100.1")
@@ -52,9 +56,12 @@ fn a_lookup_and_its_answer_are_one_alert() {
     }
     assert_eq!(out.len(), 1);
     assert_eq!((out[0].sid, out[0].victim), (1001, Some("10.0.0.5".parse().unwrap())));
-    assert_eq!((&*out[0].hit.indicator, out[0].hit.observed.as_str()), ("evil.example", "c2.evil.example"));
     assert_eq!(
-        (out[0].hit.description.as_deref(), out[0].hit.source.as_str()),
+        (&*hit(&out[0]).indicator, hit(&out[0]).observed.as_str()),
+        ("evil.example", "c2.evil.example")
+    );
+    assert_eq!(
+        (hit(&out[0]).description.as_deref(), hit(&out[0]).source.as_str()),
         (Some("Demo RAT"), "c2.csv:1")
     );
 }
@@ -107,7 +114,7 @@ fn a_servers_name_counts_whatever_the_hello_travels_in() {
         let named = !matches!(&tx, Transaction::Quic(quic) if quic.sni.is_none());
         let out = inspect(tx, "198.51.100.1");
         assert_eq!(
-            out.first().map(|a| (a.sid, a.hit.observed.as_str())),
+            out.first().map(|a| (a.sid, hit(a).observed.as_str())),
             named.then_some((1003, "c2.evil.example"))
         );
     }

@@ -109,15 +109,20 @@ impl Warden {
     pub fn on_alert(&mut self, event: &AlertEvent) -> Option<IsolationEvent> {
         let alert = &event.alert;
         let verdict = self.judge.on_alert(alert);
-        let hit = &alert.hit;
-        let reason = format!("{}: {} ({})", alert.signature, hit.observed, hit.source);
+        let (by, reason) = match (&alert.hit, &alert.rule) {
+            (Some(hit), _) => {
+                ("indicator", format!("{}: {} ({})", alert.signature, hit.observed, hit.source))
+            }
+            (None, Some(rule)) => ("rule", format!("{} ({})", alert.signature, rule.source)),
+            (None, None) => ("detector", alert.signature.to_string()),
+        };
         let since_arrival = |at: Option<Nanos>| Some(at?.since(alert.arrival?).as_nanos() as u64);
         let cause = Isolation {
             arrival: alert.arrival,
             latency: Latency { alert_ns: since_arrival(alert.raised), ..Latency::default() },
             flow: Some(event.flow),
             peer: Some(alert.peer),
-            ..Isolation::by("indicator", reason)
+            ..Isolation::by(by, reason)
         };
         self.carry_out(verdict, alert.time, cause)
     }

@@ -59,6 +59,8 @@ fn observation(seen: Seen) -> Observation {
         Seen::Tls => Observation::Tls,
         Seen::Ip => Observation::Ip,
         Seen::Url => Observation::Url,
+        Seen::Rule => Observation::Rule,
+        Seen::RuleDrop => Observation::RuleDrop,
     }
 }
 

@@ -32,11 +32,11 @@ pub struct Policy {
 }
 
 impl Default for Policy {
-    /// Isolate for an hour on every high-severity indicator hit.
+    /// Isolate for an hour on every high-severity indicator hit, and when a rule says that traffic should be dropped.
     fn default() -> Self {
         Policy {
             mode: Mode::Enforce,
-            isolate_on: Observation::ALL.to_vec(),
+            isolate_on: Observation::ALL.into_iter().filter(|&seen| seen != Observation::Rule).collect(),
             min_severity: Severity::High,
             lifetime: Duration::from_secs(3600),
             protected: Protected::default(),

@@ -1,6 +1,7 @@
 //! `alert`: a finding. What Ringward adds goes into `alert.metadata`, as rule authors do.
 
-use wire::Direction;
+use ::alert::Side;
+use wire::{Direction, Endpoint};
 
 use super::{Forms, body_beside, community, endpoints, flow_counters, has_ports, head, transaction, tunnel};
 use crate::event::{AlertEvent, Stamp};
@@ -17,16 +18,24 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
     if let Some((tx_id, _)) = &event.transaction {
         line.insert("tx_id".into(), (*tx_id).into());
     }
-    let body = json!({
+    let mut body = json!({
         "action": "allowed",
         "gid": alert.gid,
         "signature_id": alert.sid,
         "rev": alert.rev,
-        "signature": alert.signature,
-        "category": alert.category,
+        "signature": alert.signature.to_string(),
+        "category": alert.category.to_string(),
         "severity": alert.severity as u8,
         "metadata": metadata(event),
     });
+    if let Some(rule) = &alert.rule {
+        if !rule.references.is_empty() {
+            body["references"] = rule.references.iter().map(ToString::to_string).collect::<Vec<_>>().into();
+        }
+        if let Some(target) = rule.target {
+            sides(&mut body, event, target);
+        }
+    }
     line.insert("alert".into(), body);
     if let Some((tx_id, tx)) = &event.transaction
         && let Some(name) = body_beside(tx)
@@ -52,9 +61,35 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
     line.into()
 }
 
+/// Who did it and whom it was done to, as the rule says.
+fn sides(body: &mut Value, event: &AlertEvent, target: Side) {
+    let (mut source, mut destination) = (event.flow.client, event.flow.server);
+    if event.alert.direction == Direction::ToClient {
+        std::mem::swap(&mut source, &mut destination);
+    }
+    let side = |end: Endpoint| {
+        let mut side = json!({ "ip": eve_ip(end.ip) });
+        if has_ports(event.flow.proto) {
+            side["port"] = end.port.into();
+        }
+        side
+    };
+    let (attacker, victim) =
+        if target == Side::Source { (destination, source) } else { (source, destination) };
+    body["source"] = side(attacker);
+    body["target"] = side(victim);
+}
+
 fn metadata(event: &AlertEvent) -> Value {
     let alert = &event.alert;
     let mut out = Object::new();
+    if let Some(rule) = &alert.rule {
+        for (name, values) in &rule.metadata {
+            let values: Vec<Value> = values.iter().cloned().map(Value::Shared).collect();
+            out.insert(name.to_string().into(), values.into());
+        }
+        out.insert("rule_source".into(), vec![rule.source.to_string()].into());
+    }
     let mut put = |name: &'static str, values: Vec<String>| {
         if !values.is_empty() {
             out.insert(name.into(), values.into());
@@ -71,11 +106,13 @@ fn metadata(event: &AlertEvent) -> Value {
     stages.sort_unstable();
     stages.dedup();
     put("kill_chain_stage", stages.iter().map(|s| s.name().to_owned()).collect());
-    put("ioc_type", vec![alert.hit.kind.to_owned()]);
-    put("ioc_value", vec![alert.hit.indicator.to_string()]);
-    put("ioc_observed", vec![alert.hit.observed.clone()]);
-    put("ioc_description", alert.hit.description.iter().map(ToString::to_string).collect());
-    put("ioc_source", vec![alert.hit.source.clone()]);
+    if let Some(hit) = &alert.hit {
+        put("ioc_type", vec![hit.kind.to_owned()]);
+        put("ioc_value", vec![hit.indicator.to_string()]);
+        put("ioc_observed", vec![hit.observed.clone()]);
+        put("ioc_description", hit.description.iter().map(ToString::to_string).collect());
+        put("ioc_source", vec![hit.source.clone()]);
+    }
     put("victim", alert.victim.iter().map(ToString::to_string).collect());
     if let Some(checkin) = &alert.checkin {
         let told = |d: &Option<::alert::Disclosure>| d.iter().map(|d| d.value.clone()).collect();

@@ -140,7 +140,11 @@ impl IncidentStore {
         let alert = &event.alert;
         incident.alerts += 1;
         incident.severity = incident.severity.min(alert.severity as u8);
-        let role = if alert.observation == Observation::Dns { "resolver" } else { "C2 server" };
+        let role = match alert.observation {
+            Observation::Dns => "resolver",
+            Observation::Rule | Observation::RuleDrop => "peer",
+            _ => "C2 server",
+        };
         add_host(incident, alert.peer, role);
         add_indicator(incident, event);
         for technique in &alert.techniques {
@@ -158,7 +162,10 @@ impl IncidentStore {
                 incident.kill_chain_stage = tactic.stage().name().into();
             }
         }
-        let mut what = format!("{}: {}", alert.signature, alert.hit.observed);
+        let mut what = match &alert.hit {
+            Some(hit) => format!("{}: {}", alert.signature, hit.observed),
+            None => alert.signature.to_string(),
+        };
         if let Some((_, proto::Transaction::Http(http))) = &event.transaction {
             what = format!("{what} ({} {})", http.method, http.uri);
         }
@@ -290,7 +297,7 @@ fn add_host(incident: &mut Incident, ip: IpAddr, role: &str) {
 }
 
 fn add_indicator(incident: &mut Incident, event: &AlertEvent) {
-    let hit = &event.alert.hit;
+    let Some(hit) = &event.alert.hit else { return };
     if let Some(seen) = incident.indicators.iter_mut().find(|i| i.value == *hit.indicator) {
         seen.hits += 1;
     } else if incident.indicators.len() < MAX_ENTRIES {

@@ -204,7 +204,7 @@ impl Default for PolicyConfig {
     fn default() -> Self {
         PolicyConfig {
             mode: Mode::Enforce,
-            isolate_on: vec![Seen::Dns, Seen::Http, Seen::Tls, Seen::Ip, Seen::Url],
+            isolate_on: vec![Seen::Dns, Seen::Http, Seen::Tls, Seen::Ip, Seen::Url, Seen::RuleDrop],
             min_severity: 1,
             lifetime: "1h".into(),
             protected: Vec::new(),
@@ -222,9 +222,9 @@ pub enum Mode {
     Observe,
 }
 
-/// What was seen of an indicator.
+/// What was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Seen {
     /// A lookup of the name.
     Dns,
@@ -236,6 +236,10 @@ pub enum Seen {
     Ip,
     /// An HTTP request for the URL.
     Url,
+    /// A match of a rule with the action "alert".
+    Rule,
+    /// A match of a rule with the action "drop" or "reject".
+    RuleDrop,
 }
 
 /// The isolation map in the kernel.
