@@ -39,7 +39,7 @@ pub(super) fn raw<'a>(view: &HttpView<'a>, out: &mut Instances<'a>) {
     }
 }
 
-/// Lower case, without port and the dots at its end.
+/// Lower case, without port.
 pub(super) fn normalized<'a>(view: &HttpView<'a>, out: &mut Instances<'a>) {
     if let Some(host) = in_target(view) {
         return push(host, out);
@@ -55,12 +55,9 @@ pub(super) fn normalized<'a>(view: &HttpView<'a>, out: &mut Instances<'a>) {
     }
 }
 
+/// Dots at the end stay: rules look for them.
 fn normal(host: &[u8]) -> &[u8] {
-    let mut host = without_port(host.trim_ascii()).trim_ascii_end();
-    while let Some(rest) = host.strip_suffix(b".") {
-        host = rest;
-    }
-    host
+    without_port(host.trim_ascii()).trim_ascii_end()
 }
 
 fn push<'a>(host: &'a [u8], out: &mut Instances<'a>) {

@@ -102,7 +102,7 @@ fn hosts_come_from_the_target_before_the_header() {
         host("GET http://U@Proxy.Example:8080/ HTTP/1.1\r\nHost: Other\r\n\r\n"),
         both("proxy.example", "Proxy.Example")
     );
-    assert_eq!(host("GET / HTTP/1.1\r\nHost: ABC.com.:80\r\n\r\n"), both("abc.com", "ABC.com.:80"));
+    assert_eq!(host("GET / HTTP/1.1\r\nHost: ABC.com.:80\r\n\r\n"), both("abc.com.", "ABC.com.:80"));
     assert_eq!(
         host("GET / HTTP/1.1\r\nHost: ABC.com\r\nHost: efg.net\r\n\r\n"),
         both("abc.com, efg.net", "ABC.com, efg.net")
