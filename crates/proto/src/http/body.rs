@@ -25,6 +25,27 @@ pub(crate) struct Room<'a> {
     pub(crate) limits_hit: &'a mut u32,
 }
 
+/// The first bytes of a body, decoded.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) bytes: Vec<u8>,
+    /// Bytes that are kept at most; 0: none, and nothing is said of how much came.
+    limit: usize,
+    /// More came.
+    pub(crate) cut: bool,
+}
+
+impl Kept {
+    fn take(&mut self, piece: &[u8]) {
+        if self.limit == 0 {
+            return;
+        }
+        let fits = piece.len().min(self.limit.saturating_sub(self.bytes.len()));
+        self.bytes.extend_from_slice(&piece[..fits]);
+        self.cut |= fits < piece.len();
+    }
+}
+
 /// A message's body while it passes.
 #[derive(Debug)]
 pub(crate) struct Body {
@@ -37,6 +58,7 @@ pub(crate) struct Body {
     cut: bool,
     form: Option<Vec<u8>>,
     ended: Vec<Ended>,
+    kept: Kept,
 }
 
 impl Body {
@@ -57,17 +79,18 @@ impl Body {
         let multipart =
             if request { boundary(kind).and_then(|b| Multipart::new(&b)).map(Box::new) } else { None };
         let form = request && starts_with_ignoring_case(kind, b"application/x-www-form-urlencoded");
-        let said = headers.get("content-disposition").filter(|_| !request);
-        let name = said.and_then(super::headers::disposition_name).or(name);
+        let name = super::named::said(headers).filter(|_| !request).or(name);
         let form = form.then(Vec::new);
-        Body { direction, decoder, name, multipart, open: None, cut: false, form, ended: Vec::new() }
+        let kept = Kept { limit: room.sink.keep().body, ..Kept::default() };
+        Body { direction, decoder, name, multipart, open: None, cut: false, form, ended: Vec::new(), kept }
     }
 
     /// The next bytes.
     pub(crate) fn feed(&mut self, bytes: &[u8], room: &mut Room<'_>) {
-        let Body { direction, decoder, name, multipart, open, form, ended, .. } = self;
+        let Body { direction, decoder, name, multipart, open, form, ended, kept, .. } = self;
         let Room { sink, handles, limits_hit } = room;
         let mut pass = |piece: &[u8], sink: &mut dyn Sink| {
+            kept.take(piece);
             if let Some(form) = form {
                 form.extend_from_slice(&piece[..piece.len().min(MAX_FORM - form.len())]);
             }
@@ -87,6 +110,23 @@ impl Body {
         };
         if !decoder.feed(bytes, limits_hit, *sink, &mut pass) {
             self.cut = true;
+        }
+    }
+
+    /// What is kept of it.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// Lets go of what is kept, and keeps no more.
+    pub(crate) fn take_kept(&mut self) -> Kept {
+        std::mem::take(&mut self.kept)
+    }
+
+    /// Keeps no more than what is kept already and so many bytes.
+    pub(crate) fn keep_at_most(&mut self, more: usize) {
+        if self.kept.limit > 0 {
+            self.kept.limit = self.kept.limit.min(self.kept.bytes.len().saturating_add(more)).max(1);
         }
     }
 

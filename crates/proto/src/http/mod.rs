@@ -6,6 +6,7 @@ mod coding;
 pub(crate) mod credentials;
 pub mod headers;
 mod multipart;
+mod named;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod uri;
@@ -14,6 +15,7 @@ mod view;
 pub use body::{MAX_HELD_FILES, MAX_HELD_OF_ONE};
 pub use coding::{MAX_CODINGS, MAX_DECODED, MAX_RATIO};
 pub use headers::{Headers, MAX_HEADERS};
+pub use named::{body_name, upload_files};
 pub use view::{HttpView, MessageView};
 
 /// The part of a resource that a response carries: the Content-Range header.

@@ -7,7 +7,8 @@ use super::Http;
 pub struct MessageView<'a> {
     /// The head as it was sent: first line, headers, empty line. Empty with HTTP/2 and before it has come.
     pub head: &'a [u8],
-    /// The body, its codings undone, up to [`crate::Keep::body`] bytes.
+    /// The body, its codings undone, up to [`crate::Keep::body`] bytes. There only when the side is told to be
+    /// [`crate::Progress::Done`]; let go then.
     pub body: &'a [u8],
     /// Whether more of the body came than was kept.
     pub cut: bool,

@@ -40,8 +40,12 @@ impl HttpParser {
         let form = flowing.body.finish(truncated, &mut room);
         let login = form.and_then(|form| credentials::of_form(AppProto::Http, &form));
         self.keep_ended(&mut flowing, sink);
-        if let (Some(exchange), Some(login)) = (self.exchange(flowing.exchange), login) {
-            exchange.login.get_or_insert(login);
+        let side = self.role(side).direction();
+        if let Some(exchange) = self.exchange(flowing.exchange) {
+            exchange.done(side, flowing.body.kept(), sink);
+            if let Some(login) = login {
+                exchange.login.get_or_insert(login);
+            }
         }
     }
 
@@ -57,6 +61,28 @@ impl HttpParser {
             }
         }
         self.held = held;
+    }
+
+    /// As much of a body as is kept was seen: detectors do not wait for its end.
+    fn judge_kept(&mut self, side: usize, flowing: &mut Flowing, sink: &mut dyn Sink) {
+        if flowing.body.kept().cut {
+            let kept = flowing.body.take_kept();
+            let side = self.role(side).direction();
+            if let Some(exchange) = self.exchange(flowing.exchange) {
+                exchange.done(side, &kept, sink);
+            }
+        }
+    }
+
+    /// A response is over before the request's body is: what is kept of that is told with it.
+    pub(super) fn judge_unfinished(&mut self, sink: &mut dyn Sink) {
+        let Some(exchange) = &mut self.current else { return };
+        let request = usize::from(self.turned);
+        if let Some(flowing) = &mut self.bodies[request]
+            && flowing.exchange == exchange.number
+        {
+            exchange.done(Direction::ToServer, &flowing.body.take_kept(), sink);
+        }
     }
 
     /// Takes bytes of a body; how many.
@@ -85,13 +111,14 @@ impl HttpParser {
             }
         });
         self.sides[side].framing = framing;
-        if let Some(flowing) = &mut flowing {
-            self.keep_ended(flowing, sink);
-        }
-        self.bodies[side] = flowing;
         if answers && let Some(exchange) = &mut self.current {
             exchange.http.response_length += content;
         }
+        if let Some(flowing) = &mut flowing {
+            self.keep_ended(flowing, sink);
+            self.judge_kept(side, flowing, sink);
+        }
+        self.bodies[side] = flowing;
         if framing == Framing::None {
             if answers { self.end_response(false, sink) } else { self.end_body(side, false, sink) }
         }

@@ -1,9 +1,11 @@
 //! A request on its way to its response, and its end.
 
-use crate::http::body::Ended;
-use crate::http::{Http, MAX_HELD_OF_ONE, credentials};
+use wire::Direction;
+
+use crate::http::body::{Ended, Kept};
+use crate::http::{Http, HttpView, MAX_HELD_OF_ONE, MessageView, credentials};
 use crate::login::Login;
-use crate::parser::{FileEvent, Sink, complete};
+use crate::parser::{FileEvent, Progress, Sink, complete};
 use crate::transaction::Transaction;
 
 /// A request with what is known of its response.
@@ -15,6 +17,10 @@ pub(crate) struct Exchange {
     pub(crate) login: Option<Box<Login>>,
     /// Files that are over; they are told of with the exchange.
     pub(crate) ended: Vec<Ended>,
+    /// Raw heads of request and response, if they are wanted.
+    pub(crate) heads: Option<Box<[Vec<u8>; 2]>>,
+    /// How far the sink was told that request and response are.
+    pub(crate) told: [Option<Progress>; 2],
 }
 
 impl Exchange {
@@ -32,8 +38,45 @@ impl Exchange {
         }
     }
 
+    /// A side's head is known: it is kept as it was sent if that is wanted, and told of.
+    pub(crate) fn head(&mut self, side: Direction, raw: &[u8], sink: &mut dyn Sink) {
+        if sink.keep().heads && !raw.is_empty() {
+            self.heads.get_or_insert_default()[side.index()] = raw.to_vec();
+        }
+        self.tell(side, Progress::Head, &Kept::default(), sink);
+    }
+
+    /// A side is complete, as far as it will be.
+    pub(crate) fn done(&mut self, side: Direction, body: &Kept, sink: &mut dyn Sink) {
+        if self.told[side.index()].is_some() {
+            self.tell(side, Progress::Done, body, sink);
+        }
+    }
+
+    fn tell(&mut self, side: Direction, progress: Progress, body: &Kept, sink: &mut dyn Sink) {
+        let told = &mut self.told[side.index()];
+        if *told >= Some(progress) {
+            return;
+        }
+        *told = Some(progress);
+        let message = |of: Direction| {
+            let head = self.heads.as_ref().map_or(&[][..], |heads| &heads[of.index()]);
+            let (body, cut) = if of == side { (body.bytes.as_slice(), body.cut) } else { (&[][..], false) };
+            MessageView { head, body, cut }
+        };
+        let view = HttpView {
+            http: &self.http,
+            request: message(Direction::ToServer),
+            response: message(Direction::ToClient),
+        };
+        sink.progress(view, side, progress);
+    }
+
     /// Tells of its files, then of itself, then of the login in it.
-    pub(crate) fn log(self, held: &mut usize, sink: &mut dyn Sink) {
+    pub(crate) fn log(mut self, held: &mut usize, sink: &mut dyn Sink) {
+        for side in [Direction::ToServer, Direction::ToClient] {
+            self.done(side, &Kept::default(), sink);
+        }
         let Exchange { http, login, ended, .. } = self;
         *held -= ended.len();
         let status = http.status;

@@ -29,9 +29,9 @@ pub(super) struct Response {
     pub(super) framing: Framing,
 }
 
-/// Where the head ends: behind the empty line, with or without carriage returns.
-pub(super) fn end(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
+/// Where the head ends: behind the empty line, with or without carriage returns. No line before `from` does.
+pub(super) fn end(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
     while let Some(feed) = memchr(b'\n', &bytes[at..]) {
         at += feed + 1;
         let blanks =

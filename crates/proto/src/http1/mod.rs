@@ -111,3 +111,7 @@ fn probe(opening: &Opening<'_>) -> Guess {
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "progress_tests.rs"]
+mod progress_tests;

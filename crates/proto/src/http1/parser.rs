@@ -9,7 +9,7 @@ use super::framing::Framing;
 use super::head::{self, Request, Response};
 use super::side::{Found, Place, Role, Side};
 use super::{Exchange, MAX_HEAD, MAX_PENDING};
-use crate::http::body::Room;
+use crate::http::body::{Kept, Room};
 use crate::http::{Http, credentials, uri};
 use crate::parser::{Chunk, Parser, Sink, Step};
 use crate::registry::{AppProto, Guess};
@@ -40,7 +40,7 @@ pub struct HttpParser {
     /// The exchange whose response is being received.
     pub(super) current: Option<Exchange>,
     /// Whether the flow's client is the one that answers: its beginning was not seen.
-    turned: bool,
+    pub(super) turned: bool,
     beginning: Beginning,
     numbers: u64,
     pub(super) handles: u64,
@@ -61,7 +61,7 @@ impl HttpParser {
         current.or_else(|| self.pending.iter_mut().rev().find(|e| e.number == number))
     }
 
-    fn on_request(&mut self, side: usize, request: Request, sink: &mut dyn Sink) {
+    fn on_request(&mut self, side: usize, head: &[u8], request: Request, sink: &mut dyn Sink) {
         let Request { http, framing } = request;
         self.numbers += 1;
         let number = self.numbers;
@@ -74,7 +74,11 @@ impl HttpParser {
             self.begin_body(side, number, &http.request_headers, Some(name), sink);
         }
         let login = credentials::of_headers(AppProto::Http, &http.request_headers, sink);
-        let exchange = Exchange { number, http, login, ended: Vec::new() };
+        let mut exchange = Exchange { number, http, login, ..Exchange::default() };
+        exchange.head(Direction::ToServer, head, sink);
+        if framing == Framing::None {
+            exchange.done(Direction::ToServer, &Kept::default(), sink);
+        }
         if self.pending.len() >= MAX_PENDING || self.unkept > 0 {
             self.limits_hit += 1;
             self.unkept += 1;
@@ -103,7 +107,7 @@ impl HttpParser {
         true
     }
 
-    fn on_response(&mut self, side: usize, response: Response, sink: &mut dyn Sink) {
+    fn on_response(&mut self, side: usize, head: &[u8], response: Response, sink: &mut dyn Sink) {
         let Response { status, status_text, headers, framing } = response;
         // Informational, unless it has a body that it should not have.
         if status.is_some_and(|s| (100..200).contains(&s) && s != 101) && framing == Framing::UntilClose {
@@ -121,6 +125,10 @@ impl HttpParser {
         if http.content_range.as_ref().is_some_and(|range| !range.is_valid()) {
             sink.anomaly("RANGE_INVALID");
         }
+        if let Some(exchange) = self.current.as_mut().filter(|_| kept) {
+            exchange.head(Direction::ToClient, head, sink);
+        }
+        let http = self.current.as_ref().filter(|_| kept).map_or(&lone, |exchange| &exchange.http);
         // A body behind 204 is none, unless it is said to be there: then clients take it.
         let empty = status == Some(304) || (status == Some(204) && framing == Framing::UntilClose);
         let bodiless = http.method == "HEAD" || empty;
@@ -153,6 +161,7 @@ impl HttpParser {
                 self.end_body(side, truncated, sink);
             }
         }
+        self.judge_unfinished(sink);
         if let Some(exchange) = self.current.take() {
             exchange.log(&mut self.held, sink);
         }
@@ -163,12 +172,12 @@ impl HttpParser {
         self.sides[side].place = if cut { Place::MidLine } else { Place::Between };
         match role {
             Role::Requests => match head::request(head, sink) {
-                Some(request) => self.on_request(side, request, sink),
+                Some(request) => self.on_request(side, head, request, sink),
                 None => self.sides[side].lose(if cut { Place::MidLine } else { Place::LineStart }),
             },
             Role::Responses => {
                 let response = head::response(head, sink);
-                self.on_response(side, response, sink);
+                self.on_response(side, head, response, sink);
             }
         }
         if cut {
@@ -182,7 +191,7 @@ impl HttpParser {
     /// Takes the bytes of a head; what is behind it, or `None` if it is not complete.
     fn head<'a>(&mut self, side: usize, bytes: &'a [u8], sink: &mut dyn Sink) -> Option<&'a [u8]> {
         if self.sides[side].head.is_empty()
-            && let Some(end) = head::end(bytes).filter(|&end| end <= MAX_HEAD)
+            && let Some(end) = head::end(bytes, 0).filter(|&end| end <= MAX_HEAD)
         {
             self.on_head(side, &bytes[..end], false, sink);
             return Some(&bytes[end..]);
@@ -193,7 +202,7 @@ impl HttpParser {
         kept.extend_from_slice(&bytes[..take]);
         // What was looked at before has no end in it.
         let from = had.saturating_sub(head::MAX_END);
-        let found = head::end(&kept[from..]).map(|end| from + end);
+        let found = head::end(kept, from);
         let full = kept.len() >= MAX_HEAD;
         if found.is_none() && !full {
             return None;
@@ -226,6 +235,9 @@ impl HttpParser {
         if answers && (!self.pending.is_empty() || self.unkept > 0) {
             // A server that answers without a head (HTTP/0.9): all that it says is the body.
             let kept = self.answer(sink);
+            if let Some(exchange) = self.current.as_mut().filter(|_| kept) {
+                exchange.head(Direction::ToClient, &[], sink);
+            }
             self.sides[side].framing = Framing::UntilClose;
             self.sides[side].place = Place::Between;
             let (number, name) = match &self.current {

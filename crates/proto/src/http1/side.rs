@@ -1,6 +1,7 @@
 //! One direction of a connection: where in its messages it is, and how the next head is found.
 
 use memchr::memchr;
+use wire::Direction;
 
 use super::framing::Framing;
 use super::{MAX_METHOD, guess_request, guess_response, head};
@@ -11,6 +12,16 @@ use crate::registry::Guess;
 pub(super) enum Role {
     Requests,
     Responses,
+}
+
+impl Role {
+    /// Which side of an exchange that is.
+    pub(super) fn direction(self) -> Direction {
+        match self {
+            Role::Requests => Direction::ToServer,
+            Role::Responses => Direction::ToClient,
+        }
+    }
 }
 
 /// Where in its stream a side is, outside of bodies.

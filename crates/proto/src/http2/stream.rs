@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wire::Direction;
 
-use crate::http::body::{Body, Room};
+use crate::http::body::{Body, Kept, Room};
 use crate::http::headers::{Headers, text};
 use crate::http::{Http, Http2Stream, credentials, uri};
 use crate::http1::Exchange;
@@ -20,6 +20,9 @@ pub const MAX_KEPT: usize = 512 * 1024;
 /// Layers of codings that are undone at once on a connection; one of brotli counts four times. Beyond them the oldest
 /// body is not decoded any further.
 pub const MAX_DECODING: usize = 16;
+
+/// Bytes of bodies that are kept for detectors on a connection; beyond them no more is kept of a body.
+pub const MAX_KEPT_BODIES: usize = 2 * 1024 * 1024;
 
 #[derive(Debug)]
 struct Stream {
@@ -41,6 +44,8 @@ pub(super) struct Streams {
     held: usize,
     /// Bytes of headers of all that are open.
     kept: usize,
+    /// Bytes of bodies that are kept of all that are open.
+    kept_bodies: usize,
     pub(super) limits_hit: u32,
 }
 
@@ -60,6 +65,29 @@ impl Stream {
 
     fn side(&mut self, direction: Direction) -> Option<&mut crate::http::Http2Side> {
         self.exchange.http.stream.as_mut().map(|stream| &mut stream.sides[direction.index()])
+    }
+
+    /// One side will say no more, or is given up.
+    fn finish(
+        &mut self,
+        direction: Direction,
+        held: &mut usize,
+        kept_bodies: &mut usize,
+        room: &mut Room<'_>,
+    ) {
+        let at = direction.index();
+        let mut kept = Kept::default();
+        if let Some(mut body) = self.bodies[at].take() {
+            let had = body.kept().bytes.len();
+            if let Some(form) = body.finish(!self.ended[at], room) {
+                let login = credentials::of_form(AppProto::Http2, &form);
+                self.exchange.login = self.exchange.login.take().or(login);
+            }
+            self.exchange.hold(body.ended(), held, room.sink);
+            *kept_bodies -= had;
+            kept = body.take_kept();
+        }
+        self.exchange.done(direction, &kept, room.sink);
     }
 
     fn inspect(&mut self, sink: &mut dyn Sink) {
@@ -130,6 +158,7 @@ impl Streams {
             Direction::ToServer => request(stream, headers, sink),
             Direction::ToClient => response(stream, headers, sink),
         }
+        stream.exchange.head(direction, &[], sink);
         self.kept += size;
         while self.kept > MAX_KEPT
             && let Some((_, oldest)) = self.open.pop_first()
@@ -162,8 +191,10 @@ impl Streams {
         if begins {
             self.make_room(sink);
         }
-        let Streams { open, handles, held, limits_hit, .. } = self;
-        let Some(stream) = open.get_mut(&id) else { return };
+        let Streams { open, handles, held, limits_hit, kept_bodies, .. } = self;
+        let at = direction.index();
+        // What comes behind the end of a side is no part of it.
+        let Some(stream) = open.get_mut(&id).filter(|stream| !stream.ended[at]) else { return };
         let http = &mut stream.exchange.http;
         if direction == Direction::ToClient {
             http.response_length += length;
@@ -173,10 +204,18 @@ impl Streams {
             Direction::ToServer => &http.request_headers,
             Direction::ToClient => &http.response_headers,
         };
-        let body = stream.bodies[direction.index()]
-            .get_or_insert_with(|| Body::new(direction, headers, None, &mut room));
+        let body = stream.bodies[at].get_or_insert_with(|| Body::new(direction, headers, None, &mut room));
+        let had = body.kept().bytes.len();
+        body.keep_at_most(MAX_KEPT_BODIES.saturating_sub(*kept_bodies));
         work(body, &mut room);
         stream.exchange.hold(body.ended(), held, sink);
+        *kept_bodies += body.kept().bytes.len() - had;
+        if body.kept().cut {
+            // As much of it as is kept was seen: detectors do not wait for its end.
+            let kept = body.take_kept();
+            *kept_bodies -= kept.bytes.len();
+            stream.exchange.done(direction, &kept, sink);
+        }
     }
 
     /// Before another body begins.
@@ -200,8 +239,10 @@ impl Streams {
 
     /// One side will say no more on this stream.
     pub(super) fn end(&mut self, direction: Direction, id: u32, sink: &mut dyn Sink) {
-        let Some(stream) = self.open.get_mut(&id) else { return };
+        let Streams { open, handles, held, limits_hit, kept_bodies, .. } = self;
+        let Some(stream) = open.get_mut(&id) else { return };
         stream.ended[direction.index()] = true;
+        stream.finish(direction, held, kept_bodies, &mut Room { sink, handles, limits_hit });
         if stream.ended == [true; 2]
             && let Some(stream) = self.open.remove(&id)
         {
@@ -219,16 +260,11 @@ impl Streams {
     fn log(&mut self, mut stream: Stream, sink: &mut dyn Sink) {
         self.kept -= stream.size;
         stream.inspect(sink);
-        for at in 0..2 {
-            let Some(mut body) = stream.bodies[at].take() else { continue };
-            let room = &mut Room { sink, handles: &mut self.handles, limits_hit: &mut self.limits_hit };
-            if let Some(form) = body.finish(!stream.ended[at], room) {
-                let login = credentials::of_form(AppProto::Http2, &form);
-                stream.exchange.login = stream.exchange.login.take().or(login);
-            }
-            stream.exchange.hold(body.ended(), &mut self.held, sink);
+        let Streams { handles, held, limits_hit, kept_bodies, .. } = self;
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            stream.finish(direction, held, kept_bodies, &mut Room { sink, handles, limits_hit });
         }
-        stream.exchange.log(&mut self.held, sink);
+        stream.exchange.log(held, sink);
     }
 }
 
