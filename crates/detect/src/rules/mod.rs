@@ -1,5 +1,9 @@
 //! Suricata's rules at work: rules compiled to groups, candidates found by one search per buffer, then verified.
 
+pub mod app;
+pub mod buffers;
 pub mod view;
 
+pub use app::speaks;
+pub use buffers::{dce_interface, dce_little_endian, instances, numbers};
 pub use view::{FileView, Instances, View};
