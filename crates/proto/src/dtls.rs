@@ -170,6 +170,7 @@ impl Parser for DtlsParser {
             self.limits_hit += 1;
             self.handshake.log(sink);
         }
+        self.handshake.time = chunk.time;
         let side = chunk.direction.index();
         let mut at = Cursor(chunk.bytes);
         while !self.handshake.logged() {

@@ -104,6 +104,8 @@ pub struct Keep {
     pub heads: bool,
     /// Bytes of each body, decoded; 0: none.
     pub body: usize,
+    /// Bytes of each payload that events do not show: certificates, stub data, messages; 0: none.
+    pub payloads: usize,
 }
 
 /// Where a parser's findings go.

@@ -52,7 +52,7 @@ fields! {
     // 0x0300 for SSL 3.0, 0x0301 for TLS 1.0 and so on.
     TlsVersion ["tls.version" "ssl_version"] Both Head [Tls];
     // Bit 0 ClientHello, 1 ServerHello, 2 client key exchange, 3 server key exchange, 4 unknown.
-    SslState ["ssl_state"] Both Head [Tls];
+    SslState ["ssl_state"] Both Done [Tls];
     TlsCertChainLength ["tls.cert_chain_len"] Both Done [Tls];
     // Whether the leaf has run out at the time of the packet: 1 or 0; not valid yet is 0 too.
     TlsCertExpired ["tls_cert_expired"] Response Done [Tls];

@@ -5,4 +5,8 @@ pub mod http;
 pub mod view;
 
 pub use context::PacketContext;
+pub mod app;
+pub mod buffers;
+pub use app::speaks;
+pub use buffers::{dce_interface, dce_little_endian, instances, numbers};
 pub use view::{FileView, Instances, View};

@@ -308,6 +308,7 @@ fn tls() -> Tls {
         client_certificate: Some(certificate),
         resumed: true,
         from_proto: Some("smtp"),
+        ..Tls::default()
     }
 }
 

@@ -20,7 +20,7 @@ fn call() -> Dcerpc {
         res: Some(Stub { opnum: 0, fragments: 2, length: 84 }),
         call_id: 7,
         rpc_version: (5, 0),
-        activity: None,
+        ..Dcerpc::default()
     }
 }
 

@@ -47,6 +47,10 @@ pub struct Dcerpc {
     pub rpc_version: (u8, u8),
     /// Connectionless only: the activity (UUID in the order of its text) and its sequence number.
     pub activity: Option<([u8; 16], u32)>,
+    /// Numbers of `[client, server]` have their low byte first.
+    pub little_endian: [bool; 2],
+    /// The bodies of `[request, response]`, fragments joined, as far as the sink wants payloads kept.
+    pub stubs: [Vec<u8>; 2],
 }
 
 /// Which side sends messages of this type, if they are part of a call: the others (cancel, shut down, keep alive,
@@ -65,7 +69,7 @@ pub(crate) struct Bound(Vec<Interface>);
 
 impl Dcerpc {
     /// What a client's message begins.
-    pub(crate) fn begin(pdu: &Pdu<'_>, bound: &mut Bound) -> Self {
+    pub(crate) fn begin(pdu: &Pdu<'_>, bound: &mut Bound, keep: usize) -> Self {
         let mut call = Dcerpc {
             request: Some(pdu.kind),
             call_id: pdu.call_id,
@@ -84,6 +88,7 @@ impl Dcerpc {
                 let mut stub = Stub { opnum: pdu.opnum().unwrap_or(0), ..Stub::default() };
                 stub.add(pdu);
                 call.req = Some(stub);
+                call.keep(0, pdu.little(), pdu.stub(), keep);
                 let context = pdu.context();
                 let of = bound.0.iter().rev().find(|i| Some(i.context) == context);
                 call.interfaces = of.into_iter().copied().collect();
@@ -99,17 +104,29 @@ impl Dcerpc {
     }
 
     /// A further fragment of the request.
-    pub(crate) fn more(&mut self, pdu: &Pdu<'_>) {
+    pub(crate) fn more(&mut self, pdu: &Pdu<'_>, keep: usize) {
         if let Some(stub) = &mut self.req {
             stub.add(pdu);
+            self.keep(0, pdu.little(), pdu.stub(), keep);
         }
     }
 
+    /// Keeps a piece of a body, up to `limit` bytes of all.
+    pub(super) fn keep(&mut self, side: usize, little: bool, piece: &[u8], limit: usize) {
+        self.little_endian[side] = little;
+        let kept = &mut self.stubs[side];
+        let room = limit.saturating_sub(kept.len());
+        kept.extend_from_slice(piece.get(..room).unwrap_or(piece));
+    }
+
     /// The server's answer, or a fragment of it.
-    pub(crate) fn answer(&mut self, pdu: &Pdu<'_>, bound: &mut Bound) {
+    pub(crate) fn answer(&mut self, pdu: &Pdu<'_>, bound: &mut Bound, keep: usize) {
         self.response = Some(pdu.kind);
         match pdu.kind {
-            RESPONSE => self.res.get_or_insert_default().add(pdu),
+            RESPONSE => {
+                self.res.get_or_insert_default().add(pdu);
+                self.keep(1, pdu.little(), pdu.stub(), keep);
+            }
             BIND_ACK | ALTER_CONTEXT_RESP => {
                 for (asked, ack) in self.interfaces.iter_mut().zip(pdu.acks()) {
                     asked.ack = Some(ack);

@@ -12,7 +12,7 @@ use wire::{Direction, IpProto};
 pub(crate) use self::call::{Bound, sender};
 pub use self::call::{Dcerpc, Stub};
 pub(crate) use self::pdu::{AUTH3, Pdu, REQUEST};
-use self::pdu::{Datagram, HEADER, RESPONSE};
+use self::pdu::{Datagram, HEADER, HEADER_CL, RESPONSE};
 pub use self::pdu::{Interface, type_name, uuid_text};
 use crate::bytes::{Cut, Units};
 use crate::ntlm;
@@ -113,7 +113,7 @@ impl DcerpcStream {
             && !pdu.is_first()
             && let Some(call) = self.pending.iter_mut().rev().find(same)
         {
-            return call.more(pdu);
+            return call.more(pdu, sink.keep().payloads);
         }
         if self.pending.len() >= MAX_PENDING
             && let Some(oldest) = self.pending.pop_front()
@@ -121,7 +121,7 @@ impl DcerpcStream {
             self.limits_hit += 1;
             sink.log(Transaction::Dcerpc(oldest));
         }
-        let call = Dcerpc::begin(pdu, &mut self.bound);
+        let call = Dcerpc::begin(pdu, &mut self.bound, sink.keep().payloads);
         if let Transaction::Dcerpc(call) = opened(call, sink) {
             self.pending.push_back(call);
         }
@@ -133,7 +133,7 @@ impl DcerpcStream {
             && pdu.kind == RESPONSE
             && !pdu.is_first()
         {
-            call.answer(pdu, &mut self.bound);
+            call.answer(pdu, &mut self.bound, sink.keep().payloads);
         } else {
             self.log_answered(sink);
             let of = self.pending.iter().position(|c| c.awaits(pdu));
@@ -144,7 +144,7 @@ impl DcerpcStream {
                     _ => return,
                 },
             };
-            call.answer(pdu, &mut self.bound);
+            call.answer(pdu, &mut self.bound, sink.keep().payloads);
             self.answered = Some(call);
         }
         if pdu.is_last() || pdu.kind != RESPONSE {
@@ -203,15 +203,17 @@ impl Parser for DcerpcDatagrams {
         let Some(pdu) = Datagram::parse(chunk.bytes) else { return Step::More };
         let activity = Some((pdu.activity, pdu.seqnum));
         let known = self.pending.iter().position(|call| call.activity == activity);
+        let (body, keep) = (chunk.bytes.get(HEADER_CL..).unwrap_or_default(), sink.keep().payloads);
+        let body = body.get(..pdu.body).unwrap_or(body);
         let stub = Stub { opnum: pdu.opnum, fragments: 1, length: pdu.body as u64 };
         match (pdu.kind, known) {
             (REQUEST, Some(at)) => {
                 // A fragment, or the same once more.
-                if let Some(req) =
-                    self.pending[at].req.as_mut().filter(|r| u32::from(pdu.fragment) >= r.fragments)
-                {
+                let call = &mut self.pending[at];
+                if let Some(req) = call.req.as_mut().filter(|r| u32::from(pdu.fragment) >= r.fragments) {
                     req.fragments += 1;
                     req.length += stub.length;
+                    call.keep(0, pdu.little, body, keep);
                 }
             }
             (REQUEST, None) => {
@@ -221,7 +223,7 @@ impl Parser for DcerpcDatagrams {
                     self.limits_hit += 1;
                     sink.log(Transaction::Dcerpc(oldest));
                 }
-                let call = Dcerpc {
+                let mut call = Dcerpc {
                     request: Some(REQUEST),
                     interfaces: vec![pdu.interface],
                     req: Some(stub),
@@ -229,6 +231,7 @@ impl Parser for DcerpcDatagrams {
                     activity,
                     ..Dcerpc::default()
                 };
+                call.keep(0, pdu.little, body, keep);
                 if let Transaction::Dcerpc(call) = opened(call, sink) {
                     self.pending.push_back(call);
                 }
@@ -237,6 +240,7 @@ impl Parser for DcerpcDatagrams {
                 if let Some(mut call) = self.pending.remove(at) {
                     call.response = Some(pdu.kind);
                     call.res = (pdu.kind == RESPONSE).then_some(stub);
+                    call.keep(1, pdu.little, if pdu.kind == RESPONSE { body } else { &[] }, keep);
                     sink.log(Transaction::Dcerpc(call));
                 }
             }

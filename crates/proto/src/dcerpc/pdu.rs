@@ -162,6 +162,17 @@ impl<'a> Pdu<'a> {
         self.length.saturating_sub(HEADER + 8 + object)
     }
 
+    /// Whether its numbers have their low byte first.
+    pub fn little(&self) -> bool {
+        self.little
+    }
+
+    /// As much of a request's or response's body as is there.
+    pub fn stub(&self) -> &'a [u8] {
+        let start = self.length.saturating_sub(self.stub_length());
+        self.bytes.get(start..).unwrap_or_default()
+    }
+
     /// The authentication token, if there is one.
     pub fn auth(&self) -> Option<&'a [u8]> {
         let start = self.length.checked_sub(self.auth_length)?;
@@ -212,6 +223,7 @@ pub(crate) struct Datagram {
     pub opnum: u16,
     pub body: usize,
     pub fragment: u16,
+    pub little: bool,
 }
 
 impl Datagram {
@@ -242,6 +254,7 @@ impl Datagram {
             opnum: u16_at(head, 68, little)?,
             body,
             fragment: u16_at(head, 76, little)?,
+            little,
         })
     }
 }

@@ -58,6 +58,8 @@ pub struct Quic {
     pub response: bool,
     /// The server's name as the client calls it, lower case.
     pub sni: Option<String>,
+    /// The same in the client's own letters, if they are not all small.
+    pub sni_as_sent: Option<String>,
     /// Protocols that the client offers.
     pub alpns: Vec<String>,
     /// What the client calls itself (Google's versions only).
@@ -83,6 +85,7 @@ impl Quic {
 
     fn client(&mut self, hello: &ClientHello) {
         self.sni.clone_from(&hello.sni);
+        self.sni_as_sent.clone_from(&hello.sni_as_sent);
         self.alpns.clone_from(&hello.alpns);
         self.ja3 = Some(ja3(hello));
         self.ja4 = Some(ja4(hello, Carrier::Quic));

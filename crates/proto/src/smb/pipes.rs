@@ -165,11 +165,11 @@ impl Pipe {
         if pdu.kind == REQUEST && !pdu.is_first() {
             let of = self.calls.iter_mut().rev().filter_map(|(_, smb)| smb.dcerpc.as_mut());
             if let Some(call) = { of }.find(|c| c.call_id == pdu.call_id && c.request == Some(REQUEST)) {
-                call.more(pdu);
+                call.more(pdu, sink.keep().payloads);
                 return 0;
             }
         }
-        let call = Dcerpc::begin(pdu, &mut self.bound);
+        let call = Dcerpc::begin(pdu, &mut self.bound, sink.keep().payloads);
         let smb = Smb { dcerpc: Some(call), ..make() };
         let Transaction::Smb(smb) = opened(smb, sink) else { return 0 };
         // The third message of an authentication gets no answer.
@@ -191,7 +191,7 @@ impl Pipe {
         let awaits = |smb: &Smb| smb.dcerpc.as_ref().is_some_and(|call| call.awaits(pdu));
         let Some(at) = self.calls.iter().position(|(_, smb)| awaits(smb)) else { return };
         if let Some(call) = &mut self.calls[at].1.dcerpc {
-            call.answer(pdu, &mut self.bound);
+            call.answer(pdu, &mut self.bound, sink.keep().payloads);
         }
         if (pdu.is_last() || call_ends(pdu))
             && let Some((_, smb)) = self.calls.remove(at)

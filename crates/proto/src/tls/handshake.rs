@@ -1,11 +1,11 @@
 //! The handshake's messages and what is learned from them, whether they came in TLS or DTLS.
 
-use wire::Direction;
+use wire::{Direction, Nanos};
 
-use super::Tls;
 use super::certificate::{self, Certificate};
 use super::fingerprint::{Carrier, ja3, ja3s, ja4};
 use super::hello::{client_hello, server_hello};
+use super::{Tls, TlsSide};
 use crate::cursor::Cursor;
 use crate::parser::Sink;
 use crate::transaction::Transaction;
@@ -60,6 +60,7 @@ mod message {
     pub const CERTIFICATE: u8 = 11;
     pub const SERVER_KEY_EXCHANGE: u8 = 12;
     pub const SERVER_HELLO_DONE: u8 = 14;
+    pub const CLIENT_KEY_EXCHANGE: u8 = 16;
     /// The last type that is assigned (compressed_certificate).
     pub const LAST: u8 = 25;
     pub const MESSAGE_HASH: u8 = 254;
@@ -77,6 +78,8 @@ pub(crate) struct Handshake {
     full: bool,
     retry: bool,
     logged: bool,
+    /// Capture time of the bytes at hand.
+    pub time: Nanos,
 }
 
 impl Handshake {
@@ -89,6 +92,7 @@ impl Handshake {
             full: false,
             retry: false,
             logged: false,
+            time: Nanos(0),
         }
     }
 
@@ -164,6 +168,11 @@ impl Handshake {
             (message::CERTIFICATE, _) => self.certificates(direction, body, sink),
             (message::SERVER_KEY_EXCHANGE | message::SERVER_HELLO_DONE, Direction::ToClient) => {
                 self.full = true;
+                self.key_exchange(direction, kind == message::SERVER_KEY_EXCHANGE);
+                None
+            }
+            (message::CLIENT_KEY_EXCHANGE, Direction::ToServer) => {
+                self.key_exchange(direction, true);
                 None
             }
             (..=message::LAST | message::MESSAGE_HASH, _) => None,
@@ -178,6 +187,12 @@ impl Handshake {
         }
     }
 
+    fn key_exchange(&mut self, direction: Direction, sent: bool) {
+        if let Some(tls) = self.tls() {
+            tls.sides[direction.index()].key_exchange |= sent;
+        }
+    }
+
     fn client_hello(&mut self, body: &[u8], sink: &mut dyn Sink) -> Option<TlsEvent> {
         // A second one answers a HelloRetryRequest or HelloVerifyRequest and says the same.
         if self.client_seen {
@@ -188,11 +203,18 @@ impl Handshake {
             self.begin(Tls::default(), sink);
             return Some(TlsEvent::HandshakeInvalidLength);
         };
+        let client = TlsSide {
+            version: Some(hello.preferred_version()),
+            random: Some(hello.random),
+            ..TlsSide::default()
+        };
         let tls = Tls {
             sni: hello.sni.clone(),
+            sni_as_sent: hello.sni_as_sent.clone(),
             version: Some(hello.version()),
             ja3: Some(ja3(&hello)),
             ja4: Some(ja4(&hello, self.carrier)),
+            sides: [client, TlsSide::default()],
             alpns: hello.alpns,
             ..Tls::default()
         };
@@ -218,6 +240,8 @@ impl Handshake {
         self.server_seen = true;
         let tls = self.tls()?;
         tls.version = Some(hello.version());
+        tls.sides[1].version = Some(hello.version());
+        tls.sides[1].random = Some(hello.random);
         tls.cipher = Some(hello.cipher);
         tls.server_alpn = hello.alpn;
         hello.damaged.then_some(TlsEvent::HandshakeInvalidLength)
@@ -240,15 +264,19 @@ impl Handshake {
             Ok(certificate) => (Some(certificate), None),
             Err(event) => (None, Some(event)),
         };
-        let mut more = 0;
-        while more < MAX_CHAIN && !list.is_empty() {
-            if list.prefixed24().is_none() {
+        let limit = sink.keep().payloads;
+        let mut chain = Chain::default();
+        chain.add(first, limit);
+        while (chain.length as usize) < MAX_CHAIN && !list.is_empty() {
+            let Some(next) = list.prefixed24() else {
                 event = Some(TlsEvent::InvalidHandshakeMessage);
                 break;
-            }
-            more += 1;
+            };
+            chain.add(next, limit);
         }
+        let shown = seconds(self.time);
         let tls = self.tls()?;
+        chain.put(&mut tls.sides[direction.index()], shown);
         match direction {
             Direction::ToClient => keep(&mut tls.certificate, certificate),
             Direction::ToServer => keep(&mut tls.client_certificate, certificate),
@@ -265,8 +293,15 @@ impl Handshake {
         if let Some(Err(event)) = read {
             sink.anomaly(event.name());
         }
+        let (limit, shown) = (sink.keep().payloads, seconds(self.time));
         if let Some(tls) = self.tls() {
             tls.version = Some(version);
+            tls.sides[1].version = Some(version);
+            if !cert.is_empty() {
+                let mut chain = Chain::default();
+                chain.add(cert, limit);
+                chain.put(&mut tls.sides[1], shown);
+            }
             keep(&mut tls.certificate, read.and_then(Result::ok));
         }
     }
@@ -274,7 +309,40 @@ impl Handshake {
     /// An SSLv2 client's hello: it names no server, and its ciphers are others than those that JA3 counts.
     pub fn ssl2_client(&mut self, version: u16, sink: &mut dyn Sink) {
         self.client_seen = true;
-        self.begin(Tls { version: Some(version), ..Tls::default() }, sink);
+        let client = TlsSide { version: Some(version), ..TlsSide::default() };
+        self.begin(
+            Tls { version: Some(version), sides: [client, TlsSide::default()], ..Tls::default() },
+            sink,
+        );
+    }
+}
+
+fn seconds(time: Nanos) -> i64 {
+    i64::try_from(time.0 / 1_000_000_000).unwrap_or(i64::MAX)
+}
+
+/// Certificates of one message.
+#[derive(Default)]
+struct Chain {
+    length: u32,
+    kept: Vec<Vec<u8>>,
+}
+
+impl Chain {
+    fn add(&mut self, der: &[u8], limit: usize) {
+        self.length += 1;
+        if limit > 0 {
+            self.kept.push(der.get(..limit).unwrap_or(der).to_vec());
+        }
+    }
+
+    /// The first chain counts: a later one belongs to a renegotiation.
+    fn put(self, side: &mut TlsSide, shown: i64) {
+        if side.shown.is_none() {
+            side.chain_length = self.length;
+            side.chain = self.kept;
+            side.shown = Some(shown);
+        }
     }
 }
 

@@ -36,12 +36,16 @@ const HELLO_RETRY: [u8; 32] = [
 pub struct ClientHello {
     /// The version in the hello itself: frozen at TLS 1.2 for later ones.
     pub legacy_version: u16,
+    /// `random`.
+    pub random: [u8; 32],
     /// Cipher suites in their order, GREASE (RFC 8701) among them.
     pub ciphers: Vec<u16>,
     /// Extension types in their order, GREASE among them.
     pub extensions: Vec<u16>,
     /// `server_name`, lower case.
     pub sni: Option<String>,
+    /// The same in the client's own letters, if they are not all small.
+    pub sni_as_sent: Option<String>,
     /// `application_layer_protocol_negotiation`, bytes that are no UTF-8 replaced.
     pub alpns: Vec<String>,
     /// The first of them as it was sent, for its fingerprint.
@@ -66,6 +70,13 @@ impl ClientHello {
         let offered = self.versions.iter().copied().filter(|&v| !is_grease(v) && v >> 8 != 0xfb);
         offered.max_by_key(age).unwrap_or(self.legacy_version)
     }
+
+    /// The first version that it offers and that exists: the one that it likes best.
+    #[must_use]
+    pub fn preferred_version(&self) -> u16 {
+        let exists = |v: &u16| matches!(v, 0x0300..=0x0304) || matches!(v >> 8, 0x7f | 0xfe);
+        self.versions.iter().copied().find(exists).unwrap_or(self.legacy_version)
+    }
 }
 
 /// What a server chose.
@@ -73,6 +84,8 @@ impl ClientHello {
 pub struct ServerHello {
     /// The version in the hello itself.
     pub legacy_version: u16,
+    /// `random`.
+    pub random: [u8; 32],
     /// The cipher suite.
     pub cipher: u16,
     /// Extension types in their order.
@@ -106,7 +119,7 @@ pub fn is_grease(value: u16) -> bool {
 pub(crate) fn client_hello(body: &[u8], cookie: bool) -> Option<ClientHello> {
     let mut at = Cursor(body);
     let legacy_version = at.u16()?;
-    at.take(32)?;
+    let random = *at.array::<32>()?;
     at.prefixed8().filter(|id| id.len() <= 32)?;
     if cookie {
         at.prefixed8()?;
@@ -114,6 +127,7 @@ pub(crate) fn client_hello(body: &[u8], cookie: bool) -> Option<ClientHello> {
     let ciphers = at.prefixed16()?;
     let mut hello = ClientHello {
         legacy_version,
+        random,
         ciphers: u16s(ciphers).take(MAX_LIST).collect(),
         ..ClientHello::default()
     };
@@ -155,7 +169,10 @@ fn client_extension(hello: &mut ClientHello, kind: u16, content: &[u8]) -> bool 
             // The first name of type host_name.
             while let (Some(kind), Some(name)) = (names.u8(), names.prefixed16()) {
                 if kind == 0 && !name.is_empty() && hello.sni.is_none() {
-                    hello.sni = Some(String::from_utf8_lossy(name).to_ascii_lowercase());
+                    let name = String::from_utf8_lossy(name);
+                    hello.sni = Some(name.to_ascii_lowercase());
+                    hello.sni_as_sent =
+                        name.bytes().any(|b| b.is_ascii_uppercase()).then(|| name.into_owned());
                 }
             }
             names.is_empty()
@@ -193,14 +210,15 @@ fn list(into: &mut Vec<u16>, from: Option<&[u8]>) -> bool {
 pub(crate) fn server_hello(body: &[u8]) -> Option<ServerHello> {
     let mut at = Cursor(body);
     let legacy_version = at.u16()?;
-    let retry = *at.array::<32>()? == HELLO_RETRY;
+    let random = *at.array::<32>()?;
+    let retry = random == HELLO_RETRY;
     // Drafts of TLS 1.3 before the 22nd had neither session nor compression.
     let short = legacy_version == 0x0304 || (legacy_version >> 8 == 0x7f && legacy_version & 0xff < 22);
     if !short {
         at.prefixed8().filter(|id| id.len() <= 32)?;
     }
     let cipher = at.u16()?;
-    let mut hello = ServerHello { legacy_version, cipher, retry, ..ServerHello::default() };
+    let mut hello = ServerHello { legacy_version, random, cipher, retry, ..ServerHello::default() };
     if !short && at.u8().is_none() {
         hello.damaged = true;
     } else if !at.is_empty() {

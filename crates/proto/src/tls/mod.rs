@@ -19,6 +19,8 @@ pub(crate) use record::PROTOCOL;
 pub struct Tls {
     /// The server's name as the client calls it, lower case.
     pub sni: Option<String>,
+    /// The same in the client's own letters, if they are not all small.
+    pub sni_as_sent: Option<String>,
     /// The version agreed on; the client's highest if no ServerHello was seen.
     pub version: Option<u16>,
     /// The cipher suite agreed on.
@@ -41,6 +43,25 @@ pub struct Tls {
     pub resumed: bool,
     /// The protocol that changed over to TLS (STARTTLS), by its name.
     pub from_proto: Option<&'static str>,
+    /// What each side said, `[client, server]`: what rules ask for and events do not tell.
+    pub sides: [TlsSide; 2],
+}
+
+/// What one side said in the clear.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsSide {
+    /// A client's first choice among the versions that exist; a server's choice.
+    pub version: Option<u16>,
+    /// `random` of its hello.
+    pub random: Option<[u8; 32]>,
+    /// Certificates of its chain, as far as they were counted.
+    pub chain_length: u32,
+    /// DER of each of them, if the sink wants payloads kept.
+    pub chain: Vec<Vec<u8>>,
+    /// When its certificates were shown: seconds since 1970.
+    pub shown: Option<i64>,
+    /// It sent its half of a key exchange in a message of its own.
+    pub key_exchange: bool,
 }
 
 impl Tls {

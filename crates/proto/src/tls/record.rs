@@ -369,6 +369,7 @@ fn lacking(message: &[u8]) -> Option<usize> {
 
 impl Parser for TlsParser {
     fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
+        self.handshake.time = chunk.time;
         let side = chunk.direction.index();
         let mut bytes = chunk.bytes;
         while !bytes.is_empty() && !self.handshake.logged() {
