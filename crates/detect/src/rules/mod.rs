@@ -2,6 +2,7 @@
 
 mod context;
 pub mod http;
+pub mod verify;
 pub mod view;
 
 pub use context::PacketContext;
