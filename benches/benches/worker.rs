@@ -35,7 +35,7 @@ fn worker() -> Worker {
     };
     Worker::new(
         &options,
-        IndicatorDetector::new(Arc::new(loader.finish().0)),
+        &Detectors::of_indicators(IndicatorDetector::new(Arc::new(loader.finish().0))),
         Arc::new(WorkerCounters::default()),
     )
 }

@@ -9,6 +9,7 @@ mod bypass;
 mod clock;
 mod control;
 mod counters;
+mod detectors;
 mod expectations;
 mod files;
 mod handover;
@@ -33,6 +34,7 @@ mod worker;
 pub use clock::monotonic;
 pub use control::{ControlError, Reply, Request, request};
 pub use counters::{Counter, WORKER_COUNTERS, WorkerCounters};
+pub use detectors::Detectors;
 pub use files::FileOptions;
 pub use input::Input;
 pub use options::{

@@ -12,7 +12,6 @@ use std::thread;
 
 use capture::{CaptureError, CaptureFile, Record};
 use crossbeam_channel::{Receiver, Sender, bounded};
-use detect::IndicatorDetector;
 use output::{AnomalyKind, Event, OutputError, Recorder, Source, Stamp, StatsEvent};
 use thiserror::Error;
 use verdict::{Judge, Policy};
@@ -20,6 +19,7 @@ use wire::{Decoded, LinkType, Malformed, Nanos, cannot_be_fragment, decode_inner
 
 use crate::anomalies::Limiter;
 use crate::counters::{WorkerCounters, sum};
+use crate::detectors::Detectors;
 use crate::input::Input;
 use crate::lookback::cost;
 use crate::reassembly::{Merged, Reassembly};
@@ -133,7 +133,7 @@ type Outcome = Vec<(Order, Stamp, Event)>;
 pub fn replay(
     files: &[PathBuf],
     options: &ReplayOptions,
-    detector: &IndicatorDetector,
+    detectors: &Detectors,
     recorder: Recorder,
 ) -> Result<ReplaySummary, ReplayError> {
     let workers = options.workers.max(1);
@@ -146,7 +146,7 @@ pub fn replay(
         let mut shifts = counters
             .iter()
             .take(workers)
-            .map(|counters| Shift::new(Worker::new(&worker, detector.clone(), counters.clone())));
+            .map(|counters| Shift::new(Worker::new(&worker, detectors, counters.clone())));
         let lanes = match (workers, shifts.next()) {
             (1, Some(shift)) => Lanes::Here { shift: Box::new(shift), last: None },
             (_, first) => {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use detect::IndicatorDetector;
+use detect::rules::Matcher;
 use flow::{EndReason, Ended, Flow, FlowRecord, FlowTuple, Streams};
 use output::{
     AlertEvent, AnomalyEvent, AnomalyKind, Event, EvidenceEvent, EvidencePacket, FlowEvent, Stamp,
     TransactionEvent, evidence_name,
 };
-use proto::Transaction;
+use proto::{AppProto, Transaction};
 use wire::{Direction, IpProto, Malformed, Nanos, Packet};
 
 use crate::anomalies::Limiter;
@@ -18,12 +19,13 @@ use crate::expectations::Expectations;
 use crate::files::FileOptions;
 use crate::input::{Input, Place};
 use crate::lookback::Lookback;
-use crate::session::{Bypass, Evidence, Findings, Found, Inspection, Moment, Session};
+use crate::session::{Bypass, Evidence, Findings, Found, Inspection, Moment, Session, Standing};
 
 /// Everything but the table, so that flows that end while the table is busy can be worked on.
 #[derive(Debug)]
 pub(crate) struct Rooms {
     pub(crate) detector: IndicatorDetector,
+    pub(crate) matcher: Matcher,
     pub(crate) lookback: Lookback,
     pub(crate) streams: Streams,
     pub(crate) findings: Findings,
@@ -95,6 +97,7 @@ impl Rooms {
     pub(crate) fn nothing_more_to_learn(&self, session: &Session) -> bool {
         session.bypass() == Bypass::No
             && session.layer.finished()
+            && !looked_at_by_rules(&self.matcher, session)
             && session.evidence() == Evidence::None
             && self.bypasser.as_ref().is_some_and(|b| b.inspected)
     }
@@ -213,7 +216,19 @@ impl Rooms {
         emit: &mut impl FnMut(Stamp, Event),
     ) {
         let Ended { record, mut tcp, app: mut session } = ended;
+        let standing = Standing {
+            established: match record.tuple.proto {
+                IpProto::TCP => tcp.was_opened(),
+                _ => record.packets.iter().all(|&packets| packets > 0),
+            },
+            stream_bytes: [Direction::ToServer, Direction::ToClient].map(|way| tcp.stream_bytes(way)),
+            packets: record.packets,
+            bytes: record.bytes,
+        };
         let mut inspection = Inspection {
+            packet: None,
+            standing,
+            matcher: &mut self.matcher,
             tuple: &record.tuple,
             moment: Moment { time: record.end, arrival: None, direction: Direction::ToServer },
             detector: &self.detector,
@@ -246,6 +261,11 @@ impl Rooms {
             emit(stamp, Event::Flow(event));
         }
     }
+}
+
+/// Whether rules still look at what a flow carries: at all but what is encrypted.
+fn looked_at_by_rules(matcher: &Matcher, session: &Session) -> bool {
+    !matcher.is_empty() && !matches!(session.layer.protocol(), Some(AppProto::Tls | AppProto::Ssh))
 }
 
 /// Who finds an anomaly of the application layer: the protocol's parser, or who looks for the protocol.

@@ -12,7 +12,6 @@ use capture::{
     Steering,
 };
 use crossbeam_channel::{Sender, bounded, unbounded};
-use detect::IndicatorDetector;
 use output::{Event, Recorder, Source, Stamp, Written};
 use verdict::Judge;
 
@@ -20,6 +19,7 @@ use crate::bypass::Bypasser;
 use crate::clock;
 use crate::control::Listener;
 use crate::counters::WorkerCounters;
+use crate::detectors::Detectors;
 use crate::expectations::Expectations;
 use crate::handover::{Exchange, Handover};
 use crate::input::Place;
@@ -82,11 +82,11 @@ impl Sensor {
     /// What keeps a port, a socket or a thread from working; nothing is left attached then.
     pub fn start(
         options: SensorOptions,
-        detector: &IndicatorDetector,
+        detectors: &Detectors,
         recorder: Recorder,
     ) -> Result<Self, SensorError> {
         let pins = PinFolder::open(&options.pins)?;
-        let started = Self::start_on(&pins, options, detector, recorder);
+        let started = Self::start_on(&pins, options, detectors, recorder);
         if started.is_err() {
             let _ = IsolationMap::unpin_if_idle(&pins, clock::monotonic().0);
         }
@@ -96,7 +96,7 @@ impl Sensor {
     fn start_on(
         pins: &PinFolder,
         options: SensorOptions,
-        detector: &IndicatorDetector,
+        detectors: &Detectors,
         recorder: Recorder,
     ) -> Result<Self, SensorError> {
         let listener = Listener::bind(&options.socket)
@@ -143,7 +143,7 @@ impl Sensor {
         let guarded = guarded || !options.inline.is_empty();
         let warden = Warden::new(Judge::new(policy), Enforcement::Kernel { map: Box::new(map), guarded });
         let guard = (!options.guard.is_empty()).then_some(guard);
-        let threads = Threads { options: &options, detector, listener, recorder, counters, maps, claims };
+        let threads = Threads { options: &options, detectors, listener, recorder, counters, maps, claims };
         threads.start(opened, guard, pins.clone(), gauges, warden)
     }
 
@@ -260,7 +260,7 @@ impl Ports {
 /// What the threads are made of.
 struct Threads<'a> {
     options: &'a SensorOptions,
-    detector: &'a IndicatorDetector,
+    detectors: &'a Detectors,
     listener: Listener,
     recorder: Recorder,
     counters: Vec<Arc<WorkerCounters>>,
@@ -319,7 +319,7 @@ impl Threads<'_> {
             // A few changes a second at most, and the workers look ten times a second.
             let (tell, changes) = unbounded();
             tell_workers.push(tell);
-            let worker = Worker::new(&options.worker, self.detector.clone(), counters.clone());
+            let worker = Worker::new(&options.worker, self.detectors, counters.clone());
             let of = (options.steering == Steering::Flow).then_some(options.workers);
             let place = Place { index, of, owners: owners.clone() };
             let handover = Handover::new(exchange.clone(), index, of.is_some());

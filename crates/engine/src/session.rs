@@ -1,11 +1,14 @@
 //! What the engine keeps on a flow, and how transactions become alerts and events.
 
 use alert::Alert;
+use detect::rules::{FlowRules, Hit, Matcher, PacketContext, View};
 use detect::{Context, IndicatorDetector, Memo};
 use flow::{FlowTable, FlowTuple, StreamEvent, Streams, TcpConnection};
 use output::{AnomalyKind, PieceEvent};
-use proto::{AppLayer, Chunk, Expectation, FileEvent, FileInfo, Sink, Transaction};
-use wire::{Direction, Nanos, Outer};
+use proto::{
+    AppLayer, AppProto, Chunk, Expectation, FileEvent, FileInfo, HttpView, Keep, Progress, Sink, Transaction,
+};
+use wire::{Direction, Nanos, Outer, Packet};
 
 use crate::counters::WorkerCounters;
 use crate::expectations::Expectations;
@@ -45,7 +48,8 @@ pub(crate) struct Session {
     special: Option<Box<Special>>,
 }
 
-/// What few flows need: those alerted on, those bypassed, those in tunnels, those that carry files.
+/// What few flows need: those alerted on, those bypassed, those in tunnels, those that carry files; and what rules
+/// remember.
 #[derive(Debug, Default)]
 struct Special {
     memo: Memo,
@@ -56,6 +60,7 @@ struct Special {
     files: OpenFiles,
     /// Names of the anomalies that were told.
     told: Vec<&'static str>,
+    rules: Option<Box<FlowRules>>,
 }
 
 /// Transactions so far.
@@ -131,6 +136,7 @@ pub(crate) struct Findings {
     /// Announced flows that there was no room for.
     pub(crate) unexpected: u64,
     scratch: Vec<Alert>,
+    hits: Vec<Hit>,
 }
 
 /// A broken rule.
@@ -149,8 +155,25 @@ pub(crate) struct Moment {
     pub(crate) direction: Direction,
 }
 
+/// How far the flow has come, with the packet at hand.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Standing {
+    /// Both sides have spoken; of TCP, its handshake was seen.
+    pub(crate) established: bool,
+    /// Bytes of each side's stream, `[to server, to client]`.
+    pub(crate) stream_bytes: [u64; 2],
+    /// Packets of each side.
+    pub(crate) packets: [u64; 2],
+    /// Bytes on the wire of each side.
+    pub(crate) bytes: [u64; 2],
+}
+
 /// A session's parsers and detectors at work on one packet.
 pub(crate) struct Inspection<'a> {
+    /// None at the end of a flow.
+    pub(crate) packet: Option<&'a Packet<'a>>,
+    pub(crate) standing: Standing,
+    pub(crate) matcher: &'a mut Matcher,
     pub(crate) tuple: &'a FlowTuple,
     pub(crate) moment: Moment,
     pub(crate) detector: &'a IndicatorDetector,
@@ -168,6 +191,31 @@ impl Inspection<'_> {
             time: self.moment.time,
             arrival: self.moment.arrival,
         }
+    }
+
+    /// Lets rules see the packet.
+    pub(crate) fn packet_rules(&mut self, session: &mut Session) {
+        if self.matcher.is_empty() {
+            return;
+        }
+        let Session { layer, special, .. } = session;
+        let mut room = RuleRoom { spoken: Spoken::of(layer), special };
+        room.run(self, self.moment.direction, None, |matcher, cx, rules, hits| {
+            matcher.packet(cx, rules, hits)
+        });
+    }
+
+    /// Lets rules see what has come of the stream.
+    fn stream_rules(&mut self, session: &mut Session, direction: Direction) {
+        let Session { layer, special, .. } = session;
+        let mut room = RuleRoom { spoken: Spoken::of(layer), special };
+        room.run(self, direction, None, |matcher, cx, rules, hits| matcher.stream(cx, rules, hits));
+    }
+
+    /// Whether rules look at the stream: not at what is encrypted.
+    pub(crate) fn streams_to_rules(&self, layer: &AppLayer) -> bool {
+        let encrypted = matches!(layer.protocol(), Some(AppProto::Tls | AppProto::Ssh)) && layer.finished();
+        !self.matcher.is_empty() && !encrypted
     }
 
     /// The flow has just been opened.
@@ -194,35 +242,60 @@ impl Inspection<'_> {
             self.look_up_announcement(&mut session.layer);
             let chunk = Chunk { direction: self.moment.direction, bytes, time: self.moment.time };
             let Session { layer, counts, special, .. } = session;
-            layer.datagram(self.tuple, chunk, &mut Collector { inspection: self, counts, special });
+            let spoken = Spoken::of(layer);
+            layer.datagram(self.tuple, chunk, &mut Collector { inspection: self, spoken, counts, special });
         }
     }
 
     /// A piece of stream, or a hole in it.
     pub(crate) fn stream(&mut self, session: &mut Session, event: StreamEvent<'_>) {
-        let Session { layer, counts, special, .. } = session;
         match event {
-            StreamEvent::Data(..) | StreamEvent::Gap(..) if layer.finished() => {}
-            StreamEvent::Data(direction, bytes) => {
-                self.look_up_announcement(layer);
-                let chunk = Chunk { direction, bytes, time: self.moment.time };
-                layer.data(self.tuple, chunk, &mut Collector { inspection: self, counts, special });
-            }
+            StreamEvent::Data(direction, bytes) => self.stream_data(session, direction, bytes),
             StreamEvent::Gap(direction, missing) => {
+                if let Some(special) = &mut session.special {
+                    self.matcher.gap(direction, missing, &mut special.rules);
+                }
+                if session.layer.finished() {
+                    return;
+                }
                 self.findings.gaps += 1;
-                self.look_up_announcement(layer);
-                layer.gap(
-                    self.tuple,
-                    direction,
-                    missing,
-                    &mut Collector { inspection: self, counts, special },
-                );
+                self.look_up_announcement(&mut session.layer);
+                let Session { layer, counts, special, .. } = session;
+                let spoken = Spoken::of(layer);
+                let mut collector = Collector { inspection: self, spoken, counts, special };
+                layer.gap(collector.inspection.tuple, direction, missing, &mut collector);
             }
             StreamEvent::Depth(_) => self.findings.depths += 1,
-            StreamEvent::Anomaly(_, anomaly) => {
+            StreamEvent::Anomaly(direction, anomaly) => {
                 let event = anomaly.name();
                 self.findings.anomalies.push(Found { kind: AnomalyKind::Stream, event, tx_id: None });
+                if self.matcher.wants_event(event) {
+                    let Session { layer, special, .. } = session;
+                    let mut room = RuleRoom { spoken: Spoken::of(layer), special };
+                    room.run(self, direction, None, |matcher, cx, rules, hits| {
+                        matcher.event(event, cx, rules, hits);
+                    });
+                }
             }
+        }
+    }
+
+    fn stream_data(&mut self, session: &mut Session, direction: Direction, bytes: &[u8]) {
+        let to_rules = self.streams_to_rules(&session.layer);
+        if to_rules {
+            self.matcher.stream_bytes(direction, bytes, &mut session.special.get_or_insert_default().rules);
+        }
+        if !session.layer.finished() {
+            self.look_up_announcement(&mut session.layer);
+            let chunk = Chunk { direction, bytes, time: self.moment.time };
+            let Session { layer, counts, special, .. } = session;
+            let spoken = Spoken::of(layer);
+            let mut collector = Collector { inspection: self, spoken, counts, special };
+            layer.data(collector.inspection.tuple, chunk, &mut collector);
+        }
+        // Only now is it known what it is.
+        if to_rules {
+            self.stream_rules(session, direction);
         }
     }
 
@@ -230,15 +303,81 @@ impl Inspection<'_> {
     pub(crate) fn close(&mut self, session: &mut Session, tcp: &mut TcpConnection, streams: &Streams) {
         tcp.flush(streams, &mut |event| self.stream(session, event));
         let Session { layer, counts, special, .. } = session;
-        let mut collector = Collector { inspection: self, counts, special };
+        let spoken = Spoken::of(layer);
+        let mut collector = Collector { inspection: self, spoken, counts, special };
         layer.close(&mut collector);
         collector.close_files();
+        if let Some(special) = &mut session.special {
+            self.matcher.end(special.rules.take());
+        }
+    }
+}
+
+/// What a flow speaks, as far as it is known before its parser is called.
+#[derive(Clone, Copy, Debug)]
+struct Spoken {
+    app: Option<AppProto>,
+    original: Option<AppProto>,
+}
+
+impl Spoken {
+    fn of(layer: &AppLayer) -> Self {
+        Spoken { app: layer.protocol(), original: layer.original() }
+    }
+}
+
+/// What rules may see and change of a session.
+struct RuleRoom<'a> {
+    spoken: Spoken,
+    special: &'a mut Option<Box<Special>>,
+}
+
+impl RuleRoom<'_> {
+    /// Runs rules; what they find goes to the findings, with the transaction that they looked at.
+    fn run(
+        &mut self,
+        inspection: &mut Inspection<'_>,
+        direction: Direction,
+        transaction: Option<(u64, &dyn Fn() -> Transaction)>,
+        work: impl FnOnce(&mut Matcher, &PacketContext<'_>, &mut Option<Box<FlowRules>>, &mut Vec<Hit>),
+    ) {
+        let Inspection { packet, standing, matcher, tuple, moment, findings, .. } = inspection;
+        // The packet at hand may go the other way than what it brought to light.
+        let packet = packet.filter(|_| direction == moment.direction);
+        let mut rules = self.special.as_mut().and_then(|special| special.rules.take());
+        let cx = PacketContext {
+            tuple,
+            direction,
+            time: moment.time,
+            packet,
+            established: standing.established,
+            app: self.spoken.app,
+            original: self.spoken.original,
+            stream_bytes: standing.stream_bytes,
+            packets: standing.packets,
+            bytes: standing.bytes,
+            events: self.special.as_ref().map_or(&[], |special| special.told.as_slice()),
+        };
+        let mut hits = std::mem::take(&mut findings.hits);
+        work(matcher, &cx, &mut rules, &mut hits);
+        for hit in hits.drain(..) {
+            if let Some(alert) = matcher.alert(&hit, &cx) {
+                let alert = Alert { arrival: moment.arrival, ..alert };
+                findings.alerts.push((alert, transaction.map(|(id, make)| (id, make()))));
+            }
+        }
+        findings.hits = hits;
+        // A flow that rules remember nothing of needs no room for it.
+        if rules.is_some() {
+            self.special.get_or_insert_default().rules = rules;
+        }
     }
 }
 
 /// Takes transactions from the parsers: detectors first, then the log.
 struct Collector<'a, 'b> {
     inspection: &'a mut Inspection<'b>,
+    spoken: Spoken,
     counts: &'a mut Counts,
     special: &'a mut Option<Box<Special>>,
 }
@@ -258,6 +397,21 @@ impl Collector<'_, '_> {
         let found = alerts.drain(..).map(|alert| (alert, Some((id, transaction.clone()))));
         self.inspection.findings.alerts.extend(found);
         self.inspection.findings.scratch = alerts;
+    }
+
+    /// Lets rules see a side of a transaction; `id` is its ordinal in the flow.
+    fn match_rules(
+        &mut self,
+        id: u64,
+        view: View<'_>,
+        direction: Direction,
+        progress: Progress,
+        transaction: &dyn Fn() -> Transaction,
+    ) {
+        let mut room = RuleRoom { spoken: self.spoken, special: &mut *self.special };
+        room.run(self.inspection, direction, Some((id, transaction)), |matcher, cx, rules, hits| {
+            matcher.transaction(cx, view, progress, id, rules, hits);
+        });
     }
 
     /// A file is over. It has no ordinal of its own: it bears that of the transaction which is logged next, its
@@ -287,11 +441,75 @@ impl Collector<'_, '_> {
     }
 }
 
+impl Collector<'_, '_> {
+    /// Whether rules see it when it is inspected and logged. Of HTTP they see how far it has come.
+    fn by_inspection(&self, transaction: &Transaction) -> bool {
+        !self.inspection.matcher.is_empty()
+            && !matches!(transaction, Transaction::Http(_) | Transaction::FileInfo(_) | Transaction::Login(_))
+    }
+
+    /// Lets rules see all that they have not seen when it was inspected.
+    fn rules_at_end(&mut self, transaction: &Transaction) {
+        let id = u64::from(self.counts.logged);
+        let view = View::Other(transaction);
+        let make = || transaction.clone();
+        if is_message(transaction) {
+            let direction = transaction.direction();
+            self.match_rules(id, view, direction, Progress::Head, &make);
+            return self.match_rules(id, view, direction, Progress::Done, &make);
+        }
+        self.match_rules(id, view, Direction::ToServer, Progress::Done, &make);
+        self.match_rules(id, view, Direction::ToClient, Progress::Head, &make);
+        self.match_rules(id, view, Direction::ToClient, Progress::Done, &make);
+    }
+}
+
+/// Whether it is a message that goes one way, and is inspected and logged at once.
+fn is_message(transaction: &Transaction) -> bool {
+    use Transaction as T;
+    matches!(
+        transaction,
+        T::Dns(_)
+            | T::Mdns(_)
+            | T::Llmnr(_)
+            | T::Nbns(_)
+            | T::Dhcp(_)
+            | T::Dhcpv6(_)
+            | T::Snmp(_)
+            | T::Ntp(_)
+            | T::Ike(_)
+            | T::Quic(_)
+            | T::Krb5(_)
+            | T::WebSocket(_)
+            | T::Dnp3(_)
+            | T::Sip(_)
+            | T::BitTorrentDht(_)
+            | T::Tftp(_)
+    )
+}
+
 impl Sink for Collector<'_, '_> {
     fn inspect(&mut self, transaction: &Transaction) {
         let id = u64::from(self.counts.inspected);
         self.counts.inspected = self.counts.inspected.saturating_add(1);
         self.detect(id, transaction);
+        if self.by_inspection(transaction) && !is_message(transaction) {
+            let view = View::Other(transaction);
+            self.match_rules(id, view, Direction::ToServer, Progress::Head, &|| transaction.clone());
+        }
+    }
+
+    fn spoken(&mut self, app: Option<AppProto>, original: Option<AppProto>) {
+        self.spoken = Spoken { app, original };
+    }
+
+    fn keep(&self) -> Keep {
+        self.inspection.matcher.keep()
+    }
+
+    fn progress(&mut self, view: HttpView<'_>, direction: Direction, progress: Progress) {
+        let transaction = || Transaction::from(view.http.clone());
+        self.match_rules(view.number, View::Http(view), direction, progress, &transaction);
     }
 
     fn file(&mut self, event: FileEvent<'_>) {
@@ -302,6 +520,9 @@ impl Sink for Collector<'_, '_> {
     }
 
     fn log(&mut self, transaction: Transaction) {
+        if self.by_inspection(&transaction) {
+            self.rules_at_end(&transaction);
+        }
         self.inspection.findings.logged.push((self.counts.logged.into(), transaction));
         self.counts.logged = self.counts.logged.saturating_add(1);
     }
@@ -311,6 +532,13 @@ impl Sink for Collector<'_, '_> {
             told.push(event);
             let tx_id = Some(self.counts.logged.into());
             self.inspection.findings.anomalies.push(Found { kind: AnomalyKind::AppLayer, event, tx_id });
+            if self.inspection.matcher.wants_event(event) {
+                let direction = self.inspection.moment.direction;
+                let mut room = RuleRoom { spoken: self.spoken, special: &mut *self.special };
+                room.run(self.inspection, direction, None, |matcher, cx, rules, hits| {
+                    matcher.event(event, cx, rules, hits);
+                });
+            }
         }
     }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capture::BypassReason;
-use detect::IndicatorDetector;
 use flow::defrag::DefragOptions;
 use flow::{FlowTable, KeyHash, Pressure, Segment, StreamOptions, Streams, Timeouts, Tracked};
 use output::{Event, Stamp};
@@ -13,6 +12,7 @@ use wire::{Decoded, Direction, LinkType, Malformed, Nanos, Packet, Transport, de
 use crate::anomalies::Limiter;
 use crate::bypass::{Bypasser, can_be_bypassed};
 use crate::counters::WorkerCounters;
+use crate::detectors::Detectors;
 use crate::expectations::Expectations;
 use crate::files::FileOptions;
 use crate::handover::Handover;
@@ -20,7 +20,7 @@ use crate::input::{Input, Place};
 use crate::lookback::Lookback;
 use crate::reassembly::{Merged, Reassembly};
 use crate::rooms::{Rooms, Subject};
-use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session};
+use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session, Standing};
 use crate::shed::HeavyFlows;
 
 /// Frames that are decoded before the first of them is worked on: enough to hide the way to memory, few enough
@@ -77,13 +77,14 @@ pub struct Worker {
 impl Worker {
     /// A worker with no flows.
     #[must_use]
-    pub fn new(options: &WorkerOptions, detector: IndicatorDetector, counters: Arc<WorkerCounters>) -> Self {
+    pub fn new(options: &WorkerOptions, detectors: &Detectors, counters: Arc<WorkerCounters>) -> Self {
         Worker {
             table: FlowTable::new(options.max_flows, options.timeouts)
                 .with_pressure(options.pressure)
                 .with_interim(options.interim),
             rooms: Rooms {
-                detector,
+                detector: detectors.indicators.clone(),
+                matcher: detectors.matcher(),
                 lookback: Lookback::new(options.lookback),
                 streams: Streams::new(options.streams.clone()),
                 findings: Findings::default(),
@@ -286,7 +287,20 @@ impl Worker {
         {
             flow.app.set_icmp_reply((kind, code));
         }
+        let established = match packet.transport {
+            Transport::Tcp(_) => flow.tcp.was_opened(),
+            _ => flow.packets.iter().all(|&packets| packets > 0),
+        };
+        let standing = Standing {
+            established,
+            stream_bytes: [Direction::ToServer, Direction::ToClient].map(|way| flow.tcp.stream_bytes(way)),
+            packets: flow.packets,
+            bytes: flow.bytes,
+        };
         let mut inspection = Inspection {
+            packet: Some(packet),
+            standing,
+            matcher: &mut rooms.matcher,
             tuple: &flow.tuple,
             moment,
             detector: &rooms.detector,
@@ -312,13 +326,15 @@ impl Worker {
                         inspection.stream(session, event);
                     });
                 }
-                if session.layer.finished() {
+                inspection.standing.established = flow.tcp.was_opened();
+                if session.layer.finished() && !inspection.streams_to_rules(&session.layer) {
                     flow.tcp.ignore_payload();
                 }
             }
             Transport::Udp { .. } => inspection.datagram(session, packet.payload),
             _ => {}
         }
+        inspection.packet_rules(session);
         let subject = Subject { tuple: flow.tuple, packets: flow.packets, bytes: flow.bytes };
         rooms.report(&subject, &mut flow.app, moment.direction, input, emit);
         if tracked.interim {

@@ -145,6 +145,7 @@ impl AppLayer {
         }
         match &mut self.state {
             State::Parsing(parser) => {
+                sink.spoken(self.protocol, self.original);
                 let step = parser.data(chunk, sink);
                 self.take(step, tuple, chunk, sink);
             }
@@ -157,6 +158,7 @@ impl AppLayer {
     pub fn datagram(&mut self, tuple: &FlowTuple, chunk: Chunk<'_>, sink: &mut dyn Sink) {
         match &mut self.state {
             State::Parsing(parser) => {
+                sink.spoken(self.protocol, self.original);
                 let step = parser.data(chunk, sink);
                 self.take(step, tuple, chunk, sink);
             }
@@ -184,6 +186,7 @@ impl AppLayer {
             State::Parsing(parser) => {
                 // What comes behind it is not how this side begins.
                 self.unheard &= !bit(direction);
+                sink.spoken(self.protocol, self.original);
                 let step = parser.gap(direction, missing, sink);
                 let nothing = Chunk { direction, bytes: &[], time: tuple.start };
                 self.take(step, tuple, nothing, sink);

@@ -110,6 +110,9 @@ pub struct Keep {
 
 /// Where a parser's findings go.
 pub trait Sink {
+    /// What the flow speaks, and what it spoke before that: told before its parser is given anything.
+    fn spoken(&mut self, _app: Option<AppProto>, _original: Option<AppProto>) {}
+
     /// What it wants kept.
     fn keep(&self) -> Keep {
         Keep::default()

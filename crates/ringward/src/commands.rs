@@ -8,11 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use capture::PinnedIsolation;
-use engine::{ControlError, ReplayOptions, Reply, Request, Sensor, Stopped};
+use engine::{ControlError, Detectors, ReplayOptions, Reply, Request, Sensor, Stopped};
 use output::Recorder;
 
 use crate::config::Config;
-use crate::{Failure, IsolateAction, Reach, ReplayArgs, ReportArgs, exporter, setup};
+use crate::{Failure, IsolateAction, Reach, ReplayArgs, ReportArgs, exporter, ruleset, setup};
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -33,13 +33,14 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     capture::log_libbpf();
     let options = setup::sensor(&config)?;
     let detector = setup::detector(&config.intel.files, strict || config.intel.strict)?;
+    let detectors = Detectors::of_indicators(detector);
     let recorder =
         Recorder::create(&config.output.dir, setup::recorder(&config, true)).map_err(Failure::running)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, stop.clone()).map_err(Failure::running)?;
     }
-    let sensor = Sensor::start(options, &detector, recorder).map_err(Failure::running)?;
+    let sensor = Sensor::start(options, &detectors, recorder).map_err(Failure::running)?;
     if let Ok(at) = config.control.prometheus.parse()
         && let Err(err) = exporter::start(at, config.control.socket.clone())
     {
@@ -99,6 +100,8 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
     };
     let files: Vec<PathBuf> = config.intel.files.iter().chain(&args.iocs).cloned().collect();
     let detector = setup::detector(&files, args.strict || config.intel.strict)?;
+    let rules = ruleset::load(&args.rules, rules::Settings::default())?;
+    let detectors = Detectors::of_indicators(detector).with_rules(rules);
     let options = ReplayOptions {
         workers: args.workers.map_or(config.workers.count as usize, usize::from),
         reset: args.reset,
@@ -107,7 +110,7 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
     };
     let recorder = Recorder::create(&args.out, setup::recorder(&config, false)).map_err(Failure::running)?;
     let refused = recorder.refused();
-    let summary = engine::replay(&args.pcaps, &options, &detector, recorder).map_err(Failure::running)?;
+    let summary = engine::replay(&args.pcaps, &options, &detectors, recorder).map_err(Failure::running)?;
     eprintln!(
         "ringward: {} packets, {} alerts, {} verdicts to isolate (replay enforces nothing); {}",
         summary.frames,

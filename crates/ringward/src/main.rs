@@ -7,6 +7,7 @@ mod doctor;
 mod exporter;
 mod prometheus;
 mod reference;
+mod ruleset;
 mod setup;
 
 use std::net::IpAddr;
@@ -98,6 +99,9 @@ struct ReplayArgs {
     /// Indicator list, in addition to the configuration's.
     #[arg(long = "iocs", value_name = "FILE")]
     iocs: Vec<PathBuf>,
+    /// Rule file, in addition to the configuration's.
+    #[arg(long = "rules", value_name = "FILE")]
+    rules: Vec<PathBuf>,
     /// Worker threads; the result does not depend on it.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Option<u16>,

@@ -29,7 +29,7 @@ pub enum RejectTo {
 }
 
 /// What a rule's header asks for before all else.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Header {
     /// The protocol.
     pub proto: HeaderProto,
@@ -77,7 +77,7 @@ pub enum HeaderProto {
 }
 
 /// A set of addresses: in one of `any_of` and in none of `none_of`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AddressSet {
     /// Empty: every address.
     pub any_of: Arc<[Address]>,
@@ -86,7 +86,7 @@ pub struct AddressSet {
 }
 
 /// From the first to the last address, both of one family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
     /// First.
     pub first: IpAddr,

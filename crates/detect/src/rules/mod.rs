@@ -1,13 +1,36 @@
 //! Suricata's rules at work: rules compiled to groups, candidates found by one search per buffer, then verified.
 
+mod addresses;
+pub mod app;
+pub mod buffers;
+mod compile;
+mod compiled;
 mod context;
+mod fast;
+pub mod file;
+mod group;
 pub mod http;
+mod matcher;
+mod others;
+mod packet;
+mod payload;
+mod prepared;
+mod set;
+mod state;
+mod threshold;
+mod transaction;
+mod transform_shim;
 pub mod verify;
 pub mod view;
 
-pub use context::PacketContext;
-pub mod app;
-pub mod buffers;
 pub use app::speaks;
-pub use buffers::{dce_interface, dce_little_endian, instances, numbers};
+pub use compile::{NotCompiled, compile};
+pub use context::PacketContext;
+pub use matcher::{Hit, Matcher, Profile, RuleCounters, WINDOW_MEMORY};
+pub use set::RuleSet;
+pub use state::{FlowRules, HostBits, MAX_FLOW_BITS, MAX_HOST_BITS, MAX_PENDING, STREAM_WINDOW};
+pub use threshold::{MAX_COUNTED, Thresholds};
 pub use view::{FileView, Instances, View};
+
+/// Bytes of each body and file that rules look at: as much as Suricata does unless told otherwise.
+pub const BODY_LIMIT: usize = 100 * 1024;

@@ -29,6 +29,19 @@ impl TcpConnection {
         }
     }
 
+    /// Whether its handshake was seen and is done.
+    #[must_use]
+    pub fn was_opened(&self) -> bool {
+        self.handshake == Handshake::Done && self.halves.iter().any(|half| half.is(Fact::Syn))
+    }
+
+    /// Bytes of that direction's stream so far, holes counted; modulo 2^32.
+    #[must_use]
+    pub fn stream_bytes(&self, direction: wire::Direction) -> u64 {
+        let half = &self.halves[direction.index()];
+        if half.is(Fact::Placed) { half.next.wrapping_sub(half.start).into() } else { 0 }
+    }
+
     pub(super) fn is_reset(&self) -> bool {
         self.halves.iter().any(|half| half.is(Fact::Reset))
     }

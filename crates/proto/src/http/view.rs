@@ -17,6 +17,8 @@ pub struct MessageView<'a> {
 /// An exchange as far as it has come.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpView<'a> {
+    /// Its place among the exchanges of its flow.
+    pub number: u64,
     /// Its event so far.
     pub http: &'a Http,
     /// What the client sent.

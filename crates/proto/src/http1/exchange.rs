@@ -65,6 +65,7 @@ impl Exchange {
             MessageView { head, body, cut }
         };
         let view = HttpView {
+            number: self.number,
             http: &self.http,
             request: message(Direction::ToServer),
             response: message(Direction::ToClient),

@@ -54,7 +54,7 @@ impl Stream {
         let stream = Box::new(Http2Stream { id, ..Http2Stream::default() });
         let http = Box::new(Http { stream: Some(stream), ..Http::default() });
         Stream {
-            exchange: Exchange { http, ..Exchange::default() },
+            exchange: Exchange { number: id.into(), http, ..Exchange::default() },
             bodies: [None, None],
             spoke: [false; 2],
             ended: [false; 2],

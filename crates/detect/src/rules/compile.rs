@@ -1,0 +1,416 @@
+//! From rules to a set that is ready to be matched.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use alert::{RuleAction, RuleFacts, Severity};
+use proto::Keep;
+use rules::{
+    Action, App, Buffer, FlowTest, Header, HeaderProto, PacketTest, Part, Rule, Side, StateOp, Test,
+};
+use wire::Direction;
+
+use super::addresses::Ends;
+use super::compiled::{Chains, Compiled, Effect, Kind, Memory, Section};
+use super::fast;
+use super::payload::PayloadBuilder;
+use super::set::{RuleSet, mask};
+use super::transaction::TransactionBuilder;
+use super::verify::{Checks, DatasetStore};
+
+/// A rule that was read but cannot be matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotCompiled {
+    /// Its file.
+    pub file: Arc<str>,
+    /// Its line.
+    pub line: u32,
+    /// Its id.
+    pub sid: u32,
+    /// The keyword at fault.
+    pub keyword: &'static str,
+    /// Why.
+    pub why: String,
+}
+
+/// Numbers for names.
+#[derive(Debug, Default)]
+struct Names(HashMap<Arc<str>, u32>);
+
+impl Names {
+    fn number(&mut self, name: &Arc<str>) -> u32 {
+        let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        *self.0.entry(name.clone()).or_insert(next)
+    }
+}
+
+/// Compiles rules; those that cannot be are named.
+#[must_use]
+pub fn compile(mut rules: Vec<Rule>) -> (RuleSet, Vec<NotCompiled>) {
+    rules.sort_by_key(order);
+    let mut compiler = Compiler::default();
+    let mut refused = Vec::new();
+    for rule in &rules {
+        if let Err((keyword, why)) = compiler.add(rule) {
+            refused.push(NotCompiled {
+                file: rule.file.clone(),
+                line: rule.line,
+                sid: rule.sid,
+                keyword,
+                why,
+            });
+        }
+    }
+    (compiler.finish(), refused)
+}
+
+/// Rules that let pass go first; then those that only set bits, those that do both, those that only ask, and the rest;
+/// then by priority, then as they stand in their files.
+fn order(rule: &Rule) -> (u8, u8, u8) {
+    let action = match rule.action {
+        Action::Pass => 0,
+        Action::Drop => 1,
+        Action::Reject(_) => 2,
+        Action::Alert => 3,
+    };
+    let asks = |op: &StateOp| match op {
+        StateOp::Flowbit { op, .. } | StateOp::Xbit { op, .. } => op.asks(),
+        StateOp::Flowint { op, .. } => op.asks(),
+    };
+    let (asking, setting) = (rule.state.iter().any(asks), rule.state.iter().any(|op| !asks(op)));
+    let state = match (setting, asking) {
+        (true, false) => 0,
+        (true, true) => 1,
+        (false, true) => 2,
+        (false, false) => 3,
+    };
+    (action, state, rule.priority)
+}
+
+#[derive(Debug, Default)]
+struct Compiler {
+    rules: Vec<Compiled>,
+    headers: Vec<Ends>,
+    known_headers: HashMap<Header, u32>,
+    chains: Chains,
+    flowbits: Names,
+    hostbits: Names,
+    integers: Names,
+    datasets: DatasetStore,
+    payload: PayloadBuilder,
+    transactions: TransactionBuilder,
+    addresses: Vec<u32>,
+    applications: [Vec<u32>; 2],
+    events: HashMap<Arc<str>, Vec<u32>>,
+    keep: Keep,
+    file_content: bool,
+}
+
+impl Compiler {
+    fn add(&mut self, rule: &Rule) -> Result<(), (&'static str, String)> {
+        let number = u32::try_from(self.rules.len()).map_err(|_| ("sid", "too many rules".to_owned()))?;
+        let in_payload: Vec<&Part> =
+            rule.parts.iter().filter(|part| part.buffer == Buffer::Payload).collect();
+        let in_packets: Vec<&Part> = rule.parts.iter().filter(|part| is_of_packet(part.buffer)).collect();
+        let in_transactions: Vec<&Part> =
+            rule.parts.iter().filter(|part| !part.buffer.info().apps.is_empty()).collect();
+        let mut checks =
+            |tests: &[Test]| Checks::new(tests, &mut self.datasets).map_err(|why| ("content", why));
+        let payload = match in_payload.as_slice() {
+            [] => None,
+            parts => {
+                let tests: Vec<Test> = parts.iter().flat_map(|part| part.tests.iter().cloned()).collect();
+                Some(checks(&tests)?)
+            }
+        };
+        let mut sections = |parts: &[&Part], chains: &mut Chains| {
+            parts
+                .iter()
+                .map(|part| {
+                    let transforms = chains.add(&part.transforms);
+                    Ok(Section { buffer: part.buffer, transforms, checks: checks(&part.tests)? })
+                })
+                .collect::<Result<Box<[Section]>, _>>()
+        };
+        let headers = sections(&in_packets, &mut self.chains)?;
+        let sections = sections(&in_transactions, &mut self.chains)?;
+        let (packets, streams) = payload_of(rule, &in_payload);
+        let kind = kind_of(rule, &in_transactions, &in_payload, &in_packets, streams);
+        let compiled = Compiled {
+            kind,
+            header: self.header(&rule.header),
+            flow: rule.flow,
+            apps: apps(rule, &in_transactions)
+                .as_deref()
+                .map(mask)
+                .ok_or(("protocol", "no protocol has all of its buffers".to_owned()))?,
+            payload,
+            headers,
+            sections,
+            fields: rule.fields.clone().into(),
+            packet: rule.packet.clone().into(),
+            packets,
+            streams,
+            memory: rule.state.iter().map(|op| self.memory(op)).collect(),
+            effect: match (rule.action, rule.noalert) {
+                (Action::Pass, _) => Effect::Pass,
+                (_, true) => Effect::Nothing,
+                _ => Effect::Tell,
+            },
+            threshold: rule.threshold,
+            filter: rule.detection_filter,
+            gid: rule.gid,
+            sid: rule.sid,
+            rev: rule.rev,
+            msg: rule.msg.clone(),
+            category: rule.class.as_ref().map_or_else(|| "".into(), |(_, description)| description.clone()),
+            severity: severity(rule.priority),
+            facts: facts(rule),
+        };
+        self.index(number, &compiled, rule, &in_payload, &in_transactions);
+        self.rules.push(compiled);
+        Ok(())
+    }
+
+    /// Puts a rule where it will be found.
+    fn index(
+        &mut self,
+        number: u32,
+        compiled: &Compiled,
+        rule: &Rule,
+        in_payload: &[&Part],
+        in_transactions: &[&Part],
+    ) {
+        let ways = [Direction::ToServer, Direction::ToClient].into_iter().filter(|&way| compiled.goes(way));
+        match compiled.kind {
+            Kind::Addresses => self.addresses.push(number),
+            Kind::Application => {
+                for way in ways {
+                    self.applications[way.index()].push(number);
+                }
+            }
+            Kind::Event => {
+                for test in &rule.packet {
+                    if let PacketTest::DecodeEvent(name)
+                    | PacketTest::StreamEvent(name)
+                    | PacketTest::AppEvent(_, name) = test
+                    {
+                        self.events.entry(name.clone()).or_default().push(number);
+                    }
+                }
+            }
+            Kind::Packet | Kind::Stream => {
+                let literal = fast::choose(in_payload).map(|(_, literal)| literal);
+                for way in ways {
+                    self.payload.add(number, compiled, rule, way, literal);
+                }
+            }
+            Kind::Transaction => {
+                let literal = fast::choose(in_transactions);
+                for way in ways {
+                    let found_by = literal.and_then(|(at, literal)| {
+                        compiled.sections.get(at).map(|section| (section.buffer, section.transforms, literal))
+                    });
+                    self.transactions.add(number, compiled, way, found_by);
+                }
+            }
+        }
+        for part in in_transactions {
+            self.keep.heads |= part.buffer.info().apps.contains(&App::Http1);
+            let whole = [Buffer::HttpRequestBody, Buffer::HttpResponseBody, Buffer::FileData];
+            if whole.contains(&part.buffer) {
+                self.keep.body = super::BODY_LIMIT;
+            }
+            self.file_content |= part.buffer == Buffer::FileData;
+        }
+    }
+
+    fn header(&mut self, header: &Header) -> u32 {
+        if let Some(&known) = self.known_headers.get(header) {
+            return known;
+        }
+        let number = u32::try_from(self.headers.len()).unwrap_or(u32::MAX);
+        self.headers.push(Ends::new(header));
+        self.known_headers.insert(header.clone(), number);
+        number
+    }
+
+    fn memory(&mut self, op: &StateOp) -> Memory {
+        match op {
+            StateOp::Flowbit { op, names } => {
+                Memory::Flowbit(*op, names.iter().map(|name| self.flowbits.number(name)).collect())
+            }
+            StateOp::Xbit { op, name, track, expire } => {
+                Memory::Hostbit(*op, self.hostbits.number(name), *track, *expire)
+            }
+            StateOp::Flowint { op, name, value } => {
+                let value = match value {
+                    Ok(number) => Ok(*number),
+                    Err(other) => Err(self.integers.number(other)),
+                };
+                Memory::Flowint(*op, self.integers.number(name), value)
+            }
+        }
+    }
+
+    fn finish(self) -> RuleSet {
+        RuleSet {
+            payload: self.payload.build(),
+            transactions: self.transactions.build(),
+            rules: self.rules,
+            headers: self.headers,
+            chains: self.chains,
+            addresses: self.addresses,
+            applications: self.applications,
+            events: self.events,
+            keep: self.keep,
+            file_content: self.file_content,
+            masks: super::set::masks(),
+        }
+    }
+}
+
+/// Buffers of packets, the payload not counted.
+fn is_of_packet(buffer: Buffer) -> bool {
+    buffer != Buffer::Payload && buffer.info().apps.is_empty()
+}
+
+/// Whether the payload of packets and that of the stream count.
+fn payload_of(rule: &Rule, in_payload: &[&Part]) -> (bool, bool) {
+    let FlowTest { only_stream, no_stream, .. } = rule.flow;
+    if only_stream || rule.header.proto == HeaderProto::TcpStream {
+        return (false, true);
+    }
+    let of_packets = rule.packet.iter().any(needs_packet);
+    if no_stream || rule.header.proto == HeaderProto::TcpPacket || of_packets {
+        return (true, false);
+    }
+    // Where a place is given it may be one in the packet.
+    let placed = in_payload.iter().flat_map(|part| &part.tests).any(
+        |test| matches!(test, Test::Content(content) if content.depth.is_some() || content.offset.is_some() || content.starts_with),
+    );
+    (placed, true)
+}
+
+/// Tests that only a packet can answer.
+fn needs_packet(test: &PacketTest) -> bool {
+    !matches!(
+        test,
+        PacketTest::AppProtocol { .. }
+            | PacketTest::AppEvent(..)
+            | PacketTest::StreamEvent(_)
+            | PacketTest::StreamSize { .. }
+            | PacketTest::FlowAge(_)
+            | PacketTest::FlowPackets(..)
+            | PacketTest::FlowBytes(..)
+            | PacketTest::IpRep(_)
+            | PacketTest::SameIp
+            | PacketTest::Asn1 { .. }
+            | PacketTest::DceInterface { .. }
+            | PacketTest::FileHash { .. }
+            | PacketTest::FileExtension(_)
+            | PacketTest::FileStore
+            | PacketTest::FtpBounce
+            | PacketTest::Variable { .. }
+    )
+}
+
+fn kind_of(
+    rule: &Rule,
+    in_transactions: &[&Part],
+    in_payload: &[&Part],
+    in_packets: &[&Part],
+    streams: bool,
+) -> Kind {
+    let of_files = |test: &PacketTest| {
+        matches!(
+            test,
+            PacketTest::FileHash { .. }
+                | PacketTest::FileExtension(_)
+                | PacketTest::FileStore
+                | PacketTest::DceInterface { .. }
+        )
+    };
+    if !in_transactions.is_empty() || !rule.fields.is_empty() || rule.packet.iter().any(of_files) {
+        return Kind::Transaction;
+    }
+    let event = |test: &PacketTest| {
+        matches!(test, PacketTest::DecodeEvent(_) | PacketTest::StreamEvent(_) | PacketTest::AppEvent(..))
+    };
+    if rule.packet.iter().any(event) {
+        return Kind::Event;
+    }
+    if !in_payload.is_empty() {
+        return if streams { Kind::Stream } else { Kind::Packet };
+    }
+    let only_protocol = rule.packet.iter().all(|test| matches!(test, PacketTest::AppProtocol { .. }));
+    let application = matches!(rule.header.proto, HeaderProto::App(_)) || !rule.packet.is_empty();
+    if in_packets.is_empty() && only_protocol && application {
+        return Kind::Application;
+    }
+    let FlowTest { to_server, to_client, established, not_established, .. } = rule.flow;
+    let of_flow = to_server || to_client || established || not_established;
+    let ports = !rule.header.src_ports.is_any() || !rule.header.dst_ports.is_any();
+    if rule.packet.is_empty() && in_packets.is_empty() && !of_flow && !ports {
+        return Kind::Addresses;
+    }
+    Kind::Packet
+}
+
+/// The protocols that have everything that the rule asks for; `None` if there are none. Empty: any.
+fn apps(rule: &Rule, in_transactions: &[&Part]) -> Option<Box<[App]>> {
+    let mut all: Option<Vec<App>> = match rule.header.proto {
+        HeaderProto::App(app) => Some(vec![app]),
+        _ => None,
+    };
+    let buffers = in_transactions.iter().map(|part| part.buffer.info().apps);
+    let fields = rule.fields.iter().map(|test| test.field.info().apps);
+    for carriers in buffers.chain(fields) {
+        match &mut all {
+            None => all = Some(carriers.to_vec()),
+            Some(all) => all.retain(|app| {
+                carriers.contains(app)
+                    || matches!(app, App::Doh2 if carriers.contains(&App::Dns))
+                    || matches!(app, App::Http if carriers.contains(&App::Http2))
+            }),
+        }
+    }
+    match all {
+        None => Some(Box::default()),
+        Some(all) if all.is_empty() => None,
+        Some(all) => Some(all.into()),
+    }
+}
+
+fn severity(priority: u8) -> Severity {
+    match priority {
+        0 | 1 => Severity::High,
+        2 => Severity::Medium,
+        3 => Severity::Low,
+        _ => Severity::Informational,
+    }
+}
+
+fn facts(rule: &Rule) -> Arc<RuleFacts> {
+    let mut metadata: Vec<(Arc<str>, Vec<Arc<str>>)> = Vec::new();
+    for (key, value) in &rule.metadata {
+        match metadata.iter_mut().find(|(known, _)| known == key) {
+            Some((_, values)) => values.push(value.clone()),
+            None => metadata.push((key.clone(), vec![value.clone()])),
+        }
+    }
+    Arc::new(RuleFacts {
+        action: match rule.action {
+            Action::Drop => RuleAction::Drop,
+            Action::Reject(_) => RuleAction::Reject,
+            Action::Alert | Action::Pass => RuleAction::Alert,
+        },
+        target: rule.target.map(|side| match side {
+            Side::Source => alert::Side::Source,
+            Side::Destination => alert::Side::Destination,
+        }),
+        metadata,
+        references: rule.references.iter().map(|reference| reference.url.clone()).collect(),
+        source: format!("{}:{}", rule.file, rule.line).into(),
+    })
+}

@@ -1,0 +1,155 @@
+//! One rule made ready.
+
+use std::sync::Arc;
+
+use alert::{RuleFacts, Severity};
+use proto::Progress;
+use rules::{
+    BitOp, Buffer, DetectionFilter, FieldTest, FlowTest, IntOp, PacketTest, Sides, Stage, Threshold, Track,
+    Transform,
+};
+use wire::Direction;
+
+use super::verify::Checks;
+
+/// When a rule is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Nothing but addresses and ports: once for each direction of a flow.
+    Addresses,
+    /// Every packet.
+    Packet,
+    /// The stream of TCP, and the packets of everything else.
+    Stream,
+    /// Transactions.
+    Transaction,
+    /// Once for each direction, as soon as it is known what the flow speaks.
+    Application,
+    /// When the decoder, the stream or a parser finds something wrong.
+    Event,
+}
+
+/// What has to hold on a buffer.
+#[derive(Debug)]
+pub(crate) struct Section {
+    pub(crate) buffer: Buffer,
+    /// An index into the set's chains of transforms; 0 is none.
+    pub(crate) transforms: u16,
+    pub(crate) checks: Checks,
+}
+
+/// A question to, or a change of, what is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// Any of these bits of the flow.
+    Flowbit(BitOp, Box<[u32]>),
+    /// A bit of an address, or of a pair of them, for so many seconds.
+    Hostbit(BitOp, u32, Track, u32),
+    /// A number of the flow, and a number or another's name.
+    Flowint(IntOp, u32, Result<u32, u32>),
+}
+
+impl Memory {
+    pub(crate) fn asks(&self) -> bool {
+        match self {
+            Memory::Flowbit(op, _) | Memory::Hostbit(op, ..) => op.asks(),
+            Memory::Flowint(op, ..) => op.asks(),
+        }
+    }
+}
+
+/// What becomes of a match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Tell,
+    Pass,
+    Nothing,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) kind: Kind,
+    /// An index into the set's headers.
+    pub(crate) header: u32,
+    pub(crate) flow: FlowTest,
+    /// Only these protocols, as bits.
+    pub(crate) apps: u64,
+    /// What has to be in the payload.
+    pub(crate) payload: Option<Checks>,
+    /// What has to be in buffers of packets.
+    pub(crate) headers: Box<[Section]>,
+    /// What has to be in buffers of transactions.
+    pub(crate) sections: Box<[Section]>,
+    pub(crate) fields: Box<[FieldTest]>,
+    pub(crate) packet: Box<[PacketTest]>,
+    /// Payload: the packet's own counts.
+    pub(crate) packets: bool,
+    /// Payload: the stream counts.
+    pub(crate) streams: bool,
+    pub(crate) memory: Box<[Memory]>,
+    pub(crate) effect: Effect,
+    pub(crate) threshold: Option<Threshold>,
+    pub(crate) filter: Option<DetectionFilter>,
+    pub(crate) gid: u32,
+    pub(crate) sid: u32,
+    pub(crate) rev: u32,
+    pub(crate) msg: Arc<str>,
+    pub(crate) category: Arc<str>,
+    pub(crate) severity: Severity,
+    pub(crate) facts: Arc<RuleFacts>,
+}
+
+impl Compiled {
+    /// Whether it is looked at in that direction.
+    pub(crate) fn goes(&self, direction: Direction) -> bool {
+        let mut sides = self
+            .sections
+            .iter()
+            .map(|s| s.buffer.info().sides)
+            .chain(self.fields.iter().map(|f| f.field.info().sides));
+        let FlowTest { to_server, to_client, .. } = self.flow;
+        match direction {
+            Direction::ToServer => (to_server || !to_client) && sides.all(|s| s != Sides::Response),
+            Direction::ToClient => (to_client || !to_server) && sides.all(|s| s != Sides::Request),
+        }
+    }
+
+    /// How far a side has to be for all that it asks of it to be known.
+    pub(crate) fn progress(&self) -> Progress {
+        let stages = self.sections.iter().map(|s| s.buffer.info().stage);
+        let last = stages.chain(self.fields.iter().map(|f| f.field.info().stage)).max();
+        progress(last.unwrap_or(Stage::Head))
+    }
+}
+
+/// A buffer's stage as parsers tell it.
+pub(crate) fn progress(stage: Stage) -> Progress {
+    match stage {
+        Stage::Head => Progress::Head,
+        Stage::Done => Progress::Done,
+    }
+}
+
+/// Chains of transforms: few are different.
+#[derive(Debug, Default)]
+pub(crate) struct Chains(Vec<Vec<Transform>>);
+
+impl Chains {
+    /// The index of a chain.
+    pub(crate) fn add(&mut self, chain: &[Transform]) -> u16 {
+        if self.0.is_empty() {
+            self.0.push(Vec::new());
+        }
+        let known = self.0.iter().position(|known| known == chain);
+        let at = known.unwrap_or_else(|| {
+            self.0.push(chain.to_vec());
+            self.0.len() - 1
+        });
+        u16::try_from(at).unwrap_or(u16::MAX)
+    }
+
+    pub(crate) fn get(&self, index: u16) -> &[Transform] {
+        self.0.get(usize::from(index)).map_or(&[], Vec::as_slice)
+    }
+}

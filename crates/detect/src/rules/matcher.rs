@@ -1,0 +1,548 @@
+//! A worker's rules at work: candidates are found, verified in the set's order, and what they want is done.
+
+use std::sync::Arc;
+
+use alert::{Alert, Observation, RuleAction};
+use proto::{Keep, Progress};
+use rules::{FlowTest, HeaderProto, PacketTest};
+use wire::{Direction, IpProto};
+
+use super::compiled::{Compiled, Effect, Kind};
+use super::context::PacketContext;
+use super::others;
+use super::packet;
+use super::payload::{PortGroup, Transport};
+use super::prepared::Prepared;
+use super::set::RuleSet;
+use super::state::{self, FlowRules, HostBits, MAX_PENDING, Pending};
+use super::verify::{self, Piece};
+use super::view::View;
+
+/// A rule that matched and has something to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    rule: u32,
+    /// Which way what matched went.
+    pub direction: Direction,
+    /// The transaction that matched.
+    pub transaction: Option<u64>,
+}
+
+/// What a matcher counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RuleCounters {
+    /// Rules whose literal was found, or that have none.
+    pub candidates: u64,
+    /// Rules that matched.
+    pub matches: u64,
+    /// Verifications that were given up because they took too many steps.
+    pub given_up: u64,
+    /// Rules that would have waited for the rest of their transaction, for which there was no room.
+    pub pending_refused: u64,
+    /// Bytes of streams that are kept for contents across segments.
+    pub window_bytes: u64,
+    /// Times that a window could not be kept because there was no memory for it.
+    pub windows_refused: u64,
+}
+
+/// Bytes of all windows of a worker, unless configured otherwise.
+pub const WINDOW_MEMORY: u64 = 256 * 1024 * 1024;
+
+/// See the module's text. One per worker.
+#[derive(Debug)]
+pub struct Matcher {
+    set: Arc<RuleSet>,
+    hosts: Arc<HostBits>,
+    candidates: Vec<u32>,
+    vectors: [Vec<u8>; 3],
+    state: verify::State,
+    counters: RuleCounters,
+    profile: Option<Vec<Profile>>,
+}
+
+/// What one rule has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// How often it was verified.
+    pub checks: u64,
+    /// How often it matched.
+    pub matches: u64,
+    /// How often its verification was given up.
+    pub limits: u64,
+}
+
+/// What a rule's payload tests look at.
+#[derive(Clone, Copy, Debug)]
+struct PayloadView<'a> {
+    stream: Option<(&'a [u8], u64)>,
+    packet: Option<&'a [u8]>,
+}
+
+impl Matcher {
+    /// With that set; `hosts` is shared by all workers.
+    #[must_use]
+    pub fn new(set: Arc<RuleSet>, hosts: Arc<HostBits>) -> Self {
+        Matcher {
+            set,
+            hosts,
+            candidates: Vec::new(),
+            vectors: Default::default(),
+            state: verify::State::default(),
+            counters: RuleCounters::default(),
+            profile: None,
+        }
+    }
+
+    /// Counts what each rule costs.
+    #[must_use]
+    pub fn with_profile(mut self) -> Self {
+        self.profile = Some(vec![Profile::default(); self.set.len()]);
+        self
+    }
+
+    /// Whether there are no rules: then nothing else needs to be called.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty()
+    }
+
+    /// The set.
+    #[must_use]
+    pub fn set(&self) -> &Arc<RuleSet> {
+        &self.set
+    }
+
+    /// What has to be kept of transactions.
+    #[must_use]
+    pub fn keep(&self) -> Keep {
+        self.set.keep
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counters(&self) -> RuleCounters {
+        self.counters
+    }
+
+    /// A packet of a flow. For TCP its part in the stream is given to [`Matcher::stream`] besides.
+    pub fn packet(&mut self, cx: &PacketContext<'_>, flow: &mut Option<Box<FlowRules>>, out: &mut Vec<Hit>) {
+        if flow.as_ref().is_some_and(|flow| flow.passed) {
+            return;
+        }
+        let Some(packet) = cx.packet else { return };
+        let set = self.set.clone();
+        let way = cx.direction;
+        self.candidates.clear();
+        if cx.packets[way.index()] == 1 {
+            self.candidates.extend_from_slice(&set.addresses);
+        }
+        let transport = Transport::of(cx.tuple.proto);
+        let groups = set.payload.of(transport, way);
+        let own = groups.get(groups.number(cx.tuple.server.port));
+        let flags =
+            if let wire::Transport::Tcp(header) = packet.transport { header.flags.0 as u8 } else { 0 };
+        let size = u32::try_from(packet.payload.len()).unwrap_or(u32::MAX).saturating_add(packet.missing);
+        for group in [Some(&groups.every), own].into_iter().flatten() {
+            if !packet.payload.is_empty() {
+                group.packet.candidates(packet.payload, 0, &mut self.candidates);
+            }
+            let always = group.packet_always.iter().filter(|always| always.may(flags, size));
+            self.candidates.extend(always.map(|always| always.rule));
+        }
+        self.application(cx, flow);
+        if !self.candidates.is_empty() {
+            let payload = PayloadView { stream: None, packet: Some(packet.payload) };
+            self.verify_all(cx, None, payload, None, flow, out);
+        }
+    }
+
+    /// Rules on what a flow speaks, once it is known.
+    fn application(&mut self, cx: &PacketContext<'_>, flow: &mut Option<Box<FlowRules>>) {
+        let way = cx.direction.index();
+        if cx.app.is_none() || self.set.applications[way].is_empty() {
+            return;
+        }
+        let applied = &mut flow.get_or_insert_default().applied[way];
+        if !std::mem::replace(applied, true) {
+            self.candidates.extend_from_slice(&self.set.applications[way]);
+        }
+    }
+
+    /// The next bytes of a stream are at hand: they are kept until [`Matcher::stream`] has searched them, so that rules on
+    /// transactions that look at the payload too can see them.
+    pub fn stream_bytes(&mut self, direction: Direction, bytes: &[u8], flow: &mut Option<Box<FlowRules>>) {
+        let flow = flow.get_or_insert_default();
+        if flow.passed {
+            return;
+        }
+        let before = flow.window_bytes() as u64;
+        if self.counters.window_bytes.saturating_add(bytes.len() as u64) > WINDOW_MEMORY {
+            self.counters.windows_refused += 1;
+            flow.windows[direction.index()] = super::state::Window::default();
+        }
+        flow.windows[direction.index()].push(bytes);
+        self.counters.window_bytes =
+            self.counters.window_bytes.saturating_add(flow.window_bytes() as u64).saturating_sub(before);
+    }
+
+    /// Bytes of a stream were lost.
+    pub fn gap(&mut self, direction: Direction, missing: u64, flow: &mut Option<Box<FlowRules>>) {
+        if let Some(flow) = flow {
+            flow.windows[direction.index()].gap(missing);
+        }
+    }
+
+    /// Looks at what has come since the last time.
+    pub fn stream(&mut self, cx: &PacketContext<'_>, flow: &mut Option<Box<FlowRules>>, out: &mut Vec<Hit>) {
+        let way = cx.direction.index();
+        let Some(window) = flow.as_mut().filter(|flow| !flow.passed).map(|flow| &mut flow.windows[way])
+        else {
+            return;
+        };
+        let window = std::mem::take(window);
+        let set = self.set.clone();
+        let groups = set.payload.of(Transport::Tcp, cx.direction);
+        let own = groups.get(groups.number(cx.tuple.server.port));
+        self.candidates.clear();
+        for group in [Some(&groups.every), own].into_iter().flatten() {
+            let PortGroup { stream, stream_always, .. } = group;
+            stream.candidates(&window.bytes, window.searched, &mut self.candidates);
+            self.candidates.extend_from_slice(stream_always);
+        }
+        if !self.candidates.is_empty() {
+            let packet = cx.packet.map(|packet| packet.payload);
+            let payload = PayloadView { stream: Some((&window.bytes, window.start)), packet };
+            self.verify_all(cx, None, payload, None, flow, out);
+        }
+        if let Some(flow) = flow {
+            let searched = window.bytes.len();
+            flow.windows[way] = super::state::Window { searched, ..window };
+        }
+    }
+
+    /// A side of a transaction has come to this.
+    pub fn transaction(
+        &mut self,
+        cx: &PacketContext<'_>,
+        view: View<'_>,
+        progress: Progress,
+        number: u64,
+        flow: &mut Option<Box<FlowRules>>,
+        out: &mut Vec<Hit>,
+    ) {
+        if flow.as_ref().is_some_and(|flow| flow.passed) {
+            return;
+        }
+        let set = self.set.clone();
+        let app = set.app_mask(cx.app);
+        let point = set.transactions.at(cx.direction, progress);
+        let mut prepared = Prepared::new(view, cx.direction, std::mem::take(&mut self.vectors));
+        self.candidates.clear();
+        for group in point.buffers.iter().filter(|group| group.apps & app != 0) {
+            for place in prepared.places(group.buffer, group.transforms, &set.chains) {
+                group.group.candidates(prepared.get(place), 0, &mut self.candidates);
+            }
+        }
+        self.candidates
+            .extend(point.always.iter().filter(|(apps, _)| apps & app != 0).map(|&(_, rule)| rule));
+        if progress == Progress::Head {
+            self.put_off(&set, cx, number, flow);
+        } else if let Some(flow) = flow {
+            flow.pending.retain(|pending| {
+                let ours = (pending.transaction, pending.direction) == (number, cx.direction);
+                if ours {
+                    self.candidates.push(pending.rule);
+                }
+                !ours
+            });
+        }
+        if !self.candidates.is_empty() {
+            let way = cx.direction.index();
+            let window = flow.as_mut().map(|flow| std::mem::take(&mut flow.windows[way]));
+            let payload = PayloadView {
+                stream: window.as_ref().map(|window| (window.bytes.as_slice(), window.start)),
+                packet: cx.packet.map(|packet| packet.payload),
+            };
+            self.verify_all(cx, Some(&mut prepared), payload, Some(number), flow, out);
+            if let (Some(flow), Some(window)) = (flow, window) {
+                flow.windows[way] = window;
+            }
+        }
+        self.vectors = prepared.into_vectors();
+    }
+
+    /// Rules that ask for more than a head wait for it.
+    fn put_off(
+        &mut self,
+        set: &RuleSet,
+        cx: &PacketContext<'_>,
+        number: u64,
+        flow: &mut Option<Box<FlowRules>>,
+    ) {
+        let refused = &mut self.counters.pending_refused;
+        self.candidates.retain(|&rule| {
+            let now = set.rules.get(rule as usize).is_none_or(|rule| rule.progress() == Progress::Head);
+            if !now {
+                let pending = &mut flow.get_or_insert_default().pending;
+                let entry = Pending { transaction: number, direction: cx.direction, rule };
+                if pending.contains(&entry) {
+                } else if pending.len() < MAX_PENDING {
+                    pending.push(entry);
+                } else {
+                    *refused += 1;
+                }
+            }
+            now
+        });
+    }
+
+    /// The decoder, the stream or a parser found something wrong.
+    pub fn event(
+        &mut self,
+        name: &'static str,
+        cx: &PacketContext<'_>,
+        flow: &mut Option<Box<FlowRules>>,
+        out: &mut Vec<Hit>,
+    ) {
+        let set = self.set.clone();
+        let Some(rules) = set.events.get(name) else { return };
+        self.candidates.clear();
+        self.candidates.extend_from_slice(rules);
+        let payload = PayloadView { stream: None, packet: cx.packet.map(|packet| packet.payload) };
+        self.verify_all(cx, None, payload, None, flow, out);
+    }
+
+    /// Whether any rule asks for things that go wrong by that name.
+    #[must_use]
+    pub fn wants_event(&self, name: &str) -> bool {
+        self.set.events.contains_key(name)
+    }
+
+    /// A flow is over.
+    pub fn end(&mut self, flow: Option<Box<FlowRules>>) {
+        if let Some(flow) = flow {
+            self.counters.window_bytes =
+                self.counters.window_bytes.saturating_sub(flow.window_bytes() as u64);
+        }
+    }
+
+    /// Verifies the candidates in the set's order.
+    fn verify_all(
+        &mut self,
+        cx: &PacketContext<'_>,
+        mut prepared: Option<&mut Prepared<'_>>,
+        payload: PayloadView<'_>,
+        transaction: Option<u64>,
+        flow: &mut Option<Box<FlowRules>>,
+        out: &mut Vec<Hit>,
+    ) {
+        let mut candidates = std::mem::take(&mut self.candidates);
+        candidates.sort_unstable();
+        candidates.dedup();
+        self.counters.candidates += candidates.len() as u64;
+        let set = self.set.clone();
+        for &number in &candidates {
+            let Some(rule) = set.rules.get(number as usize) else { continue };
+            let steps = self.state.counts;
+            let holds = self.holds(&set, rule, cx, prepared.as_deref_mut(), payload, flow.as_deref());
+            if let Some(profile) = self.profile.as_mut().and_then(|all| all.get_mut(number as usize)) {
+                profile.checks += 1;
+                profile.matches += u64::from(holds);
+                profile.limits += u64::from(self.state.counts != steps);
+            }
+            if !holds {
+                continue;
+            }
+            self.counters.matches += 1;
+            for op in &rule.memory {
+                state::apply(op, flow, cx, &self.hosts);
+            }
+            match rule.effect {
+                Effect::Tell => out.push(Hit { rule: number, direction: cx.direction, transaction }),
+                Effect::Nothing => {}
+                Effect::Pass => {
+                    // A packet alone passes alone; what is more than a packet passes with its flow.
+                    if rule.kind != Kind::Packet {
+                        flow.get_or_insert_default().passed = true;
+                    }
+                    break;
+                }
+            }
+        }
+        let counts = self.state.counts;
+        self.counters.given_up = counts.steps + counts.searched + counts.expressions;
+        self.candidates = candidates;
+    }
+
+    fn holds(
+        &mut self,
+        set: &RuleSet,
+        rule: &Compiled,
+        cx: &PacketContext<'_>,
+        mut prepared: Option<&mut Prepared<'_>>,
+        payload: PayloadView<'_>,
+        flow: Option<&FlowRules>,
+    ) -> bool {
+        let Some(header) = set.headers.get(rule.header as usize) else { return false };
+        let ports = matches!(cx.tuple.proto, IpProto::TCP | IpProto::UDP | IpProto::SCTP);
+        if rule.apps & set.app_mask(cx.app) == 0
+            || !of_flow(rule.flow, cx)
+            || !of_proto(header.proto, cx)
+            || !header.take(cx.source(), cx.destination(), ports)
+            || !rule.memory.iter().filter(|op| op.asks()).all(|op| state::asks(op, flow, cx, &self.hosts))
+        {
+            return false;
+        }
+        let view = prepared.as_deref().map(|prepared| prepared.view);
+        if !rule.packet.iter().all(|test| packet_holds(test, cx, view.as_ref())) {
+            return false;
+        }
+        for test in &rule.fields {
+            let Some(view) = &view else { return false };
+            if !others::field_holds(test, view, cx.direction) {
+                return false;
+            }
+        }
+        self.state.reset();
+        if !self.in_packet(rule, cx) {
+            return false;
+        }
+        for section in &rule.sections {
+            let Some(prepared) = prepared.as_deref_mut() else { return false };
+            let places = prepared.places(section.buffer, section.transforms, &set.chains);
+            if let Some(or_else) = section.checks.absent() {
+                if places.is_empty() {
+                    continue;
+                }
+                if !or_else {
+                    return false;
+                }
+            }
+            let state = &mut self.state;
+            let any = places.into_iter().any(|place| {
+                let piece =
+                    Piece { bytes: prepared.get(place), stream_offset: 0, is_end: true, little_endian: None };
+                verify::holds(&section.checks, &piece, state)
+            });
+            if !any {
+                return false;
+            }
+        }
+        self.in_payload(rule, payload)
+    }
+
+    fn in_packet(&mut self, rule: &Compiled, cx: &PacketContext<'_>) -> bool {
+        rule.headers.iter().all(|section| {
+            let mut instances = super::Instances::default();
+            packet::instances(cx, section.buffer, &mut instances);
+            (0..instances.len()).any(|at| {
+                let piece =
+                    Piece { bytes: instances.get(at), stream_offset: 0, is_end: true, little_endian: None };
+                verify::holds(&section.checks, &piece, &mut self.state)
+            })
+        })
+    }
+
+    fn in_payload(&mut self, rule: &Compiled, payload: PayloadView<'_>) -> bool {
+        let Some(checks) = &rule.payload else { return true };
+        if rule.streams
+            && let Some((bytes, stream_offset)) = payload.stream
+        {
+            let piece = Piece { bytes, stream_offset, is_end: true, little_endian: None };
+            if verify::holds(checks, &piece, &mut self.state) {
+                return true;
+            }
+            if !rule.packets {
+                return false;
+            }
+            self.state.reset();
+        }
+        payload.packet.is_some_and(|bytes| {
+            let piece = Piece { bytes, stream_offset: 0, is_end: true, little_endian: None };
+            verify::holds(checks, &piece, &mut self.state)
+        })
+    }
+
+    /// The alert of a hit.
+    #[must_use]
+    pub fn alert(&self, hit: &Hit, cx: &PacketContext<'_>) -> Option<Alert> {
+        let rule = self.set.rules.get(hit.rule as usize)?;
+        let ends = match hit.direction {
+            Direction::ToServer => (cx.tuple.client.ip, cx.tuple.server.ip),
+            Direction::ToClient => (cx.tuple.server.ip, cx.tuple.client.ip),
+        };
+        let (victim, peer) = match rule.facts.target {
+            Some(alert::Side::Source) => (Some(ends.0), ends.1),
+            Some(alert::Side::Destination) => (Some(ends.1), ends.0),
+            None => (None, cx.tuple.server.ip),
+        };
+        Some(Alert {
+            time: cx.time,
+            arrival: None,
+            raised: None,
+            gid: rule.gid,
+            sid: rule.sid,
+            rev: rule.rev,
+            signature: rule.msg.clone().into(),
+            category: rule.category.clone().into(),
+            severity: rule.severity,
+            observation: match rule.facts.action {
+                RuleAction::Alert => Observation::Rule,
+                RuleAction::Drop | RuleAction::Reject => Observation::RuleDrop,
+            },
+            direction: hit.direction,
+            victim,
+            peer,
+            hit: None,
+            rule: Some(rule.facts.clone()),
+            techniques: Vec::new(),
+            checkin: None,
+        })
+    }
+
+    /// What each rule has cost, with its id; empty unless asked for.
+    pub fn profile(&self) -> impl Iterator<Item = (u32, u32, Profile)> {
+        let costs = self.profile.iter().flatten();
+        self.set.rules.iter().zip(costs).map(|(rule, cost)| (rule.gid, rule.sid, *cost))
+    }
+}
+
+fn of_flow(test: FlowTest, cx: &PacketContext<'_>) -> bool {
+    let fragment = cx.packet.is_some_and(|packet| packet.fragment);
+    (!test.established || cx.established)
+        && (!test.not_established || !cx.established)
+        && (!test.only_frag || fragment)
+        && (!test.no_frag || !fragment)
+}
+
+fn of_proto(proto: HeaderProto, cx: &PacketContext<'_>) -> bool {
+    let number = cx.tuple.proto;
+    match proto {
+        HeaderProto::IpV4 => cx.tuple.client.ip.is_ipv4(),
+        HeaderProto::IpV6 => cx.tuple.client.ip.is_ipv6(),
+        HeaderProto::IcmpV4 => number == IpProto::ICMP,
+        HeaderProto::IcmpV6 => number == IpProto::ICMPV6,
+        HeaderProto::Icmp => matches!(number, IpProto::ICMP | IpProto::ICMPV6),
+        HeaderProto::Tcp | HeaderProto::TcpPacket | HeaderProto::TcpStream => number == IpProto::TCP,
+        HeaderProto::Udp => number == IpProto::UDP,
+        HeaderProto::Sctp => number == IpProto::SCTP,
+        HeaderProto::Igmp => number.0 == 2,
+        HeaderProto::Gre => number.0 == 47,
+        HeaderProto::Esp => number.0 == 50,
+        HeaderProto::Ah => number.0 == 51,
+        HeaderProto::Arp => false,
+        HeaderProto::Ip | HeaderProto::PacketHeader | HeaderProto::App(_) => true,
+    }
+}
+
+fn packet_holds(test: &PacketTest, cx: &PacketContext<'_>, view: Option<&View<'_>>) -> bool {
+    match test {
+        // They were looked up by these.
+        PacketTest::DecodeEvent(_) | PacketTest::StreamEvent(_) => true,
+        PacketTest::FileHash { .. }
+        | PacketTest::FileExtension(_)
+        | PacketTest::FileStore
+        | PacketTest::DceInterface { .. } => view.is_some_and(|view| others::view_holds(test, view)),
+        _ => packet::holds(test, cx),
+    }
+}

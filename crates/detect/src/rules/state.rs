@@ -1,0 +1,238 @@
+//! What rules remember of a flow, and of hosts.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Mutex;
+
+use rules::{BitOp, IntOp, Track};
+use smallvec::SmallVec;
+use wire::{Direction, Nanos};
+
+use super::compiled::Memory;
+use super::context::PacketContext;
+
+/// Bytes of a stream that are kept for contents that lie across segments.
+pub const STREAM_WINDOW: usize = 2048;
+/// More than this is cut down to [`STREAM_WINDOW`]: bytes are moved seldom.
+const LONGEST_WINDOW: usize = 2 * STREAM_WINDOW;
+/// Rules of a flow that wait for the rest of their transaction.
+pub const MAX_PENDING: usize = 64;
+/// Bits and numbers that are set on one flow.
+pub const MAX_FLOW_BITS: usize = 256;
+/// Bits that are set on hosts and pairs of them, in all.
+pub const MAX_HOST_BITS: usize = 1_000_000;
+
+/// The last bytes of one direction of a stream.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    pub(crate) bytes: Vec<u8>,
+    /// Where in the stream they begin.
+    pub(crate) start: u64,
+    /// How many of them have been searched.
+    pub(crate) searched: usize,
+}
+
+impl Window {
+    /// Appends bytes.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        if self.bytes.len() > LONGEST_WINDOW {
+            self.cut();
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn cut(&mut self) {
+        let gone = self.bytes.len().saturating_sub(STREAM_WINDOW);
+        self.bytes.drain(..gone);
+        self.bytes.shrink_to(LONGEST_WINDOW);
+        self.start += gone as u64;
+        self.searched = self.searched.saturating_sub(gone);
+    }
+
+    /// Bytes were lost: what was before does not go together with what comes.
+    pub(crate) fn gap(&mut self, missing: u64) {
+        self.start += self.bytes.len() as u64 + missing;
+        self.bytes.clear();
+        self.searched = 0;
+    }
+}
+
+/// A rule whose literal was found in a transaction that is not complete yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pending {
+    pub(crate) transaction: u64,
+    pub(crate) direction: Direction,
+    pub(crate) rule: u32,
+}
+
+/// What rules remember of a flow: only there once there is something to remember.
+#[derive(Debug, Default)]
+pub struct FlowRules {
+    bits: SmallVec<[u32; 4]>,
+    integers: SmallVec<[(u32, u32); 1]>,
+    pub(crate) windows: [Window; 2],
+    pub(crate) pending: Vec<Pending>,
+    /// Directions in which rules on what it speaks were looked at.
+    pub(crate) applied: [bool; 2],
+    /// A rule let it pass: nothing more is looked for.
+    pub(crate) passed: bool,
+}
+
+impl FlowRules {
+    /// Bytes that its windows take.
+    pub(crate) fn window_bytes(&self) -> usize {
+        self.windows.iter().map(|window| window.bytes.capacity()).sum()
+    }
+
+    fn integer(&self, name: u32) -> Option<u32> {
+        self.integers.iter().find(|(of, _)| *of == name).map(|&(_, value)| value)
+    }
+}
+
+/// Whether what is remembered is as a rule asks.
+pub(crate) fn asks(op: &Memory, flow: Option<&FlowRules>, cx: &PacketContext<'_>, hosts: &HostBits) -> bool {
+    match op {
+        Memory::Flowbit(op, names) => {
+            let set = |name: &u32| flow.is_some_and(|flow| flow.bits.contains(name));
+            match op {
+                BitOp::IsSet => names.iter().any(set),
+                BitOp::IsNotSet => names.iter().any(|name| !set(name)),
+                _ => true,
+            }
+        }
+        Memory::Hostbit(op, name, track, _) => match op {
+            BitOp::IsSet => hosts.is_set(*name, *track, cx),
+            BitOp::IsNotSet => !hosts.is_set(*name, *track, cx),
+            _ => true,
+        },
+        Memory::Flowint(op, name, value) => {
+            let now = flow.and_then(|flow| flow.integer(*name));
+            let other = match value {
+                Ok(number) => Some(*number),
+                Err(other) => flow.and_then(|flow| flow.integer(*other)),
+            };
+            match (op, now, other) {
+                (IntOp::IsSet, now, _) => now.is_some(),
+                (IntOp::IsNotSet, now, _) => now.is_none(),
+                (IntOp::Set | IntOp::Add | IntOp::Subtract, ..) => true,
+                (op, Some(now), Some(other)) => match op {
+                    IntOp::Less => now < other,
+                    IntOp::LessOrEqual => now <= other,
+                    IntOp::Equal => now == other,
+                    IntOp::NotEqual => now != other,
+                    IntOp::GreaterOrEqual => now >= other,
+                    _ => now > other,
+                },
+                _ => false,
+            }
+        }
+    }
+}
+
+/// Does what a rule that matched wants done.
+pub(crate) fn apply(
+    op: &Memory,
+    flow: &mut Option<Box<FlowRules>>,
+    cx: &PacketContext<'_>,
+    hosts: &HostBits,
+) {
+    match op {
+        Memory::Flowbit(op, _) if op.asks() => {}
+        Memory::Flowbit(op, names) => {
+            let flow = flow.get_or_insert_default();
+            for &name in names {
+                let at = flow.bits.iter().position(|&bit| bit == name);
+                match (op, at) {
+                    (BitOp::Set | BitOp::Toggle, None) if flow.bits.len() < MAX_FLOW_BITS => {
+                        flow.bits.push(name);
+                    }
+                    (BitOp::Unset | BitOp::Toggle, Some(at)) => {
+                        flow.bits.swap_remove(at);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Memory::Hostbit(op, ..) if op.asks() => {}
+        Memory::Hostbit(op, name, track, seconds) => hosts.change(*op, *name, *track, *seconds, cx),
+        Memory::Flowint(op, name, value) => {
+            let flow = flow.get_or_insert_default();
+            let other = match value {
+                Ok(number) => Some(*number),
+                Err(other) => flow.integer(*other),
+            };
+            let Some(other) = other else { return };
+            let now = flow.integer(*name).unwrap_or(0);
+            let new = match op {
+                IntOp::Set => other,
+                IntOp::Add => now.saturating_add(other),
+                IntOp::Subtract => now.saturating_sub(other),
+                _ => return,
+            };
+            let room = flow.integers.len() < MAX_FLOW_BITS;
+            match flow.integers.iter_mut().find(|(of, _)| of == name) {
+                Some((_, value)) => *value = new,
+                None if room => flow.integers.push((*name, new)),
+                None => {}
+            }
+        }
+    }
+}
+
+/// Whose bit it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Owner {
+    name: u32,
+    first: IpAddr,
+    second: Option<IpAddr>,
+}
+
+/// Bits of hosts and pairs of hosts, shared by all workers. They are asked and changed only by rules of which all else
+/// holds, so that a lock is seldom taken.
+#[derive(Debug, Default)]
+pub struct HostBits(Mutex<HashMap<Owner, Nanos>>);
+
+impl HostBits {
+    fn owner(name: u32, track: Track, cx: &PacketContext<'_>) -> Owner {
+        let (source, destination) = (cx.source().ip, cx.destination().ip);
+        let (first, second) = match track {
+            Track::Source => (source, None),
+            Track::Destination => (destination, None),
+            _ => (source.min(destination), Some(source.max(destination))),
+        };
+        Owner { name, first, second }
+    }
+
+    fn is_set(&self, name: u32, track: Track, cx: &PacketContext<'_>) -> bool {
+        // Whoever panicked while holding it has left a map that is whole.
+        let bits = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        bits.get(&Self::owner(name, track, cx)).is_some_and(|&until| until >= cx.time)
+    }
+
+    fn change(&self, op: BitOp, name: u32, track: Track, seconds: u32, cx: &PacketContext<'_>) {
+        let mut bits = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let owner = Self::owner(name, track, cx);
+        let set = bits.get(&owner).is_some_and(|&until| until >= cx.time);
+        match op {
+            BitOp::Unset => {
+                bits.remove(&owner);
+            }
+            BitOp::Toggle if set => {
+                bits.remove(&owner);
+            }
+            _ => {
+                if bits.len() >= MAX_HOST_BITS {
+                    bits.retain(|_, until| *until >= cx.time);
+                }
+                if bits.len() < MAX_HOST_BITS {
+                    bits.insert(owner, cx.time.after(std::time::Duration::from_secs(seconds.into())));
+                }
+            }
+        }
+    }
+
+    /// Forgets all.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+    }
+}

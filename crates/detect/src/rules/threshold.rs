@@ -1,0 +1,144 @@
+//! How often rules may speak: `threshold` and `detection_filter`.
+//!
+//! Asked where the alerts of all workers come together, in the order of their packets.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use alert::Alert;
+use flow::FlowTuple;
+use rules::{DetectionFilter, Threshold, ThresholdKind, Track};
+use wire::{Direction, Nanos};
+
+use super::set::RuleSet;
+
+/// Hosts, pairs and flows whose alerts are counted at once; of more nothing is held back.
+pub const MAX_COUNTED: usize = 1_000_000;
+
+/// What counts together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    gid: u32,
+    sid: u32,
+    filter: bool,
+    first: Option<IpAddr>,
+    second: Option<IpAddr>,
+    flow: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    since: Nanos,
+    seconds: u32,
+    count: u32,
+    /// `backoff`: at which count the next is told.
+    next: u32,
+}
+
+impl Count {
+    fn is_over(&self, now: Nanos) -> bool {
+        // A time that runs backwards (another capture) begins anew.
+        now < self.since || (now.0 - self.since.0) / 1_000_000_000 >= u64::from(self.seconds)
+    }
+}
+
+/// See the module's text.
+#[derive(Debug, Default)]
+pub struct Thresholds {
+    limits: HashMap<(u32, u32), (Option<Threshold>, Option<DetectionFilter>)>,
+    counts: HashMap<Key, Count>,
+    refused: u64,
+}
+
+impl Thresholds {
+    /// Those of a set's rules.
+    #[must_use]
+    pub fn new(set: &RuleSet) -> Self {
+        let limited = set.rules.iter().filter(|rule| rule.threshold.is_some() || rule.filter.is_some());
+        let limits = limited.map(|rule| ((rule.gid, rule.sid), (rule.threshold, rule.filter)));
+        Thresholds { limits: limits.collect(), ..Thresholds::default() }
+    }
+
+    /// Forgets all counts.
+    pub fn reset(&mut self) {
+        self.counts.clear();
+    }
+
+    /// How often a count could not be kept.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Whether this alert is told.
+    pub fn passes(&mut self, alert: &Alert, flow: &FlowTuple) -> bool {
+        let Some(&(threshold, filter)) = self.limits.get(&(alert.gid, alert.sid)) else { return true };
+        if alert.rule.is_none() {
+            return true;
+        }
+        if let Some(filter) = filter {
+            let key = key(alert, flow, filter.track, true);
+            let told = self.count(key, filter.seconds, alert.time, |count| count.count > filter.count);
+            if !told {
+                return false;
+            }
+        }
+        let Some(threshold) = threshold else { return true };
+        let key = key(alert, flow, threshold.track, false);
+        let limit = threshold.count;
+        self.count(key, threshold.seconds, alert.time, |count| match threshold.kind {
+            ThresholdKind::Limit => count.count <= limit,
+            ThresholdKind::Both => count.count == limit,
+            ThresholdKind::Threshold => {
+                let told = count.count >= limit;
+                if told {
+                    count.count = 0;
+                }
+                told
+            }
+            ThresholdKind::Backoff { multiplier } => {
+                if count.next == 0 {
+                    count.next = limit;
+                }
+                let told = count.count >= count.next;
+                if told {
+                    count.next = count.next.saturating_mul(multiplier.max(2));
+                }
+                told
+            }
+        })
+    }
+
+    fn count(&mut self, key: Key, seconds: u32, now: Nanos, judge: impl FnOnce(&mut Count) -> bool) -> bool {
+        if self.counts.len() >= MAX_COUNTED && !self.counts.contains_key(&key) {
+            self.counts.retain(|_, count| !count.is_over(now));
+            if self.counts.len() >= MAX_COUNTED {
+                self.refused += 1;
+                return true;
+            }
+        }
+        let fresh = Count { since: now, seconds, count: 0, next: 0 };
+        let count = self.counts.entry(key).or_insert(fresh);
+        // Flows are short: their counts do not run out.
+        if seconds > 0 && count.is_over(now) {
+            *count = fresh;
+        }
+        count.count = count.count.saturating_add(1);
+        judge(count)
+    }
+}
+
+fn key(alert: &Alert, flow: &FlowTuple, track: Track, filter: bool) -> Key {
+    let (source, destination) = match alert.direction {
+        Direction::ToServer => (flow.client.ip, flow.server.ip),
+        Direction::ToClient => (flow.server.ip, flow.client.ip),
+    };
+    let (first, second, flow) = match track {
+        Track::Source => (Some(source), None, 0),
+        Track::Destination => (Some(destination), None, 0),
+        Track::Both => (Some(source), Some(destination), 0),
+        Track::Rule => (None, None, 0),
+        Track::Flow => (None, None, flow.id),
+    };
+    Key { gid: alert.gid, sid: alert.sid, filter, first, second, flow }
+}
