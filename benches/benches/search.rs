@@ -67,13 +67,16 @@ fn content(text: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// `fast_pattern`, bytes, buffer, `nocase`.
+type Content = (bool, Vec<u8>, String, bool);
+
 /// A rule's longest content (or that with `fast_pattern`), by protocol and buffer: roughly what a sensor would look for.
 fn pattern(rule: &[u8]) -> Option<(String, Vec<u8>, bool)> {
     let text = String::from_utf8_lossy(rule);
     let proto = text.split(' ').nth(1)?.to_owned();
     let mut options = rule.get(rule.iter().position(|&b| b == b'(')? + 1..)?;
-    let (mut buffer, mut best): (String, Option<(bool, Vec<u8>, String, bool)>) = (String::new(), None);
-    let mut current: Option<(bool, Vec<u8>, String, bool)> = None;
+    let (mut buffer, mut best): (String, Option<Content>) = (String::new(), None);
+    let mut current: Option<Content> = None;
     loop {
         // An option ends at a semicolon that is neither quoted nor escaped.
         let (mut quoted, mut escaped) = (false, false);
@@ -172,10 +175,9 @@ impl Haystacks {
         let mut words = line.split(|&b| b == b' ');
         if let (Some(b"GET" | b"POST" | b"HEAD"), Some(uri), Some(_)) =
             (words.next(), words.next(), words.next())
+            && self.seen.insert(uri.to_vec())
         {
-            if self.seen.insert(uri.to_vec()) {
-                self.uris.push(uri.to_vec());
-            }
+            self.uris.push(uri.to_vec());
         }
         let host = payload.windows(8).position(|w| w == b"\r\nHost: ").and_then(|at| payload.get(at + 8..));
         if let Some(name) = host.and_then(|rest| rest.split(|&b| b == b'\r').next()) {
