@@ -84,13 +84,22 @@ def decode(table):
         table.add("decode", found[f"decode/{name}"], "ns/packet", name)
 
 
-def flow(table):
+def figures(name, table):
+    """Runs a bench that prints a figure a line."""
     calibrate(table)
-    command = ["cargo", "bench", "--locked", "--quiet", "-p", "ringward-benches", "--bench", "flow"]
+    command = ["cargo", "bench", "--locked", "--quiet", "-p", "ringward-benches", "--bench", name]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     for line in done.stdout.splitlines():
         figure, params, value, unit, aim = line.split("\t")
         table.add(figure, float(value), unit, params, aim or None)
+
+
+def flow(table):
+    figures("flow", table)
+
+
+def search(table):
+    figures("search", table)
 
 
 def indicators(table):
@@ -544,7 +553,7 @@ def mix(table):
         table.add("ratio to sha256sum", cost[name] / cost["sha256sum"], "", name, aim)
 
 
-BENCHES = {"decode": decode, "flow": flow, "indicators": indicators, "worker": worker, "live": live,
+BENCHES = {"decode": decode, "flow": flow, "indicators": indicators, "search": search, "worker": worker, "live": live,
            "programs": programs, "inline": inline, "garbage": garbage, "replay": replay,
            "mix": mix}
 
@@ -555,7 +564,7 @@ def main():
     parser.add_argument("--json", action="store_true", help="a JSON object per figure")
     args = parser.parse_args()
     # These need captures that are not ours to bring.
-    everything = [name for name in BENCHES if name not in ("replay", "mix")]
+    everything = [name for name in BENCHES if name not in ("replay", "mix", "search")]
     for name in everything if args.name == "all" else [args.name]:
         BENCHES[name](Table(name, args.json))
 

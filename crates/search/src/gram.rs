@@ -16,9 +16,15 @@ pub(crate) struct Hash(u64);
 impl Hash {
     /// Of grams of `length` bytes, 1 to 8.
     pub(crate) fn new(length: usize) -> Self {
+        Self::seeded(length, 0)
+    }
+
+    /// The same with other collisions for each seed.
+    pub(crate) fn seeded(length: usize, seed: u64) -> Self {
         let unused = LONGEST.saturating_sub(length.max(1));
+        let odd = MULTIPLIER.wrapping_mul(2 * seed + 1);
         // The multiplier is moved up, so bytes behind the gram are multiplied out of the word.
-        Self(MULTIPLIER << (8 * unused))
+        Self(odd << (8 * unused))
     }
 
     /// The gram at the start of `word` (its first byte is the lowest). The high bits are the good ones; for grams of

@@ -18,6 +18,7 @@ mod gram;
 mod pass;
 mod plan;
 mod rarity;
+mod scan;
 mod store;
 mod table;
 
@@ -88,18 +89,8 @@ impl Builder {
             let ids = self.anchors.iter().zip(0_u32..);
             ids.filter(|&(anchor, id)| *anchor == wanted && length(id) > 0).map(|(_, id)| id).collect()
         };
-        let anywhere = at(Anchor::Anywhere);
-        let classes = plan::plan(anywhere.iter().map(|&id| length(id)));
-        let ends = classes.iter().skip(1).map(|class| class.from).chain([usize::MAX]);
-        let passes = classes
-            .iter()
-            .zip(ends)
-            .map(|(class, end)| {
-                let ids: Vec<u32> =
-                    anywhere.iter().copied().filter(|&id| (class.from..end).contains(&length(id))).collect();
-                Pass::new(class.way, &ids, &store)
-            })
-            .collect();
+        let planned = plan::plan(&at(Anchor::Anywhere), &store);
+        let passes = planned.iter().map(|planned| Pass::new(planned.way, &planned.known, &store)).collect();
         let anchored = [(Anchor::Start, Side::Start), (Anchor::End, Side::End)]
             .into_iter()
             .map(|(anchor, side)| (side, at(anchor)))

@@ -1,83 +1,182 @@
-//! Decides in how many passes a set is looked for, and how: by the lengths of its patterns.
+//! Decides in how many passes a set is looked for, which patterns each looks for, and by which of their grams.
 
-use crate::gram::LONGEST;
-use crate::pass::Way;
+use crate::gram::{Hash, LONGEST, word};
+use crate::pass::{Known, Way};
+use crate::rarity::Rarity;
+use crate::scan::MOST_BITS;
+use crate::store::Store;
 
-/// Lengths from here on are one.
-const LONG: usize = 24;
-/// What a position that is looked at costs, in nanoseconds on the machine of docs/search.md. Only relations matter.
-const LOOK_NS: f64 = 0.45;
-/// What a gram that the filter lets by costs.
-const PASS_NS: f64 = 8.0;
-/// What a pass costs by byte of a haystack, however few positions it looks at: 5 ns for 100 bytes.
-const FIXED_NS: f64 = 0.05;
-/// The most bits of a filter, as [`crate::pass`] has it, and the grams for each.
-const FILTER: f64 = (1 << 20) as f64;
+/// What looking at a position costs, in nanoseconds on the machine of docs/search.md. Only relations matter.
+const LOOK_NS: f32 = 0.75;
+/// What a gram costs that only the first filter lets by.
+const FALSE_NS: f32 = 8.0;
+/// What a gram costs that some pattern has.
+const PASS_NS: f32 = 25.0;
+/// What each pattern costs then that has the gram.
+const COMPARE_NS: f32 = 5.0;
+/// What a pass costs by byte of a haystack, however few positions it looks at: 6 ns for 100 bytes.
+const FIXED_NS: f32 = 0.06;
+/// The share of grams that the first filter lets by though nothing has them.
+const FALSE_SHARE: f32 = 0.015;
+/// Where in a pattern its window of grams may begin, at most; an entry of a table has 8 bits for a place in it.
+const FURTHEST: usize = 240;
+/// Counters of how often grams occur in the set, as a power of two, at most.
+const SKETCH_LOG: u32 = 18;
+/// Ways to look: strides and lengths of grams.
+const STRIDES: [usize; 4] = [1, 2, 4, 8];
+const WAYS: usize = STRIDES.len() * (LONGEST - 1);
+/// Passes of a set, at most.
+const MOST_PASSES: usize = 4;
 
-/// How often a chosen gram of so many bytes is met: two to the minus this.
-const GRAM_BITS: [f64; LONGEST + 1] = [0.0, 5.0, 9.0, 12.5, 15.5, 17.0, 18.0, 18.5, 19.0];
-
-/// Patterns of lengths from `from` on (to where the next begins) and how they are looked for.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Class {
-    pub(crate) from: usize,
+/// A pass to make.
+#[derive(Debug)]
+pub(crate) struct Planned {
     pub(crate) way: Way,
+    pub(crate) known: Vec<Known>,
 }
 
-/// Divides patterns of these lengths among passes so that the whole costs the least. Lengths are at least 1; classes
-/// come with the shortest first.
-pub(crate) fn plan(lengths: impl Iterator<Item = usize>) -> Vec<Class> {
-    let mut counts = [0_usize; LONG + 1];
-    for length in lengths {
-        if let Some(count) = counts.get_mut(length.min(LONG)) {
-            *count += 1;
-        }
-    }
-    // The best way to look for patterns of at least so many bytes: what it costs, its classes with the last first.
-    let mut best: Vec<(f64, Vec<Class>)> = vec![(0.0, Vec::new())];
-    for from in (1..=LONG).rev() {
-        let mut found = (f64::INFINITY, Vec::new());
-        for (to, (rest, classes)) in (from + 1..=LONG + 1).rev().zip(&best) {
-            let (cost, class) = class(from, counts.get(from..to).unwrap_or_default());
-            if cost + rest < found.0 {
-                let more = class.into_iter();
-                found = (cost + rest, classes.iter().copied().chain(more).collect());
-            }
-        }
-        best.push(found);
-    }
-    let mut classes = best.pop().unwrap_or_default().1;
-    classes.reverse();
-    classes
+/// What it costs by byte of a haystack to look for a pattern in each way, and where its window of grams begins then.
+#[derive(Clone, Copy)]
+struct Costs {
+    nanos: [f32; WAYS],
+    offsets: [u8; WAYS],
 }
 
-/// The best way to look for so many patterns of `from` bytes, of one more, and so on. `None` if there are none.
-fn class(from: usize, counts: &[usize]) -> (f64, Option<Class>) {
-    let Some(first) = counts.iter().position(|&count| count > 0) else { return (0.0, None) };
-    let (shortest, counts) = (from + first, counts.get(first..).unwrap_or_default());
-    let mut best = (f64::INFINITY, None);
-    for stride in [1, 2, 4, 8] {
-        for gram in 2..=LONGEST {
-            let way = Way { stride, gram };
-            if shortest < way.shortest() {
-                break;
-            }
-            let cost = cost(way, shortest, counts);
-            if cost < best.0 {
-                best = (cost, Some(Class { from: shortest, way }));
+/// All ways; the index tells them.
+fn ways() -> impl Iterator<Item = Way> {
+    (2..=LONGEST).flat_map(|gram| STRIDES.into_iter().map(move |stride| Way { stride, gram }))
+}
+
+/// What a way costs before it is looked for anything.
+fn base(way: Way) -> f32 {
+    FIXED_NS + (LOOK_NS + FALSE_SHARE * FALSE_NS) / way.stride as f32
+}
+
+/// Divides these patterns, none empty, among passes so that the whole costs little.
+pub(crate) fn plan(ids: &[u32], store: &Store) -> Vec<Planned> {
+    let costs = costs(ids, store);
+    let bases: Vec<f32> = ways().map(base).collect();
+    let of = |way: usize| bases.get(way).copied().unwrap_or(f32::INFINITY);
+    let together = |chosen: &[usize]| -> f32 {
+        let at_best = |costs: &Costs| {
+            chosen.iter().filter_map(|&way| costs.nanos.get(way)).copied().fold(f32::INFINITY, f32::min)
+        };
+        chosen.iter().map(|&way| of(way)).sum::<f32>() + costs.iter().map(at_best).sum::<f32>()
+    };
+    // The best one or two by trying all, then more as long as they help.
+    let mut best = (f32::INFINITY, Vec::new());
+    let mut consider = |chosen: Vec<usize>| {
+        let cost = together(&chosen);
+        let better = cost < best.0 || best.1.is_empty();
+        if better {
+            best = (cost, chosen);
+        }
+        better.then(|| best.1.clone())
+    };
+    let mut chosen = Vec::new();
+    for one in 0..WAYS {
+        for two in one..WAYS {
+            let pair = if one == two { vec![one] } else { vec![one, two] };
+            chosen = consider(pair).unwrap_or(chosen);
+        }
+    }
+    while chosen.len() < MOST_PASSES {
+        let before = chosen.clone();
+        for more in 0..WAYS {
+            let mut with = before.clone();
+            with.push(more);
+            chosen = consider(with).unwrap_or(chosen);
+        }
+        if chosen == before {
+            break;
+        }
+    }
+    divide(ids, &costs, &chosen)
+}
+
+/// Each pattern to the way that costs the least for it.
+fn divide(ids: &[u32], costs: &[Costs], chosen: &[usize]) -> Vec<Planned> {
+    let mut planned: Vec<Planned> = ways().map(|way| Planned { way, known: Vec::new() }).collect();
+    for (&pattern, costs) in ids.iter().zip(costs) {
+        let cost = |way: usize| costs.nanos.get(way).copied().unwrap_or(f32::INFINITY);
+        let Some(&way) = chosen.iter().min_by(|&&a, &&b| cost(a).total_cmp(&cost(b))) else { continue };
+        if let (Some(planned), Some(&offset)) = (planned.get_mut(way), costs.offsets.get(way)) {
+            planned.known.push(Known { pattern, offset });
+        }
+    }
+    planned.retain(|planned| !planned.known.is_empty());
+    planned
+}
+
+fn costs(ids: &[u32], store: &Store) -> Vec<Costs> {
+    let mut all = vec![Costs { nanos: [f32::INFINITY; WAYS], offsets: [0; WAYS] }; ids.len()];
+    for (gram, first) in (2..=LONGEST).zip((0..).step_by(STRIDES.len())) {
+        let estimate = Estimate::new(gram, ids, store);
+        for (&id, costs) in ids.iter().zip(&mut all) {
+            let grams = estimate.grams(store.get(id).unwrap_or_default());
+            for (way, stride) in (first..).zip(STRIDES) {
+                if let (Some((nanos, offset)), Some(to), Some(place)) =
+                    (cheapest(&grams, stride), costs.nanos.get_mut(way), costs.offsets.get_mut(way))
+                {
+                    (*to, *place) = (nanos, offset);
+                }
             }
         }
     }
-    best
+    all
 }
 
-fn cost(way: Way, shortest: usize, counts: &[usize]) -> f64 {
-    let open = if shortest == way.shortest() { counts.first().copied().unwrap_or(0) } else { 0 };
-    let all: usize = counts.iter().sum();
-    let share = |length: usize| (-GRAM_BITS.get(length).copied().unwrap_or(0.0)).exp2();
-    let exact = (all * way.stride - open) as f64;
-    let bits = exact + 128.0 * open as f64;
-    let filter = (bits * 32.0).clamp(1.0, FILTER);
-    let hits = bits / filter + exact * share(way.gram) + open as f64 * share(way.gram - 1);
-    FIXED_NS + (LOOK_NS + PASS_NS * hits.min(1.0)) / way.stride as f64
+/// The window of `stride` grams that costs the least, by byte of a haystack, and where it begins.
+fn cheapest(grams: &[f32], stride: usize) -> Option<(f32, u8)> {
+    let windows = grams.windows(stride).map(|window| window.iter().sum::<f32>());
+    let (cost, offset) = windows.zip(0_u8..).min_by(|a, b| a.0.total_cmp(&b.0))?;
+    Some((cost / stride as f32, offset))
+}
+
+/// Estimates what grams of one length cost.
+struct Estimate {
+    gram: usize,
+    rarity: Rarity,
+    /// Of grams that lack their last byte.
+    open: Rarity,
+    hash: Hash,
+    /// How often each gram occurs in the set; grams share counters.
+    sketch: Vec<u16>,
+    shift: u32,
+}
+
+impl Estimate {
+    fn new(gram: usize, ids: &[u32], store: &Store) -> Self {
+        let patterns = || ids.iter().filter_map(|&id| store.get(id));
+        let total: usize = patterns().map(|pattern| pattern.len().min(FURTHEST)).sum();
+        let log = (2 * total).next_power_of_two().trailing_zeros().clamp(1, SKETCH_LOG);
+        let (hash, shift) = (Hash::new(gram), 64 - log);
+        let mut sketch = vec![0_u16; 1 << log];
+        for gram in patterns().flat_map(|pattern| pattern.windows(gram).take(FURTHEST)) {
+            if let Some(count) = sketch.get_mut((hash.of(word(gram)) >> shift) as usize) {
+                *count = count.saturating_add(1);
+            }
+        }
+        Self { gram, rarity: Rarity::new(gram), open: Rarity::new(gram - 1), hash, sketch, shift }
+    }
+
+    /// What each gram of a pattern costs, by position looked at: how often it is met times what is done then, and the bit
+    /// that it takes of a filter of the largest size. The last lacks a byte if the pattern is short.
+    fn grams(&self, pattern: &[u8]) -> Vec<f32> {
+        let bit = FALSE_NS / MOST_BITS as f32;
+        let grams = pattern.windows(self.gram).take(FURTHEST);
+        let whole = grams.map(|gram| {
+            let count =
+                self.sketch.get((self.hash.of(word(gram)) >> self.shift) as usize).copied().unwrap_or(0);
+            bit + self.rarity.share(gram) * (PASS_NS + COMPARE_NS * f32::from(count))
+        });
+        let mut costs: Vec<f32> = whole.collect();
+        let begun = pattern.len().checked_sub(self.gram - 1).and_then(|at| pattern.get(at..));
+        if let Some(begun) = begun
+            && pattern.len() < FURTHEST
+        {
+            costs.push(128.0 * bit + self.open.share(begun) * (PASS_NS + COMPARE_NS));
+        }
+        costs
+    }
 }

@@ -78,23 +78,28 @@ const COMMON: [&[u8]; 68] = [
 const COMMON_BITS: f32 = 8.0;
 /// Bytes depend on each other: a gram tells less than the sum of its bytes.
 const DEPENDENCE: f32 = 0.8;
+/// What a byte tells that is the same as the one before it. Padding and paintings are full of them, of zeros most.
+const AGAIN_BITS: f32 = 1.2;
+/// The same for zeros, and what folds to the same.
+const ZERO_AGAIN_BITS: f32 = 0.5;
 /// Bits of the filter of common grams, as a power of two.
 const FILTER_LOG: u32 = 16;
 
-/// What a byte tells, in bits: the less common, the more. Case has been folded (see [`FOLD`]), and with it line feed
-/// and `*`, carriage return and `-`, zero and the space.
+/// What a byte tells, in bits: the less common, the more. Case has been folded (see [`FOLD`]), and with it zero and the
+/// space, 1 and `!`, line feed and `*`, carriage return and `-`.
 fn bits(byte: u8) -> f32 {
     match byte | FOLD {
-        b'e' | b't' | b' ' => 4.3,
-        b'a' | b'i' | b'n' | b'o' | b's' => 4.6,
-        b'r' | b'c' | b'l' => 4.9,
-        b'd' | b'p' | b'm' | b'/' | b'.' => 5.3,
-        b'u' | b'h' | b'0' | b'1' | b'-' => 5.6,
-        b'b' | b'f' | b'g' | b'w' | b'2'..=b'9' | b'=' => 6.2,
-        b'v' | b'x' | b'y' | b'k' | b'_' | b'%' | b'&' | b':' | b';' | b',' | b'"' | b'*' | 0xff => 6.7,
-        b'j' | b'?' | b'<' | b'>' | b'(' | b')' => 7.5,
-        b'q' | b'z' => 8.2,
-        _ => 8.6,
+        b' ' => 3.5,
+        b'e' | b't' | b'a' => 4.4,
+        b'i' | b'n' | b'o' | b's' | b'r' | b'c' => 4.7,
+        b'l' | b'd' | b'p' | b'm' | b'/' | b'.' => 5.2,
+        b'u' | b'h' | b'0' | b'1' | b'-' | b'!' => 5.6,
+        b'b' | b'f' | b'g' | b'w' | b'2'..=b'9' | b'=' | 0xff => 6.2,
+        b'v' | b'x' | b'y' | b'k' | b'_' | b'%' | b'&' | b':' | b';' | b',' | b'"' | b'*' | b'#' | b'$' => {
+            6.7
+        }
+        b'j' | b'?' | b'<' | b'>' | b'(' | b')' => 7.3,
+        _ => 7.8,
     }
 }
 
@@ -111,8 +116,8 @@ impl Rarity {
     pub(crate) fn new(length: usize) -> Self {
         let hash = Hash::new(length);
         let mut common = vec![0_u64; 1 << (FILTER_LOG - 6)];
-        for gram in COMMON.iter().flat_map(|text| text.windows(length)) {
-            let bit = hash.of(word(gram)) >> (64 - FILTER_LOG);
+        for gram in common_grams(length) {
+            let bit = hash.of(gram) >> (64 - FILTER_LOG);
             if let Some(word) = common.get_mut((bit >> 6) as usize) {
                 *word |= 1 << (bit & 63);
             }
@@ -120,11 +125,24 @@ impl Rarity {
         Self { hash, length, common }
     }
 
-    /// The share of a haystack's positions at which this gram is expected.
-    pub(crate) fn share(&self, gram: &[u8]) -> f32 {
-        let bit = self.hash.of(word(gram)) >> (64 - FILTER_LOG);
+    /// The share of a haystack's positions at which the gram is expected that these bytes begin with.
+    pub(crate) fn share(&self, bytes: &[u8]) -> f32 {
+        let bit = self.hash.of(word(bytes)) >> (64 - FILTER_LOG);
         let common = self.common.get((bit >> 6) as usize).is_some_and(|word| word >> (bit & 63) & 1 == 1);
-        let told: f32 = gram.iter().take(self.length).map(|&byte| bits(byte)).sum();
-        (-if common { COMMON_BITS } else { told * DEPENDENCE }).exp2()
+        let (mut told, mut last) = (0.0, None);
+        for byte in bytes.iter().take(self.length).map(|byte| byte | FOLD) {
+            told += match last.replace(byte) == Some(byte) {
+                false => bits(byte),
+                true if byte == FOLD => ZERO_AGAIN_BITS,
+                true => AGAIN_BITS,
+            };
+        }
+        let told = told * DEPENDENCE;
+        (-if common { told.min(COMMON_BITS) } else { told }).exp2()
     }
+}
+
+/// Grams of this length that are met all the time.
+pub(crate) fn common_grams(length: usize) -> impl Iterator<Item = u64> {
+    COMMON.iter().flat_map(move |text| text.windows(length)).map(word)
 }

@@ -99,7 +99,7 @@ fn sown(shortest: usize, longest: usize) -> impl Strategy<Value = (Vec<Given>, V
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     /// Every way to search is taken: the shortest pattern decides.
     #[test]
