@@ -2,6 +2,8 @@
 //! over the corpus in `tests/corpus.rs`.
 #![forbid(unsafe_code)]
 
+mod verify;
+
 use std::io::Write;
 
 use capture::CaptureFile;
@@ -14,6 +16,7 @@ use proto::http1::HttpParser;
 use proto::http2::Http2Parser;
 use proto::websocket::WebSocketParser;
 use proto::{AppLayer, AppProto, Chunk, FileEvent, Parser, Sink, Step, Transaction};
+pub use verify::verify;
 use wire::{Decoded, Direction, Endpoint, IpProto, LinkType, Nanos, TcpFlags, TcpHeader, Vlans};
 
 /// Takes any bytes, panics if a promise is broken.
@@ -36,6 +39,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("data_protocols", data_protocols),
     ("indicators", indicators),
     ("check_in", check_in),
+    ("verify", verify),
 ];
 
 /// A capture file: read to its end or to a named damage.

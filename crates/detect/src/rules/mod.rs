@@ -20,6 +20,7 @@ mod state;
 mod threshold;
 mod transaction;
 mod transform_shim;
+pub mod transform;
 pub mod verify;
 pub mod view;
 

@@ -125,7 +125,7 @@ fn depth_and_offset_count_from_the_true_beginning() {
         (plain("b"), 10, true),
     ] {
         let piece = Piece { stream_offset: skipped, ..Piece::whole(b"abc") };
-        assert_eq!(hold_on(&[test.clone()], &piece), expected, "{test:?}");
+        assert_eq!(hold_on(std::slice::from_ref(&test), &piece), expected, "{test:?}");
     }
 }
 

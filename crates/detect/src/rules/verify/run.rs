@@ -49,7 +49,10 @@ fn walk_from(list: &[Check], piece: &Piece<'_>, state: &mut State, base: usize) 
     let mut place = Place { test: 0, last: 0, resume: 0 };
     let mut steps: u32 = 0;
     loop {
-        let Some(check) = list.get(place.test) else { return true };
+        let Some(check) = list.get(place.test) else {
+            state.last = place.last;
+            return true;
+        };
         if place.resume == 0 {
             steps += 1;
         }

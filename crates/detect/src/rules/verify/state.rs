@@ -12,6 +12,8 @@ pub struct State {
     pub variables: [u64; MAX_VARIABLES],
     /// What captured groups matched.
     pub captures: Captures,
+    /// Where the last match of the last part that held ended, in its buffer.
+    pub last: usize,
     /// How often a limit ended a verification.
     pub counts: Counts,
     /// Places to go back to when a later test fails.
@@ -100,6 +102,7 @@ impl Default for State {
         State {
             variables: [0; MAX_VARIABLES],
             captures: Captures::default(),
+            last: 0,
             counts: Counts::default(),
             choices: Vec::new(),
             groups: expression::groups(),
@@ -114,6 +117,7 @@ impl State {
     pub fn reset(&mut self) {
         self.variables = [0; MAX_VARIABLES];
         self.captures.truncate(0);
+        self.last = 0;
         self.choices.clear();
     }
 }
