@@ -60,7 +60,6 @@ impl Common {
         match (self.string, self.base) {
             (true, None) => Err(unsupported("string without hex, dec or oct")),
             (false, Some(_)) => Err(wrong("hex, dec and oct need string")),
-            (true, Some(_)) if self.endian.is_some() => Err(wrong("a number in text has no order of bytes")),
             (_, base) => Ok(base.unwrap_or_default()),
         }
     }

@@ -83,8 +83,11 @@ impl Builder<'_> {
             None => {
                 self.push(Test::Pcre(test))?;
             }
+            Some(buffer) if self.sticky == Some(buffer) && self.decoding.is_none() => {
+                self.push(Test::Pcre(test))?;
+            }
             Some(_) if self.sticky.is_some() || self.decoding.is_some() => {
-                return Err(wrong("a modifier selects a buffer, but a sticky buffer is in force"));
+                return Err(wrong("a modifier selects a buffer, but another sticky buffer is in force"));
             }
             Some(buffer) => {
                 let part = self.part_of(buffer, Vec::new())?;

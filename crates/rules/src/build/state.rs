@@ -185,10 +185,17 @@ impl Builder<'_> {
     }
 
     pub(super) fn threshold(&mut self, value: &str) -> Done {
-        if self.rule.threshold.is_some() || self.rule.detection_filter.is_some() {
-            return Err(wrong("threshold and detection_filter stand once, and not both"));
+        if self.rule.detection_filter.is_some() {
+            return Err(wrong("it stands together with detection_filter"));
         }
-        self.rule.threshold = Some(threshold(value)?);
+        let new = threshold(value)?;
+        // Two of them both have to pass; what passes always can be left out.
+        let passes = |t: &Threshold| t.kind == ThresholdKind::Threshold && t.count == 1;
+        match &self.rule.threshold {
+            Some(_) if passes(&new) => {}
+            Some(known) if !passes(known) => return Err(unsupported("more than one that counts")),
+            _ => self.rule.threshold = Some(new),
+        }
         Ok(())
     }
 
