@@ -133,7 +133,7 @@ impl Builder<'_> {
             negated,
             compare,
             value: self.amount(with, i64::MIN..=i64::MAX)?,
-            offset: self.amount(offset, -FAR..=FAR)?,
+            offset: self.amount(offset, i64::from(i32::MIN)..=i64::from(i32::MAX))?,
             relative: common.relative,
             endian: common.endian(),
             base,

@@ -46,7 +46,8 @@ impl Builder<'_> {
             }
             _ => return Err(wrong("a keyword is of an application protocol, the header is not")),
         }
-        let common = App::ALL.iter().any(|app| self.carriers().all(|apps| apps.contains(app)));
+        let carries = |app: App, apps: &[App]| apps.iter().any(|&carried| compatible(app, carried));
+        let common = App::ALL.iter().any(|&app| self.carriers().all(|apps| carries(app, apps)));
         if common { Ok(()) } else { Err(wrong("its keywords are of different protocols")) }
     }
 

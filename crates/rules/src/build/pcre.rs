@@ -4,7 +4,7 @@ use pcre2::bytes::{Regex, RegexBuilder};
 
 use crate::buffer::Buffer;
 use crate::fault::{Done, Fault, unsupported, wrong};
-use crate::options::{negation, quoted};
+use crate::options::{negation, unquoted};
 use crate::rule::Capture;
 use crate::test::{Pcre, Test};
 
@@ -47,7 +47,7 @@ fn selected(flag: char) -> Option<Buffer> {
 impl Builder<'_> {
     pub(super) fn pcre(&mut self, value: &str) -> Done {
         let (negated, text) = negation(value);
-        let text = quoted(text)?;
+        let text = unquoted(text);
         let body = text.strip_prefix('/').and_then(|t| t.rsplit_once('/'));
         let (pattern, rest) = body.ok_or_else(|| wrong("expected \"/expression/modifiers\""))?;
         let mut words = rest.split(',');

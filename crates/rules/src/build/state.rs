@@ -209,6 +209,7 @@ impl Builder<'_> {
                 ("track", value) => by = Some(track(value)?),
                 ("count", value) => count = Some(nonzero(value)?),
                 ("seconds", value) => seconds = Some(nonzero(value)?),
+                ("unique_on", _) => return Err(unsupported("unique_on")),
                 _ => return Err(wrong(format!("{word:?} is not one of its words"))),
             }
         }

@@ -1,4 +1,4 @@
-//! Transforms: they stand directly behind a sticky buffer.
+//! Transforms: what is asked behind them is asked of what they make of the sticky buffer.
 
 use crate::fault::{Done, unsupported, wrong};
 use crate::number;
@@ -19,8 +19,10 @@ impl Builder<'_> {
         if self.sticky.is_none() {
             return Err(wrong("it does not stand behind a sticky buffer"));
         }
-        if self.open.is_some() {
-            return Err(wrong("it stands behind something that is asked of the buffer"));
+        if let Some(part) = self.open.take().and_then(|open| self.rule.parts.get(open)) {
+            // What was asked before is asked of the buffer as it was then; the rest is asked of what comes out of
+            // this transform.
+            self.transforms.clone_from(&part.transforms);
         }
         if self.transforms.len() >= MAX_TRANSFORMS {
             return Err(wrong(format!("more than {MAX_TRANSFORMS} transforms")));
@@ -92,6 +94,7 @@ impl Builder<'_> {
             .collect();
         match key {
             Some(key) if !key.is_empty() && key.len() <= 255 => self.transform(Transform::Xor(key)),
+            _ if value.contains("extract") => Err(unsupported("keys that are taken from the buffer")),
             _ => Err(wrong("the key has to be of 1 to 255 bytes in hexadecimal")),
         }
     }
