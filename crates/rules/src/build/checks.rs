@@ -120,10 +120,8 @@ fn check_content(buffer: Buffer, content: &Content) -> Done {
                 return Err(wrong("the name is in lower case always, the content is not"));
             }
         }
-        Buffer::HttpMethod => {
-            if pattern.first().is_some_and(|&b| b == b' ') || pattern.last().is_some_and(|&b| b == b' ') {
-                return Err(wrong("methods have no spaces around them"));
-            }
+        Buffer::HttpMethod if pattern.first() == Some(&b' ') || pattern.last() == Some(&b' ') => {
+            return Err(wrong("methods have no spaces around them"));
         }
         Buffer::Ja3Hash | Buffer::Ja3sHash if pattern.len() > 32 => {
             return Err(wrong("the hash has 32 digits"));

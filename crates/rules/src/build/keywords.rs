@@ -8,7 +8,7 @@ use crate::fault::{Done, Fault, unsupported, wrong};
 use crate::field::Field;
 use crate::number;
 use crate::options::unquoted;
-use crate::test::{Layer, NumberTest, Test};
+use crate::test::{Layer, NumberTest, Test, Transform};
 
 use super::Builder;
 
@@ -25,6 +25,8 @@ enum Kind {
     Sticky(Buffer),
     /// It moves the content before it.
     Modifier(Buffer),
+    /// It changes the buffer.
+    Transform(fn() -> Transform),
     /// It is a number of a transaction.
     Field(Field),
     /// Hashes of files of that length.
@@ -79,22 +81,22 @@ const TABLE: &[(&str, Kind)] = &[
     ("dataset", Kind::Value(|b, v| b.dataset(v))),
     ("datarep", Kind::Value(|b, v| b.datarep(v))),
     // Transforms.
-    ("dotprefix", Kind::Flag(|b| b.dot_prefix())),
-    ("domain", Kind::Flag(|b| b.domain())),
-    ("tld", Kind::Flag(|b| b.tld())),
-    ("strip_whitespace", Kind::Flag(|b| b.strip_whitespace())),
-    ("compress_whitespace", Kind::Flag(|b| b.compress_whitespace())),
-    ("strip_pseudo_headers", Kind::Flag(|b| b.strip_pseudo_headers())),
-    ("header_lowercase", Kind::Flag(|b| b.header_lowercase())),
-    ("to_lowercase", Kind::Flag(|b| b.to_lowercase())),
-    ("to_uppercase", Kind::Flag(|b| b.to_uppercase())),
-    ("to_md5", Kind::Flag(|b| b.to_md5())),
-    ("to_sha1", Kind::Flag(|b| b.to_sha1())),
-    ("to_sha256", Kind::Flag(|b| b.to_sha256())),
-    ("url_decode", Kind::Flag(|b| b.url_decode())),
+    ("dotprefix", Kind::Transform(|| Transform::DotPrefix)),
+    ("domain", Kind::Transform(|| Transform::Domain)),
+    ("tld", Kind::Transform(|| Transform::Tld)),
+    ("strip_whitespace", Kind::Transform(|| Transform::StripWhitespace)),
+    ("compress_whitespace", Kind::Transform(|| Transform::CompressWhitespace)),
+    ("strip_pseudo_headers", Kind::Transform(|| Transform::StripPseudoHeaders)),
+    ("header_lowercase", Kind::Transform(|| Transform::HeaderLowercase)),
+    ("to_lowercase", Kind::Transform(|| Transform::ToLowercase)),
+    ("to_uppercase", Kind::Transform(|| Transform::ToUppercase)),
+    ("to_md5", Kind::Transform(|| Transform::Md5)),
+    ("to_sha1", Kind::Transform(|| Transform::Sha1)),
+    ("to_sha256", Kind::Transform(|| Transform::Sha256)),
+    ("url_decode", Kind::Transform(|| Transform::UrlDecode)),
     ("xor", Kind::Value(|b, v| b.xor(v))),
     ("pcrexform", Kind::Value(|b, v| b.pcre_xform(v))),
-    ("from_base64", Kind::Optional(|b, v| b.from_base64(v))),
+    ("from_base64", Kind::Optional(|b, v| b.base64_transform(v))),
     ("gunzip", Kind::Optional(|b, v| b.gunzip(v))),
     ("zlib_deflate", Kind::Optional(|b, v| b.zlib_deflate(v))),
     ("subslice", Kind::Value(|b, v| b.subslice(v))),
@@ -222,10 +224,11 @@ pub(crate) fn apply(builder: &mut Builder<'_>, name: &str, value: Option<&str>) 
         Kind::FileHash(length) => builder.file_hash(length, needed()?),
         Kind::Checksum(layer) => builder.checksum(layer, needed()?),
         Kind::Not(why) => Err(unsupported(why)),
-        Kind::Flag(_) | Kind::Sticky(_) | Kind::Modifier(_) if value.is_some() => {
+        Kind::Flag(_) | Kind::Transform(_) | Kind::Sticky(_) | Kind::Modifier(_) if value.is_some() => {
             Err(wrong("it takes no value"))
         }
         Kind::Flag(parse) => parse(builder),
+        Kind::Transform(make) => builder.transform(make()),
         Kind::Sticky(buffer) => builder.stick(Some(buffer)),
         Kind::Modifier(buffer) => builder.move_content(buffer),
     }

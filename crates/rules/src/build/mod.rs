@@ -34,6 +34,7 @@ pub(crate) use self::dataset::Sets;
 pub use self::dataset::{MAX_SET_ENTRIES, MAX_SET_FILE};
 pub(crate) use self::keywords::apply;
 pub(crate) use self::requires::required;
+pub(crate) use self::state::{nonzero, threshold, track};
 
 /// Buffers of one rule.
 pub const MAX_PARTS: usize = 256;

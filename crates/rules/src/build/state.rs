@@ -33,7 +33,8 @@ fn bit_op(word: &str) -> Result<BitOp, Fault> {
     })
 }
 
-fn track(word: &str) -> Result<Track, Fault> {
+/// What is counted together.
+pub(crate) fn track(word: &str) -> Result<Track, Fault> {
     Ok(match word {
         "by_src" => Track::Source,
         "by_dst" => Track::Destination,
@@ -252,7 +253,8 @@ fn pair(word: &str) -> Result<(&str, &str), Fault> {
     pair.ok_or_else(|| wrong(format!("{word:?} is not a name and a value")))
 }
 
-fn nonzero(text: &str) -> Result<u32, Fault> {
+/// A number above 0.
+pub(crate) fn nonzero(text: &str) -> Result<u32, Fault> {
     match number::small(text)? {
         0 => Err(wrong("0 is not possible there")),
         value => Ok(value),
