@@ -181,6 +181,8 @@ impl<'a> Builder<'a> {
     /// The rule, if all of it fits together.
     pub fn finish(mut self) -> Result<Rule, (Option<&'static str>, Fault)> {
         self.check_sticky().map_err(|fault| (None, fault))?;
+        // Older keywords may have taken all contents away from the payload.
+        self.rule.parts.retain(|part| !part.tests.is_empty());
         self.check()?;
         self.rule.variables = u8::try_from(self.variables.len()).unwrap_or(u8::MAX);
         if let Some(priority) = self.given.priority {
