@@ -7,8 +7,8 @@ use crate::buffer::Buffer;
 use crate::fault::{Done, Fault, unsupported, wrong};
 use crate::field::Field;
 use crate::number;
-use crate::options::unquoted;
-use crate::test::{Layer, NumberTest, Test, Transform};
+use crate::options::{negation, unquoted};
+use crate::test::{Content, Layer, NumberTest, Test, Transform};
 
 use super::Builder;
 
@@ -23,6 +23,8 @@ enum Kind {
     Optional(fn(&mut Builder<'_>, Option<&str>) -> Done),
     /// It is a sticky buffer.
     Sticky(Buffer),
+    /// It has a content as its value, or is a sticky buffer.
+    Legacy(Buffer),
     /// It moves the content before it.
     Modifier(Buffer),
     /// It changes the buffer.
@@ -179,7 +181,15 @@ const TABLE: &[(&str, Kind)] = &[
     ("filesha1", Kind::FileHash(20)),
     ("filesha256", Kind::FileHash(32)),
     ("filestore", Kind::Optional(|b, v| b.file_store(v))),
+    ("tls.subject", Kind::Legacy(Buffer::TlsCertSubject)),
+    ("tls.issuerdn", Kind::Legacy(Buffer::TlsCertIssuer)),
+    ("tls.fingerprint", Kind::Legacy(Buffer::TlsCertFingerprint)),
+    ("ike.vendor", Kind::Legacy(Buffer::IkeVendor)),
     // Known, but nothing that can be done here.
+    ("flow.elephant", Kind::Not("elephants are not told apart")),
+    ("ftpdata_command", Kind::Not("data connections are not tied to their command")),
+    ("tls.store", Kind::Not("certificates are not stored")),
+    ("tls_store", Kind::Not("certificates are not stored")),
     ("lua", Kind::Not("there is no Lua here")),
     ("luajit", Kind::Not("there is no Lua here")),
     ("config", Kind::Not("rules do not change the configuration")),
@@ -189,7 +199,7 @@ const TABLE: &[(&str, Kind)] = &[
 ];
 
 static KEYWORDS: LazyLock<HashMap<&'static str, Kind>> = LazyLock::new(|| {
-    let mut keywords: HashMap<&'static str, Kind> = TABLE.iter().copied().collect();
+    let mut keywords: HashMap<&'static str, Kind> = HashMap::new();
     for info in Buffer::TABLE {
         keywords.extend(info.keywords.iter().map(|&keyword| (keyword, Kind::Sticky(info.buffer))));
         keywords.extend(info.modifiers.iter().map(|&keyword| (keyword, Kind::Modifier(info.buffer))));
@@ -198,6 +208,8 @@ static KEYWORDS: LazyLock<HashMap<&'static str, Kind>> = LazyLock::new(|| {
         let keywords_of = info.keywords.iter().filter(|keyword| !keyword.contains(':'));
         keywords.extend(keywords_of.map(|&keyword| (keyword, Kind::Field(info.field))));
     }
+    // Some of the table are names of buffers that have a value as well.
+    keywords.extend(TABLE.iter().copied());
     keywords
 });
 
@@ -231,6 +243,10 @@ pub(crate) fn apply(builder: &mut Builder<'_>, name: &str, value: Option<&str>) 
         Kind::Transform(make) => builder.transform(make()),
         Kind::Sticky(buffer) => builder.stick(Some(buffer)),
         Kind::Modifier(buffer) => builder.move_content(buffer),
+        Kind::Legacy(buffer) => match value {
+            None => builder.stick(Some(buffer)),
+            Some(value) => builder.content_on(buffer, value),
+        },
     }
 }
 
@@ -239,6 +255,15 @@ impl Builder<'_> {
     fn uri_content(&mut self, value: &str) -> Done {
         self.content(value)?;
         self.move_content(Buffer::HttpUri)
+    }
+
+    /// A content that is a keyword's value, on a buffer that is not in force.
+    fn content_on(&mut self, buffer: Buffer, value: &str) -> Done {
+        let (negated, text) = negation(value);
+        let pattern = self.pattern(unquoted(text))?;
+        let part = self.part_of(buffer, Vec::new())?;
+        self.push_to(part, Test::Content(Content { pattern, negated, ..Content::default() }))?;
+        Ok(())
     }
 
     fn buffer_size(&mut self, value: &str) -> Done {

@@ -79,6 +79,13 @@ impl Builder<'_> {
         let compiled = compile(&pattern, &test)?;
         test.captures = captures(&compiled, words)?;
         test.pattern = self.cx.text(&pattern);
+        if test.relative && self.sticky.is_none() && self.decoding.is_none() {
+            let at = buffer.unwrap_or(Buffer::Payload);
+            let before = self.rule.parts.iter().filter(|part| part.buffer == at).flat_map(|part| &part.tests);
+            if !before.into_iter().any(|test| matches!(test, Test::Content(_) | Test::Pcre(_))) {
+                return Err(wrong("R: there is no content or expression before it"));
+            }
+        }
         match buffer {
             None => {
                 self.push(Test::Pcre(test))?;

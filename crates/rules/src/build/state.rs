@@ -148,11 +148,12 @@ impl Builder<'_> {
             Some("both") => return Err(unsupported("bits of both hosts")),
             Some(word) => return Err(wrong(format!("{word:?} is no host"))),
         };
+        let expire = words.next().map_or(Ok(HOST_EXPIRE), nonzero)?;
         if let Some(word) = words.next() {
             return Err(wrong(format!("{word:?} is too much")));
         }
         let name = self.cx.text(name);
-        self.rule.state.push(StateOp::Xbit { op, name, track, expire: HOST_EXPIRE });
+        self.rule.state.push(StateOp::Xbit { op, name, track, expire });
         Ok(())
     }
 
