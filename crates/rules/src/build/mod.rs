@@ -8,6 +8,7 @@ mod directions;
 mod events;
 mod fields;
 mod files;
+mod flows;
 mod keywords;
 mod meta;
 mod names;
