@@ -185,6 +185,10 @@ const TABLE: &[(&str, Kind)] = &[
     ("tls.issuerdn", Kind::Legacy(Buffer::TlsCertIssuer)),
     ("tls.fingerprint", Kind::Legacy(Buffer::TlsCertFingerprint)),
     ("ike.vendor", Kind::Legacy(Buffer::IkeVendor)),
+    ("ssh.softwareversion", Kind::Legacy(Buffer::SshSoftware)),
+    // More names of buffers.
+    ("http_protocol", Kind::Sticky(Buffer::HttpProtocol)),
+    ("ja3s_string", Kind::Sticky(Buffer::Ja3sString)),
     // Known, but nothing that can be done here.
     ("flow.elephant", Kind::Not("elephants are not told apart")),
     ("ftpdata_command", Kind::Not("data connections are not tied to their command")),
