@@ -38,9 +38,29 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("messages", messages),
     ("data_protocols", data_protocols),
     ("indicators", indicators),
+    ("rules", rules),
     ("check_in", check_in),
     ("verify", verify),
 ];
+
+/// A rule file, and the same bytes as a threshold file: what is not loaded is named with its line.
+pub fn rules(data: &[u8]) {
+    let settings = rules::Settings::default();
+    let lines = 1 + data.iter().filter(|&&b| b == b'\n').count() as u64;
+    if let Err((line, why)) = rules::Filters::parse(data, &settings) {
+        assert!(u64::from(line) <= lines && !why.is_empty());
+    }
+    let mut loader = rules::Loader::new(settings);
+    loader.text("fuzz", data);
+    let (loaded, report) = loader.finish();
+    assert_eq!(loaded.len() as u64, report.loaded);
+    for refused in report.errors.iter().chain(&report.unsupported) {
+        assert!(refused.line >= 1 && u64::from(refused.line) <= lines && !refused.why.is_empty());
+    }
+    for rule in &loaded {
+        assert!(rule.sid > 0 && rule.parts.iter().all(|part| !part.tests.is_empty()));
+    }
+}
 
 /// A capture file: read to its end or to a named damage.
 pub fn capture_file(data: &[u8]) {

@@ -8,6 +8,7 @@ mod exporter;
 mod prometheus;
 mod reference;
 mod ruleset;
+mod rulebook;
 mod setup;
 
 use std::net::IpAddr;
@@ -83,6 +84,11 @@ enum Command {
     },
     /// Write an incident as one self-contained HTML page.
     Report(ReportArgs),
+    /// Look after rules in Suricata's language.
+    Rules {
+        #[command(subcommand)]
+        action: RulesAction,
+    },
     /// Print a page of the reference (Markdown).
     Reference {
         /// Which page.
@@ -136,6 +142,25 @@ struct ReportArgs {
     /// The page to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum RulesAction {
+    /// Load rule files and tell which rules cannot be loaded, and why.
+    Check(RulesCheckArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct RulesCheckArgs {
+    /// Configuration file: its rule files, variables, classes and references count too.
+    #[arg(short, long)]
+    config: Option<PathBuf>,
+    /// As one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Rule files.
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
 }
 
 /// How to find the sensor.
@@ -226,6 +251,7 @@ fn main() -> ExitCode {
             doctor::run(&interfaces, json, treatment, &state)
         }
         Command::Report(args) => commands::report(&args),
+        Command::Rules { action: RulesAction::Check(args) } => rulebook::check(&args),
         Command::Reference { page } => {
             print!("{}", page.markdown());
             Ok(())

@@ -26,11 +26,12 @@ pub(crate) fn action(word: &str) -> Option<Result<Action, Fault>> {
         "rejectdst" => Action::Reject(RejectTo::Destination),
         "rejectboth" => Action::Reject(RejectTo::Both),
         "config" => return Some(Err(unsupported("rules that change the configuration of flows"))),
-        "accept" | "accept:packet" | "accept:flow" | "accept:tx" | "accept:hook" => {
-            return Some(Err(unsupported("rules of firewall mode")));
-        }
+        "accept" => return Some(Err(unsupported("rules of firewall mode"))),
         "bypass" | "filter" | "log" | "activate" | "dynamic" | "sdrop" => {
             return Some(Err(wrong(format!("there is no action {word}"))));
+        }
+        _ if word.starts_with("accept:") || word.starts_with("drop:") => {
+            return Some(Err(unsupported("rules of firewall mode")));
         }
         _ => return None,
     }))

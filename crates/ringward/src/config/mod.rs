@@ -3,6 +3,7 @@
 mod defrag;
 mod files;
 mod ports;
+mod rules;
 mod tables;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use output::EventTypes;
 pub use defrag::FragmentOverlap;
 pub use files::Hash;
 pub use ports::{Bind, OnFailure, Role, Steer, Wakeup, Xdp};
+pub use rules::Rules;
 pub use tables::{Config, HostOverlap, Mode, Overlap, Seen};
 
 /// A configuration that cannot be used: one line that names file, line, key and what to do.
@@ -59,6 +61,9 @@ impl Config {
         let mut config = Self::parse(path, &text)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         for file in &mut config.intel.files {
+            *file = folder.join(&*file);
+        }
+        for file in config.rules.paths() {
             *file = folder.join(&*file);
         }
         Ok(config)

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::defrag::Defrag;
 use super::files::Files;
 use super::ports::{Bypass, Port, Workers};
+use super::rules::Rules;
 
 /// The configuration file. Every table and key is optional unless said otherwise.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -27,6 +28,8 @@ pub struct Config {
     pub streams: StreamsConfig,
     /// Threat intelligence.
     pub intel: Intel,
+    /// Rules in Suricata's language.
+    pub rules: Rules,
     /// Who is isolated, and who never is.
     pub policy: PolicyConfig,
     /// The isolation map in the kernel.

@@ -60,7 +60,6 @@ impl Common {
         match (self.string, self.base) {
             (true, None) => Err(unsupported("string without hex, dec or oct")),
             (false, Some(_)) => Err(wrong("hex, dec and oct need string")),
-            (true, Some(_)) if self.endian.is_some() => Err(wrong("a number in text has no order of bytes")),
             (_, base) => Ok(base.unwrap_or_default()),
         }
     }
@@ -124,7 +123,7 @@ impl Builder<'_> {
             }
         }
         let base = common.base()?;
-        let bytes = self.amount(bytes, 0..=MAX_TEXT)?;
+        let bytes = self.amount_here(bytes, 0..=MAX_TEXT)?;
         length(bytes, base)?;
         if bytes == Amount::Fixed(0) && base == NumberBase::Binary {
             return Err(wrong("0 bytes are no number"));
@@ -133,8 +132,8 @@ impl Builder<'_> {
             bytes,
             negated,
             compare,
-            value: self.amount(with, i64::MIN..=i64::MAX)?,
-            offset: self.amount(offset, -FAR..=FAR)?,
+            value: self.amount_here(with, i64::MIN..=i64::MAX)?,
+            offset: self.amount_here(offset, i64::from(i32::MIN)..=i64::from(i32::MAX))?,
             relative: common.relative,
             endian: common.endian(),
             base,
@@ -152,8 +151,8 @@ impl Builder<'_> {
         };
         let mut common = Common::default();
         let mut jump = ByteJump {
-            bytes: self.amount(bytes, 0..=MAX_TEXT)?,
-            offset: self.amount(offset, -FAR..=FAR)?,
+            bytes: self.amount_here(bytes, 0..=MAX_TEXT)?,
+            offset: self.amount_here(offset, -FAR..=FAR)?,
             relative: false,
             endian: Endian::Big,
             base: NumberBase::Binary,
@@ -171,7 +170,7 @@ impl Builder<'_> {
                 "from_beginning" => jump.from_beginning = true,
                 "from_end" => jump.from_end = true,
                 "multiplier" => jump.multiplier = multiplier(value)?,
-                "post_offset" => jump.post_offset = self.amount(value, -FAR..=FAR)?,
+                "post_offset" => jump.post_offset = self.amount_here(value, -FAR..=FAR)?,
                 _ if common.take(word)? => {}
                 _ => return Err(wrong(format!("{word:?} is not one of its words"))),
             }
@@ -241,10 +240,10 @@ impl Builder<'_> {
             let (name, value) = word.split_once(char::is_whitespace).unwrap_or((word, ""));
             let value = value.trim();
             match name {
-                "bytes" => once(&mut bytes, self.amount(value, 1..=MAX_TEXT)?)?,
+                "bytes" => once(&mut bytes, self.amount_here(value, 1..=MAX_TEXT)?)?,
                 "offset" => once(&mut offset, offset_of(value)?)?,
                 "oper" => once(&mut op, operator(value)?)?,
-                "rvalue" => once(&mut right, self.amount(value, 0..=i64::from(u32::MAX))?)?,
+                "rvalue" => once(&mut right, self.amount_here(value, 0..=i64::from(u32::MAX))?)?,
                 "result" => once(&mut result, value)?,
                 _ if common.take(word)? => {}
                 _ => return Err(wrong(format!("{word:?} is not one of its words"))),

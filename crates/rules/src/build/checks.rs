@@ -120,15 +120,17 @@ fn check_content(buffer: Buffer, content: &Content) -> Done {
                 return Err(wrong("the name is in lower case always, the content is not"));
             }
         }
-        Buffer::HttpMethod => {
-            if pattern.first().is_some_and(|&b| b == b' ') || pattern.last().is_some_and(|&b| b == b' ') {
-                return Err(wrong("methods have no spaces around them"));
-            }
+        Buffer::HttpMethod if pattern.first() == Some(&b' ') || pattern.last() == Some(&b' ') => {
+            return Err(wrong("methods have no spaces around them"));
         }
-        Buffer::Ja3Hash | Buffer::Ja3sHash if pattern.len() > 32 => {
+        Buffer::Ja3Hash | Buffer::Ja3sHash | Buffer::SshHassh | Buffer::SshHasshServer
+            if pattern.len() != 32 =>
+        {
             return Err(wrong("the hash has 32 digits"));
         }
-        Buffer::TlsCertFingerprint if pattern.len() > 59 => {
+        Buffer::TlsCertFingerprint
+            if pattern.len() != 59 || pattern.iter().filter(|&&b| b == b':').count() != 19 =>
+        {
             return Err(wrong("the fingerprint has 20 bytes with colons between them"));
         }
         _ => {}

@@ -86,6 +86,19 @@ impl Builder<'_> {
         }
     }
 
+    /// The same, but only with variables of the buffer at hand.
+    pub(super) fn amount_here(
+        &self,
+        text: &str,
+        limits: std::ops::RangeInclusive<i64>,
+    ) -> Result<Amount, Fault> {
+        let amount = self.amount(text, limits)?;
+        if matches!(amount, Amount::Variable(_)) {
+            self.variable_here(text.trim())?;
+        }
+        Ok(amount)
+    }
+
     pub(super) fn offset(&mut self, value: &str) -> Done {
         let amount = self.amount(unquoted(value), 0..=MAX_OFFSET)?;
         let content = self.last_content()?;

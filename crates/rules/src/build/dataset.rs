@@ -71,7 +71,7 @@ impl Builder<'_> {
         if name.is_empty() || name.len() > MAX_NAME || name.contains(char::is_whitespace) {
             return Err(wrong(format!("{name:?} is not a name")));
         }
-        let (mut kind, mut load) = (None, None);
+        let (mut kind, mut load, mut kept) = (None, None, false);
         for word in words {
             let (option, value) = word.split_once(char::is_whitespace).unwrap_or((word, ""));
             let value = value.trim();
@@ -83,6 +83,7 @@ impl Builder<'_> {
                         _ => return Err(wrong(format!("there is no type {value}"))),
                     });
                 }
+                "load" if kept => return Err(wrong("load and state exclude each other")),
                 "load" => load = Some(beside(&self.cx.directory, value)?),
                 // What was put in while running is not written back: it is of the sensor's own time.
                 "state" | "save" => {
@@ -90,8 +91,12 @@ impl Builder<'_> {
                         return Err(wrong("a set is kept beside the rules"));
                     }
                     let path = beside(&self.cx.directory, value)?;
-                    if option == "state" && path.exists() {
-                        load = Some(path);
+                    if option == "state" {
+                        if kept || load.is_some() {
+                            return Err(wrong("load and state exclude each other"));
+                        }
+                        kept = true;
+                        load = path.exists().then_some(path);
                     }
                 }
                 // Memory is bounded by the number of entries.

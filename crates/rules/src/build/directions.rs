@@ -36,18 +36,18 @@ impl Builder<'_> {
         if !self.of_app() {
             return Ok(());
         }
+        let carries = |app: App| move |apps: &[App]| apps.iter().any(|&carried| compatible(app, carried));
         match self.rule.header.proto {
-            HeaderProto::App(app) => {
-                if self.carriers().any(|apps| !apps.iter().any(|&carried| compatible(app, carried))) {
-                    return Err(wrong(format!("a keyword is not of the protocol {}", app.name())));
-                }
-            }
+            HeaderProto::App(app) if self.carriers().all(carries(app)) => Ok(()),
+            HeaderProto::App(app) => Err(wrong(format!("a keyword is not of the protocol {}", app.name()))),
             HeaderProto::Ip | HeaderProto::IpV4 | HeaderProto::IpV6 | HeaderProto::Tcp | HeaderProto::Udp => {
+                // DNS over HTTP is two protocols at once only where a header asks for it.
+                let mut apps = App::ALL.iter().filter(|&&app| app != App::Doh2);
+                let common = apps.any(|&app| self.carriers().all(carries(app)));
+                if common { Ok(()) } else { Err(wrong("its keywords are of different protocols")) }
             }
-            _ => return Err(wrong("a keyword is of an application protocol, the header is not")),
+            _ => Err(wrong("a keyword is of an application protocol, the header is not")),
         }
-        let common = App::ALL.iter().any(|app| self.carriers().all(|apps| apps.contains(app)));
-        if common { Ok(()) } else { Err(wrong("its keywords are of different protocols")) }
     }
 
     /// Buffers of one side decide a rule's direction.

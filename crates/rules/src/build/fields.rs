@@ -114,8 +114,8 @@ impl Builder<'_> {
             }
             Field::MqttConnackSessionPresent | Field::FtpReplyReceived => {
                 let yes = match value {
-                    "yes" | "true" => 1,
-                    "no" | "false" => 0,
+                    "yes" | "on" | "true" => 1,
+                    "no" | "off" | "false" => 0,
                     _ => return Err(wrong("expected yes or no")),
                 };
                 self.add(field, NumberTest::Equal(yes, false))
@@ -136,6 +136,7 @@ impl Builder<'_> {
             }
             Field::EnipCipService if value.contains(',') => self.cip_service(value),
             Field::Http2Settings => self.settings(value),
+            Field::NfsProcedure => self.nfs_procedure(value),
             Field::Http2SizeUpdate => {
                 let test = number::test(value, u64::MAX)?;
                 self.add(field, test)
@@ -256,6 +257,29 @@ impl Builder<'_> {
         self.add(Field::Krb5TicketEncryption, NumberTest::OneOf(numbers, negated))
     }
 
+    /// Unlike elsewhere, both ends belong to a range.
+    fn nfs_procedure(&mut self, value: &str) -> Done {
+        if value.trim_start_matches(['!', '=', '<', '>', ' ']).starts_with(|c: char| c.is_ascii_alphabetic())
+        {
+            return Err(unsupported("names: procedures have other numbers in each version"));
+        }
+        let most = most(Field::NfsProcedure);
+        let test = match value.split_once("<>").or_else(|| value.split_once('-')) {
+            Some((low, high)) => {
+                let (low, high) = (number::at_most(low, most)?, number::at_most(high, most)?);
+                if low >= high {
+                    return Err(wrong(format!("nothing is between {low} and {high}")));
+                }
+                match low.checked_sub(1) {
+                    Some(below) => NumberTest::Between(below, high + 1, false),
+                    None => NumberTest::LessOrEqual(high),
+                }
+            }
+            None => number::test(value, most)?,
+        };
+        self.add(Field::NfsProcedure, test)
+    }
+
     /// Names of bits, each possibly negated.
     fn bits(&mut self, field: Field, value: &str) -> Done {
         let (mut mask, mut wanted) = (0, 0);
@@ -288,7 +312,8 @@ impl Builder<'_> {
 
     /// `http2.settings:SETTINGS_INITIAL_WINDOW_SIZE >1000`
     fn settings(&mut self, value: &str) -> Done {
-        let (name, test) = value.split_once(char::is_whitespace).unwrap_or((value, ""));
+        let end = value.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(value.len());
+        let (name, test) = value.split_at(end);
         let name = name.to_ascii_lowercase();
         let name = name.strip_prefix("settings_").unwrap_or(&name);
         let found = names::find(names::of(Field::Http2Settings), name);

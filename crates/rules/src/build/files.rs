@@ -65,12 +65,20 @@ impl Builder<'_> {
 
     pub(super) fn file_extension(&mut self, value: &str) -> Done {
         let (negated, text) = negation(value);
-        if negated {
-            return Err(unsupported("extensions that a file must not have"));
-        }
         let extension = unquoted(text).to_ascii_lowercase();
         if extension.is_empty() {
             return Err(wrong("it is empty"));
+        }
+        if negated {
+            let content = Content {
+                pattern: [".", &extension].concat().into(),
+                nocase: true,
+                negated,
+                ends_with: true,
+                ..Content::default()
+            };
+            let part = self.part_of(Buffer::FileName, Vec::new())?;
+            return self.push_to(part, Test::Content(content)).map(|_| ());
         }
         self.apps.push(Buffer::FileName.info().apps);
         let extension = self.cx.text(&extension);

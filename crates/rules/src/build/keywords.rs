@@ -7,8 +7,8 @@ use crate::buffer::Buffer;
 use crate::fault::{Done, Fault, unsupported, wrong};
 use crate::field::Field;
 use crate::number;
-use crate::options::unquoted;
-use crate::test::{Layer, NumberTest, Test};
+use crate::options::{negation, unquoted};
+use crate::test::{Content, Layer, NumberTest, Test, Transform};
 
 use super::Builder;
 
@@ -23,8 +23,12 @@ enum Kind {
     Optional(fn(&mut Builder<'_>, Option<&str>) -> Done),
     /// It is a sticky buffer.
     Sticky(Buffer),
+    /// It has a content as its value, or is a sticky buffer.
+    Legacy(Buffer),
     /// It moves the content before it.
     Modifier(Buffer),
+    /// It changes the buffer.
+    Transform(fn() -> Transform),
     /// It is a number of a transaction.
     Field(Field),
     /// Hashes of files of that length.
@@ -79,22 +83,22 @@ const TABLE: &[(&str, Kind)] = &[
     ("dataset", Kind::Value(|b, v| b.dataset(v))),
     ("datarep", Kind::Value(|b, v| b.datarep(v))),
     // Transforms.
-    ("dotprefix", Kind::Flag(|b| b.dot_prefix())),
-    ("domain", Kind::Flag(|b| b.domain())),
-    ("tld", Kind::Flag(|b| b.tld())),
-    ("strip_whitespace", Kind::Flag(|b| b.strip_whitespace())),
-    ("compress_whitespace", Kind::Flag(|b| b.compress_whitespace())),
-    ("strip_pseudo_headers", Kind::Flag(|b| b.strip_pseudo_headers())),
-    ("header_lowercase", Kind::Flag(|b| b.header_lowercase())),
-    ("to_lowercase", Kind::Flag(|b| b.to_lowercase())),
-    ("to_uppercase", Kind::Flag(|b| b.to_uppercase())),
-    ("to_md5", Kind::Flag(|b| b.to_md5())),
-    ("to_sha1", Kind::Flag(|b| b.to_sha1())),
-    ("to_sha256", Kind::Flag(|b| b.to_sha256())),
-    ("url_decode", Kind::Flag(|b| b.url_decode())),
+    ("dotprefix", Kind::Transform(|| Transform::DotPrefix)),
+    ("domain", Kind::Transform(|| Transform::Domain)),
+    ("tld", Kind::Transform(|| Transform::Tld)),
+    ("strip_whitespace", Kind::Transform(|| Transform::StripWhitespace)),
+    ("compress_whitespace", Kind::Transform(|| Transform::CompressWhitespace)),
+    ("strip_pseudo_headers", Kind::Transform(|| Transform::StripPseudoHeaders)),
+    ("header_lowercase", Kind::Transform(|| Transform::HeaderLowercase)),
+    ("to_lowercase", Kind::Transform(|| Transform::ToLowercase)),
+    ("to_uppercase", Kind::Transform(|| Transform::ToUppercase)),
+    ("to_md5", Kind::Transform(|| Transform::Md5)),
+    ("to_sha1", Kind::Transform(|| Transform::Sha1)),
+    ("to_sha256", Kind::Transform(|| Transform::Sha256)),
+    ("url_decode", Kind::Transform(|| Transform::UrlDecode)),
     ("xor", Kind::Value(|b, v| b.xor(v))),
     ("pcrexform", Kind::Value(|b, v| b.pcre_xform(v))),
-    ("from_base64", Kind::Optional(|b, v| b.from_base64(v))),
+    ("from_base64", Kind::Optional(|b, v| b.base64_transform(v))),
     ("gunzip", Kind::Optional(|b, v| b.gunzip(v))),
     ("zlib_deflate", Kind::Optional(|b, v| b.zlib_deflate(v))),
     ("subslice", Kind::Value(|b, v| b.subslice(v))),
@@ -177,7 +181,19 @@ const TABLE: &[(&str, Kind)] = &[
     ("filesha1", Kind::FileHash(20)),
     ("filesha256", Kind::FileHash(32)),
     ("filestore", Kind::Optional(|b, v| b.file_store(v))),
+    ("tls.subject", Kind::Legacy(Buffer::TlsCertSubject)),
+    ("tls.issuerdn", Kind::Legacy(Buffer::TlsCertIssuer)),
+    ("tls.fingerprint", Kind::Legacy(Buffer::TlsCertFingerprint)),
+    ("ike.vendor", Kind::Legacy(Buffer::IkeVendor)),
+    ("ssh.softwareversion", Kind::Legacy(Buffer::SshSoftware)),
+    // More names of buffers.
+    ("http_protocol", Kind::Sticky(Buffer::HttpProtocol)),
+    ("ja3s_string", Kind::Sticky(Buffer::Ja3sString)),
     // Known, but nothing that can be done here.
+    ("flow.elephant", Kind::Not("elephants are not told apart")),
+    ("ftpdata_command", Kind::Not("data connections are not tied to their command")),
+    ("tls.store", Kind::Not("certificates are not stored")),
+    ("tls_store", Kind::Not("certificates are not stored")),
     ("lua", Kind::Not("there is no Lua here")),
     ("luajit", Kind::Not("there is no Lua here")),
     ("config", Kind::Not("rules do not change the configuration")),
@@ -187,7 +203,7 @@ const TABLE: &[(&str, Kind)] = &[
 ];
 
 static KEYWORDS: LazyLock<HashMap<&'static str, Kind>> = LazyLock::new(|| {
-    let mut keywords: HashMap<&'static str, Kind> = TABLE.iter().copied().collect();
+    let mut keywords: HashMap<&'static str, Kind> = HashMap::new();
     for info in Buffer::TABLE {
         keywords.extend(info.keywords.iter().map(|&keyword| (keyword, Kind::Sticky(info.buffer))));
         keywords.extend(info.modifiers.iter().map(|&keyword| (keyword, Kind::Modifier(info.buffer))));
@@ -196,6 +212,8 @@ static KEYWORDS: LazyLock<HashMap<&'static str, Kind>> = LazyLock::new(|| {
         let keywords_of = info.keywords.iter().filter(|keyword| !keyword.contains(':'));
         keywords.extend(keywords_of.map(|&keyword| (keyword, Kind::Field(info.field))));
     }
+    // Some of the table are names of buffers that have a value as well.
+    keywords.extend(TABLE.iter().copied());
     keywords
 });
 
@@ -222,12 +240,17 @@ pub(crate) fn apply(builder: &mut Builder<'_>, name: &str, value: Option<&str>) 
         Kind::FileHash(length) => builder.file_hash(length, needed()?),
         Kind::Checksum(layer) => builder.checksum(layer, needed()?),
         Kind::Not(why) => Err(unsupported(why)),
-        Kind::Flag(_) | Kind::Sticky(_) | Kind::Modifier(_) if value.is_some() => {
+        Kind::Flag(_) | Kind::Transform(_) | Kind::Sticky(_) | Kind::Modifier(_) if value.is_some() => {
             Err(wrong("it takes no value"))
         }
         Kind::Flag(parse) => parse(builder),
+        Kind::Transform(make) => builder.transform(make()),
         Kind::Sticky(buffer) => builder.stick(Some(buffer)),
         Kind::Modifier(buffer) => builder.move_content(buffer),
+        Kind::Legacy(buffer) => match value {
+            None => builder.stick(Some(buffer)),
+            Some(value) => builder.content_on(buffer, value),
+        },
     }
 }
 
@@ -236,6 +259,15 @@ impl Builder<'_> {
     fn uri_content(&mut self, value: &str) -> Done {
         self.content(value)?;
         self.move_content(Buffer::HttpUri)
+    }
+
+    /// A content that is a keyword's value, on a buffer that is not in force.
+    fn content_on(&mut self, buffer: Buffer, value: &str) -> Done {
+        let (negated, text) = negation(value);
+        let pattern = self.pattern(unquoted(text))?;
+        let part = self.part_of(buffer, Vec::new())?;
+        self.push_to(part, Test::Content(Content { pattern, negated, ..Content::default() }))?;
+        Ok(())
     }
 
     fn buffer_size(&mut self, value: &str) -> Done {

@@ -8,6 +8,7 @@ mod directions;
 mod events;
 mod fields;
 mod files;
+mod flows;
 mod keywords;
 mod meta;
 mod names;
@@ -34,6 +35,7 @@ pub(crate) use self::dataset::Sets;
 pub use self::dataset::{MAX_SET_ENTRIES, MAX_SET_FILE};
 pub(crate) use self::keywords::apply;
 pub(crate) use self::requires::required;
+pub(crate) use self::state::{nonzero, threshold, track};
 
 /// Buffers of one rule.
 pub const MAX_PARTS: usize = 256;
@@ -106,8 +108,8 @@ pub(crate) struct Builder<'a> {
     decoder: Option<usize>,
     /// The last content.
     content: Option<Place>,
-    /// Names of the variables, by slot.
-    variables: Vec<String>,
+    /// Names of the variables, by slot, and the buffers that they were set on.
+    variables: Vec<(String, Buffer)>,
     /// Protocols that keywords other than buffers ask for.
     apps: Vec<&'static [crate::app::App]>,
 }
@@ -180,6 +182,8 @@ impl<'a> Builder<'a> {
     /// The rule, if all of it fits together.
     pub fn finish(mut self) -> Result<Rule, (Option<&'static str>, Fault)> {
         self.check_sticky().map_err(|fault| (None, fault))?;
+        // Older keywords may have taken all contents away from the payload.
+        self.rule.parts.retain(|part| !part.tests.is_empty());
         self.check()?;
         self.rule.variables = u8::try_from(self.variables.len()).unwrap_or(u8::MAX);
         if let Some(priority) = self.given.priority {
@@ -294,9 +298,19 @@ impl<'a> Builder<'a> {
 
     /// The slot of a variable that was set before.
     fn variable(&self, name: &str) -> Result<u8, Fault> {
-        let at = self.variables.iter().position(|known| known == name);
+        let at = self.variables.iter().position(|(known, _)| known == name);
         at.and_then(|at| u8::try_from(at).ok())
             .ok_or_else(|| wrong(format!("{name:?} is neither a number nor a variable that was set before")))
+    }
+
+    /// The slot of a variable that was set before on the buffer at hand.
+    fn variable_here(&self, name: &str) -> Result<u8, Fault> {
+        let slot = self.variable(name)?;
+        let here = self.sticky.unwrap_or(Buffer::Payload);
+        match self.variables.get(usize::from(slot)) {
+            Some((_, buffer)) if *buffer == here => Ok(slot),
+            _ => Err(wrong(format!("the variable {name} was set on another buffer"))),
+        }
     }
 
     /// The slot of a variable that is set.
@@ -310,7 +324,7 @@ impl<'a> Builder<'a> {
         }
         let slot = u8::try_from(self.variables.len()).ok().filter(|&slot| slot < u8::MAX);
         let slot = slot.ok_or_else(|| wrong("too many variables"))?;
-        self.variables.push(name.to_owned());
+        self.variables.push((name.to_owned(), self.sticky.unwrap_or(Buffer::Payload)));
         Ok(slot)
     }
 

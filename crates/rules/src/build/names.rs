@@ -53,12 +53,6 @@ pub(super) fn of(field: Field) -> Names {
             ("username", 0x80), ("password", 0x40), ("will_retain", 0x20), ("will", 0x04), ("clean_session", 0x02),
         ],
         Field::RfbSecurityResult => &[("ok", 0), ("fail", 1), ("toomany", 2), ("unknown", 3)],
-        Field::NfsProcedure => &[
-            ("NULL", 0), ("GETATTR", 1), ("SETATTR", 2), ("LOOKUP", 3), ("ACCESS", 4), ("READLINK", 5), ("READ", 6),
-            ("WRITE", 7), ("CREATE", 8), ("MKDIR", 9), ("SYMLINK", 10), ("MKNOD", 11), ("REMOVE", 12), ("RMDIR", 13),
-            ("RENAME", 14), ("LINK", 15), ("READDIR", 16), ("READDIRPLUS", 17), ("FSSTAT", 18), ("FSINFO", 19),
-            ("PATHCONF", 20), ("COMMIT", 21),
-        ],
         Field::Dnp3Function => &[
             ("confirm", 0), ("read", 1), ("write", 2), ("select", 3), ("operate", 4), ("direct_operate", 5),
             ("direct_operate_nr", 6), ("immed_freeze", 7), ("immed_freeze_nr", 8), ("freeze_clear", 9),

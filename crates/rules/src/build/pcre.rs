@@ -4,7 +4,7 @@ use pcre2::bytes::{Regex, RegexBuilder};
 
 use crate::buffer::Buffer;
 use crate::fault::{Done, Fault, unsupported, wrong};
-use crate::options::{negation, quoted};
+use crate::options::{negation, unquoted};
 use crate::rule::Capture;
 use crate::test::{Pcre, Test};
 
@@ -47,7 +47,7 @@ fn selected(flag: char) -> Option<Buffer> {
 impl Builder<'_> {
     pub(super) fn pcre(&mut self, value: &str) -> Done {
         let (negated, text) = negation(value);
-        let text = quoted(text)?;
+        let text = unquoted(text);
         let body = text.strip_prefix('/').and_then(|t| t.rsplit_once('/'));
         let (pattern, rest) = body.ok_or_else(|| wrong("expected \"/expression/modifiers\""))?;
         let mut words = rest.split(',');
@@ -79,12 +79,22 @@ impl Builder<'_> {
         let compiled = compile(&pattern, &test)?;
         test.captures = captures(&compiled, words)?;
         test.pattern = self.cx.text(&pattern);
+        if test.relative && self.sticky.is_none() && self.decoding.is_none() {
+            let at = buffer.unwrap_or(Buffer::Payload);
+            let before = self.rule.parts.iter().filter(|part| part.buffer == at).flat_map(|part| &part.tests);
+            if !before.into_iter().any(|test| matches!(test, Test::Content(_) | Test::Pcre(_))) {
+                return Err(wrong("R: there is no content or expression before it"));
+            }
+        }
         match buffer {
             None => {
                 self.push(Test::Pcre(test))?;
             }
+            Some(buffer) if self.sticky == Some(buffer) && self.decoding.is_none() => {
+                self.push(Test::Pcre(test))?;
+            }
             Some(_) if self.sticky.is_some() || self.decoding.is_some() => {
-                return Err(wrong("a modifier selects a buffer, but a sticky buffer is in force"));
+                return Err(wrong("a modifier selects a buffer, but another sticky buffer is in force"));
             }
             Some(buffer) => {
                 let part = self.part_of(buffer, Vec::new())?;

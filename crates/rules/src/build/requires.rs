@@ -10,6 +10,7 @@ const FEATURES: &[&str] = &["ja3", "ja4"];
 
 /// Whether a rule's `requires` are met.
 pub(crate) fn required(options: &[RawOption<'_>]) -> Done {
+    let mut versions = 0;
     for (_, value) in options.iter().filter(|(name, _)| *name == "requires") {
         for word in value.unwrap_or("").split(',').map(str::trim) {
             let (kind, rest) = word.split_once(char::is_whitespace).unwrap_or((word, ""));
@@ -17,10 +18,16 @@ pub(crate) fn required(options: &[RawOption<'_>]) -> Done {
             let met = match kind {
                 "feature" => FEATURES.contains(&rest),
                 "keyword" => super::keywords::known(rest),
-                "version" => version(rest)?,
+                "version" => {
+                    versions += 1;
+                    version(rest)? && versions == 1
+                }
                 "" => return Err(wrong("requires: a requirement is missing")),
                 _ => false,
             };
+            if versions > 1 {
+                return Err(wrong("requires: the version stands twice"));
+            }
             if !met {
                 return Err(Fault::NotRequired);
             }
@@ -76,7 +83,7 @@ mod tests {
             ("version >= 7.0.3 < 8", false),
             ("version >= 7.0.3 < 8 | >= 8.0.3", true),
             ("version>=8", false),
-            ("version >=8,version < 8.0.7", true),
+            ("version >= 8 < 8.0.7", true),
             ("feature ja4, version > 8.0.5", true),
             ("feature geoip", false),
             ("keyword content", true),
@@ -86,6 +93,7 @@ mod tests {
             assert_eq!(required(&[("requires", Some(text))]).is_ok(), met, "{text}");
         }
         assert!(matches!(required(&[("requires", Some("version 8"))]), Err(Fault::Wrong(_))));
+        assert!(matches!(required(&[("requires", Some("version > 7, version > 8"))]), Err(Fault::Wrong(_))));
         assert!(matches!(required(&[("requires", None)]), Err(Fault::Wrong(_))));
         assert!(required(&[]).is_ok());
     }

@@ -2,6 +2,7 @@
 
 use crate::buffer::Buffer;
 use crate::fault::{Fault, wrong};
+use crate::field::Field;
 use crate::rule::Rule;
 use crate::test::{Amount, NumberTest, PacketTest, Part, Test};
 
@@ -60,6 +61,7 @@ pub(super) fn check(rule: &Rule) -> Result<(), (&'static str, Fault)> {
             }
         }
     }
+    check_uri(rule)?;
     let payload = rule.parts.iter().find(|part| part.buffer == Buffer::Payload && part.transforms.is_empty());
     let Some(payload) = payload else { return Ok(()) };
     let needed = needed(payload);
@@ -68,6 +70,30 @@ pub(super) fn check(rule: &Rule) -> Result<(), (&'static str, Fault)> {
         if let Some(allowed) = largest(size).filter(|&allowed| too_much(needed, allowed)) {
             let why = format!("the contents need {needed} bytes, but the payload has {allowed} at most");
             return Err(("dsize", wrong(why)));
+        }
+    }
+    Ok(())
+}
+
+/// `urilen` counts for each content on its own: it is their `depth`.
+fn check_uri(rule: &Rule) -> Result<(), (&'static str, Fault)> {
+    for test in &rule.fields {
+        let buffer = match test.field {
+            Field::HttpUriLength => Buffer::HttpUri,
+            Field::HttpRawUriLength => Buffer::HttpRawUri,
+            _ => continue,
+        };
+        let Some(allowed) = largest(&test.test) else { continue };
+        let parts = rule.parts.iter().filter(|part| part.buffer == buffer && part.transforms.is_empty());
+        let too_long = parts.flat_map(|part| &part.tests).any(|test| match test {
+            Test::Content(content) => !content.negated && content.pattern.len() as u64 > allowed,
+            _ => false,
+        });
+        if too_long {
+            return Err((
+                "urilen",
+                wrong(format!("a content is longer than the {allowed} bytes that it allows")),
+            ));
         }
     }
     Ok(())

@@ -33,7 +33,8 @@ fn bit_op(word: &str) -> Result<BitOp, Fault> {
     })
 }
 
-fn track(word: &str) -> Result<Track, Fault> {
+/// What is counted together.
+pub(crate) fn track(word: &str) -> Result<Track, Fault> {
     Ok(match word {
         "by_src" => Track::Source,
         "by_dst" => Track::Destination,
@@ -147,11 +148,12 @@ impl Builder<'_> {
             Some("both") => return Err(unsupported("bits of both hosts")),
             Some(word) => return Err(wrong(format!("{word:?} is no host"))),
         };
+        let expire = words.next().map_or(Ok(HOST_EXPIRE), nonzero)?;
         if let Some(word) = words.next() {
             return Err(wrong(format!("{word:?} is too much")));
         }
         let name = self.cx.text(name);
-        self.rule.state.push(StateOp::Xbit { op, name, track, expire: HOST_EXPIRE });
+        self.rule.state.push(StateOp::Xbit { op, name, track, expire });
         Ok(())
     }
 
@@ -185,10 +187,17 @@ impl Builder<'_> {
     }
 
     pub(super) fn threshold(&mut self, value: &str) -> Done {
-        if self.rule.threshold.is_some() || self.rule.detection_filter.is_some() {
-            return Err(wrong("threshold and detection_filter stand once, and not both"));
+        if self.rule.detection_filter.is_some() {
+            return Err(wrong("it stands together with detection_filter"));
         }
-        self.rule.threshold = Some(threshold(value)?);
+        let new = threshold(value)?;
+        // Two of them both have to pass; what passes always can be left out.
+        let passes = |t: &Threshold| t.kind == ThresholdKind::Threshold && t.count == 1;
+        match &self.rule.threshold {
+            Some(_) if passes(&new) => {}
+            Some(known) if !passes(known) => return Err(unsupported("more than one that counts")),
+            _ => self.rule.threshold = Some(new),
+        }
         Ok(())
     }
 
@@ -202,6 +211,7 @@ impl Builder<'_> {
                 ("track", value) => by = Some(track(value)?),
                 ("count", value) => count = Some(nonzero(value)?),
                 ("seconds", value) => seconds = Some(nonzero(value)?),
+                ("unique_on", _) => return Err(unsupported("unique_on")),
                 _ => return Err(wrong(format!("{word:?} is not one of its words"))),
             }
         }
@@ -244,7 +254,8 @@ fn pair(word: &str) -> Result<(&str, &str), Fault> {
     pair.ok_or_else(|| wrong(format!("{word:?} is not a name and a value")))
 }
 
-fn nonzero(text: &str) -> Result<u32, Fault> {
+/// A number above 0.
+pub(crate) fn nonzero(text: &str) -> Result<u32, Fault> {
     match number::small(text)? {
         0 => Err(wrong("0 is not possible there")),
         value => Ok(value),

@@ -1,4 +1,4 @@
-//! Transforms: they stand directly behind a sticky buffer.
+//! Transforms: what is asked behind them is asked of what they make of the sticky buffer.
 
 use crate::fault::{Done, unsupported, wrong};
 use crate::number;
@@ -15,70 +15,20 @@ const INFLATED: u32 = 1024;
 const MAX_INFLATED: u64 = 64 << 20;
 
 impl Builder<'_> {
-    fn transform(&mut self, transform: Transform) -> Done {
+    pub(super) fn transform(&mut self, transform: Transform) -> Done {
         if self.sticky.is_none() {
             return Err(wrong("it does not stand behind a sticky buffer"));
         }
-        if self.open.is_some() {
-            return Err(wrong("it stands behind something that is asked of the buffer"));
+        if let Some(part) = self.open.take().and_then(|open| self.rule.parts.get(open)) {
+            // What was asked before is asked of the buffer as it was then; the rest is asked of what comes out of
+            // this transform.
+            self.transforms.clone_from(&part.transforms);
         }
         if self.transforms.len() >= MAX_TRANSFORMS {
             return Err(wrong(format!("more than {MAX_TRANSFORMS} transforms")));
         }
         self.transforms.push(transform);
         Ok(())
-    }
-
-    pub(super) fn dot_prefix(&mut self) -> Done {
-        self.transform(Transform::DotPrefix)
-    }
-
-    pub(super) fn domain(&mut self) -> Done {
-        self.transform(Transform::Domain)
-    }
-
-    pub(super) fn tld(&mut self) -> Done {
-        self.transform(Transform::Tld)
-    }
-
-    pub(super) fn strip_whitespace(&mut self) -> Done {
-        self.transform(Transform::StripWhitespace)
-    }
-
-    pub(super) fn compress_whitespace(&mut self) -> Done {
-        self.transform(Transform::CompressWhitespace)
-    }
-
-    pub(super) fn strip_pseudo_headers(&mut self) -> Done {
-        self.transform(Transform::StripPseudoHeaders)
-    }
-
-    pub(super) fn header_lowercase(&mut self) -> Done {
-        self.transform(Transform::HeaderLowercase)
-    }
-
-    pub(super) fn to_lowercase(&mut self) -> Done {
-        self.transform(Transform::ToLowercase)
-    }
-
-    pub(super) fn to_uppercase(&mut self) -> Done {
-        self.transform(Transform::ToUppercase)
-    }
-
-    pub(super) fn to_md5(&mut self) -> Done {
-        self.transform(Transform::Md5)
-    }
-
-    pub(super) fn to_sha1(&mut self) -> Done {
-        self.transform(Transform::Sha1)
-    }
-
-    pub(super) fn to_sha256(&mut self) -> Done {
-        self.transform(Transform::Sha256)
-    }
-
-    pub(super) fn url_decode(&mut self) -> Done {
-        self.transform(Transform::UrlDecode)
     }
 
     pub(super) fn xor(&mut self, value: &str) -> Done {
@@ -92,6 +42,7 @@ impl Builder<'_> {
             .collect();
         match key {
             Some(key) if !key.is_empty() && key.len() <= 255 => self.transform(Transform::Xor(key)),
+            _ if value.contains("extract") => Err(unsupported("keys that are taken from the buffer")),
             _ => Err(wrong("the key has to be of 1 to 255 bytes in hexadecimal")),
         }
     }
@@ -106,7 +57,7 @@ impl Builder<'_> {
         self.transform(Transform::PcreXform(pattern))
     }
 
-    pub(super) fn from_base64(&mut self, value: Option<&str>) -> Done {
+    pub(super) fn base64_transform(&mut self, value: Option<&str>) -> Done {
         let (mut bytes, mut offset, mut mode) = (None, 0, 0);
         for word in value.into_iter().flat_map(|v| unquoted(v).split(',')).map(str::trim) {
             match word.split_once(char::is_whitespace).map(|(name, value)| (name, value.trim())) {

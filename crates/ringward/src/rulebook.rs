@@ -1,0 +1,122 @@
+//! Rules: from configuration to what is loaded, and `ringward rules check`.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rules::{Filters, LoadError, Loader, Refused, Report, Rule, Settings};
+use serde_json::{Value, json};
+
+use crate::config::{Config, Rules};
+use crate::{Failure, RulesCheckArgs};
+
+/// Rules that are not loaded and printed one by one; the rest is only counted.
+const SHOWN: usize = 1000;
+
+/// What is loaded.
+#[derive(Debug)]
+pub struct Rulebook {
+    /// Every rule that could be loaded.
+    pub rules: Vec<Rule>,
+    /// Which could not.
+    pub report: Report,
+    /// What `threshold.config` says.
+    pub filters: Filters,
+}
+
+fn unreadable(err: &LoadError) -> Failure {
+    Failure::usage(err)
+}
+
+/// Loads rules as configured, and those of more files.
+///
+/// # Errors
+/// A file cannot be read, or a settings file is broken; rules that are not loaded are no error.
+pub fn load(config: &Rules, more: &[PathBuf]) -> Result<Rulebook, Failure> {
+    let mut settings = Settings::default();
+    let given = |path: &Path| !path.as_os_str().is_empty();
+    if given(&config.variables_file) {
+        settings.variables_file(&config.variables_file).map_err(|err| unreadable(&err))?;
+    }
+    for (name, value) in &config.variables {
+        settings.set_variable(name, value);
+    }
+    if given(&config.classification) {
+        settings.classification_file(&config.classification).map_err(|err| unreadable(&err))?;
+    }
+    if given(&config.reference) {
+        settings.reference_file(&config.reference).map_err(|err| unreadable(&err))?;
+    }
+    let mut filters = Filters::default();
+    if given(&config.threshold) {
+        filters.file(&config.threshold, &settings).map_err(|err| unreadable(&err))?;
+    }
+    let mut loader = Loader::new(settings);
+    for path in config.files.iter().chain(more) {
+        loader.file(path).map_err(|err| unreadable(&err))?;
+    }
+    let (rules, report) = loader.finish();
+    Ok(Rulebook { rules, report, filters })
+}
+
+/// `ringward rules check`
+pub fn check(args: &RulesCheckArgs) -> Result<(), Failure> {
+    let config = match &args.config {
+        Some(path) => Config::load(path)?,
+        None => Config::default(),
+    };
+    if config.rules.files.is_empty() && args.files.is_empty() {
+        return Err(Failure::usage("no rule file is given, and the configuration names none"));
+    }
+    let begin = Instant::now();
+    let book = load(&config.rules, &args.files)?;
+    let seconds = begin.elapsed().as_secs_f64();
+    let bytes = rules::footprint(&book.rules);
+    let report = &book.report;
+    if args.json {
+        println!("{}", as_json(&book, seconds, bytes));
+    } else {
+        for refused in report.unsupported.iter().take(SHOWN) {
+            println!("unsupported: {refused}");
+        }
+        for refused in report.errors.iter().take(SHOWN) {
+            println!("error: {refused}");
+        }
+        println!(
+            "{} rules loaded, {} disabled, {} not for this sensor, {} duplicates; {} unsupported, {} errors; {seconds:.3} s, {bytes} bytes",
+            report.loaded,
+            report.disabled,
+            report.not_required,
+            report.duplicates,
+            report.unsupported.len(),
+            report.errors.len()
+        );
+    }
+    match report.unsupported.len() as u64 + report.errors.len() as u64 + report.unnamed {
+        0 => Ok(()),
+        refused => Err(Failure::running(format!("{refused} rules are not loaded"))),
+    }
+}
+
+fn as_json(book: &Rulebook, seconds: f64, bytes: u64) -> Value {
+    let (report, filters) = (&book.report, &book.filters);
+    let list = |refused: &[Refused]| -> Vec<Value> {
+        let one = |r: &Refused| json!({"file": &*r.file, "line": r.line, "sid": r.sid, "keyword": r.keyword, "why": r.why});
+        refused.iter().map(one).collect()
+    };
+    json!({
+        "loaded": report.loaded,
+        "disabled": report.disabled,
+        "not_required": report.not_required,
+        "duplicates": report.duplicates,
+        "unsupported": list(&report.unsupported),
+        "errors": list(&report.errors),
+        "unnamed": report.unnamed,
+        "filters": filters.suppress.len() + filters.thresholds.len() + filters.rates.len(),
+        "seconds": seconds,
+        "bytes": bytes,
+    })
+}
+
+#[cfg(test)]
+#[path = "rulebook_tests.rs"]
+mod tests;
