@@ -1,6 +1,7 @@
 //! Suricata's rules at work: rules compiled to groups, candidates found by one search per buffer, then verified.
 
 mod context;
+pub mod file;
 pub mod http;
 pub mod view;
 

@@ -188,7 +188,13 @@ impl Body {
 fn begin(sink: &mut dyn Sink, handles: &mut u64, direction: Direction, name: Option<&str>) -> u64 {
     let handle = *handles;
     *handles += 1;
-    sink.file(FileEvent::Open { handle, direction, name: name.filter(|n| !n.is_empty()), size: None });
+    sink.file(FileEvent::Open {
+        handle,
+        direction,
+        name: name.filter(|n| !n.is_empty()),
+        size: None,
+        in_body: true,
+    });
     handle
 }
 

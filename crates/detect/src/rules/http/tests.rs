@@ -19,7 +19,7 @@ struct Taker {
 
 impl Sink for Taker {
     fn keep(&self) -> Keep {
-        Keep { heads: true, body: 1024 }
+        Keep { heads: true, body: 1024, ..Keep::default() }
     }
 
     fn progress(&mut self, view: HttpView<'_>, side: Direction, progress: Progress) {
