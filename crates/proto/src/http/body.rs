@@ -82,7 +82,7 @@ impl Body {
         let multipart =
             if request { boundary(kind).and_then(|b| Multipart::new(&b)).map(Box::new) } else { None };
         let form = request && starts_with_ignoring_case(kind, b"application/x-www-form-urlencoded");
-        let name = super::named::said(headers).filter(|_| !request).or(name);
+        let name = if request { None } else { super::named::said(headers) }.or(name);
         let form = form.then(Vec::new);
         let kept = Kept { limit: room.sink.keep().body, room: usize::MAX, ..Kept::default() };
         Body { direction, decoder, name, multipart, open: None, cut: false, form, ended: Vec::new(), kept }

@@ -9,7 +9,7 @@ use super::framing::Framing;
 use super::head::{self, Request, Response};
 use super::side::{Found, Place, Role, Side};
 use super::{Exchange, MAX_HEAD, MAX_PENDING};
-use crate::http::body::{Kept, Room};
+use crate::http::body::Room;
 use crate::http::{Http, credentials, uri};
 use crate::parser::{Chunk, Parser, Sink, Step};
 use crate::registry::{AppProto, Guess};
@@ -77,7 +77,7 @@ impl HttpParser {
         let mut exchange = Exchange { number, http, login, ..Exchange::default() };
         exchange.head(Direction::ToServer, head, sink);
         if framing == Framing::None {
-            exchange.done(Direction::ToServer, &Kept::default(), sink);
+            exchange.done(Direction::ToServer, None, sink);
         }
         if self.pending.len() >= MAX_PENDING || self.unkept > 0 {
             self.limits_hit += 1;

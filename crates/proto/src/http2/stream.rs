@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wire::Direction;
 
-use crate::http::body::{Body, Kept, Room};
+use crate::http::body::{Body, Room};
 use crate::http::headers::{Headers, text};
 use crate::http::{Http, Http2Stream, credentials, uri};
 use crate::http1::Exchange;
@@ -76,7 +76,7 @@ impl Stream {
         room: &mut Room<'_>,
     ) {
         let at = direction.index();
-        let mut kept = Kept::default();
+        let mut kept = None;
         if let Some(mut body) = self.bodies[at].take() {
             let had = body.kept().bytes.len();
             if let Some(form) = body.finish(!self.ended[at], room) {
@@ -85,9 +85,9 @@ impl Stream {
             }
             self.exchange.hold(body.ended(), held, room.sink);
             *kept_bodies = kept_bodies.saturating_sub(had);
-            kept = body.take_kept();
+            kept = Some(body.take_kept());
         }
-        self.exchange.done(direction, &kept, room.sink);
+        self.exchange.done(direction, kept.as_ref(), room.sink);
     }
 
     fn inspect(&mut self, sink: &mut dyn Sink) {
@@ -215,7 +215,7 @@ impl Streams {
             *limits_hit += u32::from(body.lacks_room());
             let kept = body.take_kept();
             *kept_bodies = kept_bodies.saturating_sub(kept.bytes.len());
-            stream.exchange.done(direction, &kept, sink);
+            stream.exchange.done(direction, Some(&kept), sink);
         }
     }
 
