@@ -3,6 +3,7 @@
 mod context;
 pub mod file;
 pub mod http;
+pub mod verify;
 pub mod view;
 
 pub use context::PacketContext;

@@ -1,0 +1,180 @@
+//! A rule's header: action, protocol, addresses, ports, direction.
+
+use std::collections::HashMap;
+
+use crate::address;
+use crate::app::App;
+use crate::fault::{Fault, unsupported, wrong};
+use crate::ports;
+use crate::rule::{Action, AddressSet, Header, HeaderProto, PortSet, RejectTo};
+use crate::settings::Settings;
+
+/// Sets that were read before: rules name the same few.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    addresses: HashMap<String, AddressSet>,
+    ports: HashMap<String, PortSet>,
+}
+
+/// The action of that name.
+pub(crate) fn action(word: &str) -> Option<Result<Action, Fault>> {
+    Some(Ok(match word {
+        "alert" => Action::Alert,
+        "drop" => Action::Drop,
+        "pass" => Action::Pass,
+        "reject" | "rejectsrc" => Action::Reject(RejectTo::Source),
+        "rejectdst" => Action::Reject(RejectTo::Destination),
+        "rejectboth" => Action::Reject(RejectTo::Both),
+        "config" => return Some(Err(unsupported("rules that change the configuration of flows"))),
+        "accept" | "accept:packet" | "accept:flow" | "accept:tx" | "accept:hook" => {
+            return Some(Err(unsupported("rules of firewall mode")));
+        }
+        "bypass" | "filter" | "log" | "activate" | "dynamic" | "sdrop" => {
+            return Some(Err(wrong(format!("there is no action {word}"))));
+        }
+        _ => return None,
+    }))
+}
+
+/// The words of a header; spaces inside of brackets do not end one.
+fn words(text: &str) -> Vec<&str> {
+    let mut words = Vec::with_capacity(7);
+    let (mut depth, mut begin) = (0_i32, None);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'[' => depth = depth.saturating_add(1),
+            b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if byte.is_ascii_whitespace() && depth <= 0 {
+            if let Some(begin) = begin.take() {
+                words.extend(text.get(begin..at));
+            }
+        } else if begin.is_none() {
+            begin = Some(at);
+        }
+    }
+    words.extend(begin.and_then(|begin| text.get(begin..)));
+    words
+}
+
+/// Reads what stands before the parenthesis.
+pub(crate) fn parse(text: &str, settings: &Settings, cache: &mut Cache) -> Result<(Action, Header), Fault> {
+    let words = words(text);
+    let [first, proto, src, src_ports, arrow, dst, dst_ports] = words.as_slice() else {
+        if let Some(Err(fault)) = words.first().and_then(|word| action(word)) {
+            return Err(fault);
+        }
+        return Err(wrong("a header is: action protocol address ports direction address ports"));
+    };
+    let action = action(first).unwrap_or_else(|| Err(wrong(format!("there is no action {first}"))))?;
+    let both_ways = match *arrow {
+        "->" => false,
+        "<>" => true,
+        "=>" => return Err(unsupported("=>: rules on both sides of a transaction")),
+        _ => return Err(wrong(format!("there is no direction {arrow}"))),
+    };
+    let header = Header {
+        proto: protocol(proto)?,
+        src: cache.addresses(src, settings)?,
+        src_ports: cache.ports(src_ports, settings)?,
+        dst: cache.addresses(dst, settings)?,
+        dst_ports: cache.ports(dst_ports, settings)?,
+        both_ways,
+    };
+    Ok((action, header))
+}
+
+impl Cache {
+    fn addresses(&mut self, text: &str, settings: &Settings) -> Result<AddressSet, Fault> {
+        if let Some(known) = self.addresses.get(text) {
+            return Ok(known.clone());
+        }
+        let set = address::parse(text, settings)?;
+        self.addresses.insert(text.to_owned(), set.clone());
+        Ok(set)
+    }
+
+    fn ports(&mut self, text: &str, settings: &Settings) -> Result<PortSet, Fault> {
+        if let Some(known) = self.ports.get(text) {
+            return Ok(known.clone());
+        }
+        let set = ports::parse(text, settings)?;
+        self.ports.insert(text.to_owned(), set.clone());
+        Ok(set)
+    }
+}
+
+fn protocol(name: &str) -> Result<HeaderProto, Fault> {
+    let name = name.to_ascii_lowercase();
+    Ok(match name.as_str() {
+        "ip" => HeaderProto::Ip,
+        "ip4" | "ipv4" => HeaderProto::IpV4,
+        "ip6" | "ipv6" => HeaderProto::IpV6,
+        "tcp" => HeaderProto::Tcp,
+        "tcp-pkt" => HeaderProto::TcpPacket,
+        "tcp-stream" => HeaderProto::TcpStream,
+        "udp" => HeaderProto::Udp,
+        "sctp" => HeaderProto::Sctp,
+        "icmp" => HeaderProto::Icmp,
+        "icmpv4" | "icmp4" => HeaderProto::IcmpV4,
+        "icmpv6" | "icmp6" => HeaderProto::IcmpV6,
+        "igmp" => HeaderProto::Igmp,
+        "gre" => HeaderProto::Gre,
+        "ah" => HeaderProto::Ah,
+        "esp" => HeaderProto::Esp,
+        "arp" => HeaderProto::Arp,
+        "pkthdr" => HeaderProto::PacketHeader,
+        _ => match App::of_name(&name) {
+            Some(App::Failed | App::Unknown) | None if name.contains(':') => {
+                return Err(unsupported(format!("{name}: rules on a hook")));
+            }
+            Some(App::Failed | App::Unknown) | None => {
+                return Err(wrong(format!("there is no protocol {name}")));
+            }
+            Some(app) => HeaderProto::App(app),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(text: &str) -> Result<(Action, Header), Fault> {
+        parse(text, &Settings::default(), &mut Cache::default())
+    }
+
+    #[test]
+    fn headers_are_seven_words() {
+        let (action, header) = header("reject  tls [10.0.0.1, 10.0.0.2] any <> $HOME_NET [80, 443]").unwrap();
+        assert_eq!(action, Action::Reject(RejectTo::Source));
+        assert_eq!(header.proto, HeaderProto::App(App::Tls));
+        assert!(header.both_ways && header.dst_ports.contains(443) && header.src_ports.is_any());
+        assert_eq!(header.src.any_of.len(), 2);
+    }
+
+    #[test]
+    fn what_is_no_header_is_refused() {
+        for text in [
+            "",
+            "alert",
+            "alert tcp any any -> any",
+            "alert tcp any any - any any",
+            "alert foo any any -> any any",
+            "warn tcp any any -> any any",
+            "alert unknown any any -> any any",
+            "alert tcp any any -> any any any",
+        ] {
+            assert!(matches!(header(text), Err(Fault::Wrong(_))), "{text}");
+        }
+        for text in [
+            "config tcp any any -> any any",
+            "alert http any any => any any",
+            "alert http1:request_started any any -> any any",
+            "accept:hook tcp:all any any -> any any",
+        ] {
+            assert!(matches!(header(text), Err(Fault::Unsupported(_))), "{text}");
+        }
+    }
+}
