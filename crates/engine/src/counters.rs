@@ -107,6 +107,8 @@ counters! {
     files => "files.total", "Files that were transferred and told of.";
     files_refused => "files.refused", "Files not followed because too many were open on their flow.";
     files_too_large => "files.too_large", "Files neither hashed nor stored because of files.max_mib.";
+    file_memory => "files.memuse", "Bytes of open files that are kept for rules now.";
+    files_uninspected => "files.memcap_drop", "Files of which rules saw less than they should: too much was kept.";
     files_lost => "files.lost", "Files not stored because the disk was too slow.";
     alerts => "detect.alert", "Alerts raised.";
     alerts_lost => "detect.alert_queue_overflow", "Alerts among them that no verdict was made of: the warden was too slow.";

@@ -22,6 +22,9 @@ const MAGIC_BYTES: usize = 4096;
 /// Bytes of a file that travel to the recorder at once.
 const PIECE: usize = 32 * 1024;
 
+/// Bytes kept for detectors of all files that are open on a worker, unless it is told otherwise.
+const INSPECTED_TOTAL: u64 = 64 << 20;
+
 /// What is done with files.
 #[derive(Clone, Debug)]
 pub struct FileOptions {
@@ -39,6 +42,11 @@ pub struct FileOptions {
     pub max_size: u64,
     /// Bytes that wait to be stored, shared by all workers.
     pub budget: Arc<FileBudget>,
+    /// First bytes of each file that detectors want to see when it is over; 0: they want none. Not of bodies of HTTP:
+    /// those they are shown by their parser.
+    pub inspected: usize,
+    /// Bytes kept for that of all files that are open, for each worker.
+    pub inspected_total: u64,
 }
 
 impl Default for FileOptions {
@@ -52,6 +60,8 @@ impl Default for FileOptions {
             store: false,
             max_size: u64::MAX,
             budget: FileBudget::new(0),
+            inspected: 0,
+            inspected_total: INSPECTED_TOTAL,
         }
     }
 }
@@ -85,6 +95,18 @@ struct OpenFile {
     /// First bytes, until the magic is known.
     head: Option<Vec<u8>>,
     magic: Option<&'static str>,
+    /// Detectors want more of its first bytes.
+    wanted: bool,
+    content: Vec<u8>,
+}
+
+/// A file that is over.
+#[derive(Debug)]
+pub(crate) struct OverFile {
+    /// Its event, without the number of its transaction.
+    pub(crate) info: FileInfo,
+    /// Its first bytes, as far as detectors want them.
+    pub(crate) content: Vec<u8>,
 }
 
 /// The open files of a flow.
@@ -105,11 +127,11 @@ pub(crate) struct Follower<'a> {
 }
 
 impl Follower<'_> {
-    /// Takes what a parser told; a file that is over is returned, without the number of its transaction.
-    pub(crate) fn take(&mut self, files: &mut OpenFiles, event: FileEvent<'_>) -> Option<FileInfo> {
+    /// Takes what a parser told; a file that is over is returned.
+    pub(crate) fn take(&mut self, files: &mut OpenFiles, event: FileEvent<'_>) -> Option<OverFile> {
         match event {
-            FileEvent::Open { handle, direction, name, .. } => {
-                self.open(files, handle, direction, name);
+            FileEvent::Open { handle, direction, name, in_body, .. } => {
+                self.open(files, handle, direction, name, self.options.inspected > 0 && !in_body);
                 None
             }
             FileEvent::Data { handle, bytes } => {
@@ -127,6 +149,8 @@ impl Follower<'_> {
                 file.size = file.size.saturating_add(missing);
                 if missing > 0 {
                     file.gaps = true;
+                    // What comes behind the hole is not what followed.
+                    file.wanted = false;
                     self.give_up(file);
                     if let Some(head) = file.head.take() {
                         file.magic = magic(&head);
@@ -137,19 +161,26 @@ impl Follower<'_> {
             FileEvent::Close { handle, truncated, carrier } => {
                 let at = files.open.iter().position(|f| f.handle == handle)?;
                 let file = files.open.remove(at);
-                let mut info = self.close(file, truncated);
-                info.carrier = carrier.cloned();
-                Some(info)
+                let mut over = self.close(file, truncated);
+                over.info.carrier = carrier.cloned();
+                Some(over)
             }
         }
     }
 
     /// The flow is over: what its parser has left open.
-    pub(crate) fn rest(&mut self, files: &mut OpenFiles) -> Vec<FileInfo> {
+    pub(crate) fn rest(&mut self, files: &mut OpenFiles) -> Vec<OverFile> {
         files.open.drain(..).map(|file| self.close(file, true)).collect()
     }
 
-    fn open(&mut self, files: &mut OpenFiles, handle: u64, direction: Direction, name: Option<&str>) {
+    fn open(
+        &mut self,
+        files: &mut OpenFiles,
+        handle: u64,
+        direction: Direction,
+        name: Option<&str>,
+        wanted: bool,
+    ) {
         if files.open.len() >= MAX_OPEN_FILES {
             self.counters.files_refused.add(1);
             return;
@@ -174,10 +205,29 @@ impl Follower<'_> {
             storing: o.store.then_some(Storing { number, offset: 0, piece: None }),
             head: o.magic.then(Vec::new),
             magic: None,
+            wanted,
+            content: Vec::new(),
         });
     }
 
+    /// Keeps bytes for detectors.
+    fn keep(&mut self, file: &mut OpenFile, bytes: &[u8]) {
+        let memory = &self.counters.file_memory;
+        let lacks = self.options.inspected.saturating_sub(file.content.len()).min(bytes.len());
+        let room = usize::try_from(self.options.inspected_total.saturating_sub(memory.get()));
+        let fits = lacks.min(room.unwrap_or(usize::MAX));
+        file.content.extend_from_slice(&bytes[..fits]);
+        memory.add(fits as u64);
+        if fits < lacks {
+            self.counters.files_uninspected.add(1);
+            file.wanted = false;
+        }
+    }
+
     fn data(&mut self, file: &mut OpenFile, mut bytes: &[u8]) {
+        if file.wanted {
+            self.keep(file, bytes);
+        }
         if let Some(head) = &mut file.head {
             head.extend_from_slice(&bytes[..bytes.len().min(MAGIC_BYTES - head.len())]);
             if head.len() == MAGIC_BYTES {
@@ -235,7 +285,10 @@ impl Follower<'_> {
         self.discard(file);
     }
 
-    fn close(&mut self, mut file: OpenFile, truncated: bool) -> FileInfo {
+    fn close(&mut self, mut file: OpenFile, truncated: bool) -> OverFile {
+        let content = std::mem::take(&mut file.content);
+        let memory = &self.counters.file_memory;
+        memory.set(memory.get().saturating_sub(content.len() as u64));
         let cut = truncated || file.gaps;
         if cut {
             self.give_up(&mut file);
@@ -253,7 +306,7 @@ impl Follower<'_> {
             stored = true;
         }
         self.counters.files.add(1);
-        FileInfo {
+        let info = FileInfo {
             direction: file.direction,
             name: file.name.map(String::from),
             size: file.size,
@@ -267,7 +320,8 @@ impl Follower<'_> {
             tx_id: 0,
             app: None,
             carrier: None,
-        }
+        };
+        OverFile { info, content }
     }
 }
 

@@ -25,6 +25,7 @@ fn all(budget: u64) -> FileOptions {
         store: true,
         max_size: 1 << 20,
         budget: FileBudget::new(budget),
+        ..FileOptions::default()
     }
 }
 
@@ -34,15 +35,15 @@ fn follow(options: &FileOptions, events: &[FileEvent<'_>]) -> (Vec<FileInfo>, Ve
     let (mut files, mut pieces, mut infos) = (OpenFiles::default(), Vec::new(), Vec::new());
     let mut follower = Follower { options, counters: &counters, tuple: &tuple, pieces: &mut pieces };
     for &event in events {
-        infos.extend(follower.take(&mut files, event));
+        infos.extend(follower.take(&mut files, event).map(|over| over.info));
     }
-    infos.extend(follower.rest(&mut files));
+    infos.extend(follower.rest(&mut files).into_iter().map(|over| over.info));
     let counts = [counters.files_lost.get(), counters.files_refused.get(), counters.files_too_large.get()];
     (infos, pieces, counts)
 }
 
 fn open(handle: u64) -> FileEvent<'static> {
-    FileEvent::Open { handle, direction: Direction::ToClient, name: Some("a.gz"), size: None }
+    FileEvent::Open { handle, direction: Direction::ToClient, name: Some("a.gz"), size: None, in_body: false }
 }
 
 const CLOSE: FileEvent<'_> = FileEvent::Close { handle: 1, truncated: false, carrier: None };
@@ -99,4 +100,41 @@ fn without_options_only_the_event_is_made() {
     let data = FileEvent::Data { handle: 1, bytes: b"\x1f\x8b\x08" };
     let (infos, pieces, _) = follow(&FileOptions::default(), &[open(1), data, CLOSE]);
     assert_eq!((infos[0].md5, infos[0].magic, infos[0].size, pieces.len()), (None, None, 3, 0));
+}
+
+#[test]
+fn first_bytes_are_kept_for_detectors_within_limits() {
+    let (counters, tuple) = (WorkerCounters::default(), tuple());
+    let mut pieces = Vec::new();
+    let options = FileOptions { inspected: 4, inspected_total: 6, ..FileOptions::default() };
+    let mut follower =
+        Follower { options: &options, counters: &counters, tuple: &tuple, pieces: &mut pieces };
+    let mut files = OpenFiles::default();
+    let mut tell = |event| follower.take(&mut files, event).map(|over| over.content);
+    let open = |handle, in_body| FileEvent::Open {
+        handle,
+        direction: Direction::ToServer,
+        name: None,
+        size: None,
+        in_body,
+    };
+    let close = |handle| FileEvent::Close { handle, truncated: false, carrier: None };
+    for (handle, in_body) in [(1, false), (2, false), (3, true), (4, false)] {
+        assert_eq!(tell(open(handle, in_body)), None);
+    }
+    for handle in [1, 2, 3] {
+        assert_eq!(tell(FileEvent::Data { handle, bytes: b"abc" }), None);
+    }
+    assert_eq!((counters.file_memory.get(), counters.files_uninspected.get()), (6, 0));
+    assert_eq!(tell(FileEvent::Data { handle: 2, bytes: b"def" }), None);
+    assert_eq!((counters.file_memory.get(), counters.files_uninspected.get()), (6, 1));
+    assert_eq!(tell(close(2)), Some(b"abc".to_vec()));
+    assert_eq!(tell(FileEvent::Data { handle: 1, bytes: b"def" }), None);
+    assert_eq!(tell(close(1)), Some(b"abcd".to_vec()));
+    assert_eq!(tell(close(3)), Some(Vec::new()), "bodies are shown otherwise");
+    assert_eq!(tell(FileEvent::Data { handle: 4, bytes: b"ab" }), None);
+    assert_eq!(tell(FileEvent::Gap { handle: 4, missing: 1 }), None);
+    assert_eq!(tell(FileEvent::Data { handle: 4, bytes: b"c" }), None);
+    assert_eq!(tell(close(4)), Some(b"ab".to_vec()), "nothing from behind a hole");
+    assert_eq!(counters.file_memory.get(), 0);
 }

@@ -2,6 +2,7 @@
 
 use alert::Alert;
 use detect::rules::{FlowRules, Hit, Matcher, PacketContext, View};
+use detect::rules::FileView;
 use detect::{Context, IndicatorDetector, Memo};
 use flow::{FlowTable, FlowTuple, StreamEvent, Streams, TcpConnection};
 use output::{AnomalyKind, PieceEvent};
@@ -12,7 +13,7 @@ use wire::{Direction, Nanos, Outer, Packet};
 
 use crate::counters::WorkerCounters;
 use crate::expectations::Expectations;
-use crate::files::{FileOptions, Follower, OpenFiles};
+use crate::files::{FileOptions, Follower, OpenFiles, OverFile};
 use crate::lookback::Chain;
 
 /// Evidence of an alerted flow.
@@ -416,12 +417,18 @@ impl Collector<'_, '_> {
 
     /// A file is over. It has no ordinal of its own: it bears that of the transaction which is logged next, its
     /// carrier.
-    fn file_over(&mut self, info: FileInfo) {
+    fn file_over(&mut self, file: OverFile) {
+        let OverFile { info, content } = file;
+        self.file_ready(FileView { info: &info, content: &content, carrier: info.carrier.as_ref() });
         let id = u64::from(self.counts.logged);
         let transaction = Transaction::from(FileInfo { tx_id: id, ..info });
         self.detect(id, &transaction);
         self.inspection.findings.logged.push((id, transaction));
     }
+
+    /// A file is over, its event not written yet: rules may look at it.
+    #[allow(clippy::unused_self)]
+    fn file_ready(&mut self, _file: FileView<'_>) {}
 
     /// The open files of the flow, and who follows them.
     fn files(&mut self) -> (&mut OpenFiles, Follower<'_>) {
@@ -434,8 +441,8 @@ impl Collector<'_, '_> {
     fn close_files(&mut self) {
         if self.special.is_some() {
             let (files, mut follower) = self.files();
-            for info in follower.rest(files) {
-                self.file_over(info);
+            for file in follower.rest(files) {
+                self.file_over(file);
             }
         }
     }
@@ -514,8 +521,8 @@ impl Sink for Collector<'_, '_> {
 
     fn file(&mut self, event: FileEvent<'_>) {
         let (files, mut follower) = self.files();
-        if let Some(info) = follower.take(files, event) {
-            self.file_over(info);
+        if let Some(file) = follower.take(files, event) {
+            self.file_over(file);
         }
     }
 

@@ -49,6 +49,8 @@ pub enum FileEvent<'a> {
         name: Option<&'a str>,
         /// Its size if announced.
         size: Option<u64>,
+        /// It is an HTTP body or part of one: detectors are shown its content by [`Sink::progress`].
+        in_body: bool,
     },
     /// Its next bytes, decoded (chunks joined, content encoding undone).
     Data {

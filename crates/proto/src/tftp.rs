@@ -78,7 +78,7 @@ impl Transfer {
     fn block(&mut self, direction: Direction, number: u16, bytes: &[u8], sink: &mut dyn Sink) -> Step {
         if self.next.is_none() {
             let name = self.request.as_ref().map(|request| request.file.as_str());
-            sink.file(FileEvent::Open { handle: HANDLE, direction, name, size: None });
+            sink.file(FileEvent::Open { handle: HANDLE, direction, name, size: None, in_body: false });
             self.next = Some(1);
         }
         let missing = number.wrapping_sub(self.next.unwrap_or(1));

@@ -167,6 +167,7 @@ fn files(config: &Config, live: bool) -> FileOptions {
         store: f.store,
         max_size: u64::from(f.max_mib) * MIB,
         budget: FileBudget::new(if live { u64::from(f.max_waiting_mib) * MIB } else { u64::MAX / 2 }),
+        ..FileOptions::default()
     }
 }
 

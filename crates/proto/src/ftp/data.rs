@@ -44,7 +44,13 @@ impl FtpDataParser {
         self.open = Some(direction);
         sink.inspect(&Transaction::from(self.transfer.clone()));
         if let Some(name) = self.transfer.filename.as_deref() {
-            sink.file(FileEvent::Open { handle: HANDLE, direction, name: Some(name), size: None });
+            sink.file(FileEvent::Open {
+                handle: HANDLE,
+                direction,
+                name: Some(name),
+                size: None,
+                in_body: false,
+            });
         }
     }
 }

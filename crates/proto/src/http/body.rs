@@ -31,6 +31,8 @@ pub(crate) struct Kept {
     pub(crate) bytes: Vec<u8>,
     /// Bytes that are kept at most; 0: none, and nothing is said of how much came.
     limit: usize,
+    /// The same, because of what is kept of other bodies.
+    room: usize,
     /// More came.
     pub(crate) cut: bool,
 }
@@ -40,7 +42,8 @@ impl Kept {
         if self.limit == 0 {
             return;
         }
-        let fits = piece.len().min(self.limit.saturating_sub(self.bytes.len()));
+        let had = self.bytes.len();
+        let fits = piece.len().min(self.limit.min(self.room).saturating_sub(had));
         self.bytes.extend_from_slice(&piece[..fits]);
         self.cut |= fits < piece.len();
     }
@@ -79,9 +82,9 @@ impl Body {
         let multipart =
             if request { boundary(kind).and_then(|b| Multipart::new(&b)).map(Box::new) } else { None };
         let form = request && starts_with_ignoring_case(kind, b"application/x-www-form-urlencoded");
-        let name = super::named::said(headers).filter(|_| !request).or(name);
+        let name = if request { None } else { super::named::said(headers) }.or(name);
         let form = form.then(Vec::new);
-        let kept = Kept { limit: room.sink.keep().body, ..Kept::default() };
+        let kept = Kept { limit: room.sink.keep().body, room: usize::MAX, ..Kept::default() };
         Body { direction, decoder, name, multipart, open: None, cut: false, form, ended: Vec::new(), kept }
     }
 
@@ -113,6 +116,11 @@ impl Body {
         }
     }
 
+    /// Whether less is kept of it than is wanted, because of other bodies.
+    pub(crate) fn lacks_room(&self) -> bool {
+        self.kept.cut && self.kept.bytes.len() < self.kept.limit
+    }
+
     /// What is kept of it.
     pub(crate) fn kept(&self) -> &Kept {
         &self.kept
@@ -123,11 +131,9 @@ impl Body {
         std::mem::take(&mut self.kept)
     }
 
-    /// Keeps no more than what is kept already and so many bytes.
+    /// Keeps no more now than what is kept already and so many bytes.
     pub(crate) fn keep_at_most(&mut self, more: usize) {
-        if self.kept.limit > 0 {
-            self.kept.limit = self.kept.limit.min(self.kept.bytes.len().saturating_add(more)).max(1);
-        }
+        self.kept.room = self.kept.bytes.len().saturating_add(more);
     }
 
     /// What undoing its codings may hold, in units of what a layer of gzip holds.
@@ -188,7 +194,13 @@ impl Body {
 fn begin(sink: &mut dyn Sink, handles: &mut u64, direction: Direction, name: Option<&str>) -> u64 {
     let handle = *handles;
     *handles += 1;
-    sink.file(FileEvent::Open { handle, direction, name: name.filter(|n| !n.is_empty()), size: None });
+    sink.file(FileEvent::Open {
+        handle,
+        direction,
+        name: name.filter(|n| !n.is_empty()),
+        size: None,
+        in_body: true,
+    });
     handle
 }
 

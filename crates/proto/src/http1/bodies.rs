@@ -42,7 +42,7 @@ impl HttpParser {
         self.keep_ended(&mut flowing, sink);
         let side = self.role(side).direction();
         if let Some(exchange) = self.exchange(flowing.exchange) {
-            exchange.done(side, flowing.body.kept(), sink);
+            exchange.done(side, Some(flowing.body.kept()), sink);
             if let Some(login) = login {
                 exchange.login.get_or_insert(login);
             }
@@ -69,7 +69,7 @@ impl HttpParser {
             let kept = flowing.body.take_kept();
             let side = self.role(side).direction();
             if let Some(exchange) = self.exchange(flowing.exchange) {
-                exchange.done(side, &kept, sink);
+                exchange.done(side, Some(&kept), sink);
             }
         }
     }
@@ -81,7 +81,7 @@ impl HttpParser {
         if let Some(flowing) = &mut self.bodies[request]
             && flowing.exchange == exchange.number
         {
-            exchange.done(Direction::ToServer, &flowing.body.take_kept(), sink);
+            exchange.done(Direction::ToServer, Some(&flowing.body.take_kept()), sink);
         }
     }
 

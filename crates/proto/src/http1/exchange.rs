@@ -43,25 +43,26 @@ impl Exchange {
         if sink.keep().heads && !raw.is_empty() {
             self.heads.get_or_insert_default()[side.index()] = raw.to_vec();
         }
-        self.tell(side, Progress::Head, &Kept::default(), sink);
+        self.tell(side, Progress::Head, None, sink);
     }
 
     /// A side is complete, as far as it will be.
-    pub(crate) fn done(&mut self, side: Direction, body: &Kept, sink: &mut dyn Sink) {
+    pub(crate) fn done(&mut self, side: Direction, body: Option<&Kept>, sink: &mut dyn Sink) {
         if self.told[side.index()].is_some() {
             self.tell(side, Progress::Done, body, sink);
         }
     }
 
-    fn tell(&mut self, side: Direction, progress: Progress, body: &Kept, sink: &mut dyn Sink) {
+    fn tell(&mut self, side: Direction, progress: Progress, body: Option<&Kept>, sink: &mut dyn Sink) {
         let told = &mut self.told[side.index()];
-        if *told >= Some(progress) {
+        if told.is_some_and(|told| told >= progress) {
             return;
         }
         *told = Some(progress);
         let message = |of: Direction| {
             let head = self.heads.as_ref().map_or(&[][..], |heads| &heads[of.index()]);
-            let (body, cut) = if of == side { (body.bytes.as_slice(), body.cut) } else { (&[][..], false) };
+            let body = body.filter(|_| of == side);
+            let (body, cut) = body.map_or((&[][..], false), |kept| (kept.bytes.as_slice(), kept.cut));
             MessageView { head, body, cut }
         };
         let view = HttpView {
@@ -76,7 +77,7 @@ impl Exchange {
     /// Tells of its files, then of itself, then of the login in it.
     pub(crate) fn log(mut self, held: &mut usize, sink: &mut dyn Sink) {
         for side in [Direction::ToServer, Direction::ToClient] {
-            self.done(side, &Kept::default(), sink);
+            self.done(side, None, sink);
         }
         let Exchange { http, login, ended, .. } = self;
         *held -= ended.len();

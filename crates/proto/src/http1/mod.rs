@@ -8,6 +8,7 @@ mod bodies;
 mod exchange;
 mod framing;
 mod head;
+mod headless;
 mod parser;
 mod side;
 

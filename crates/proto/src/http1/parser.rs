@@ -9,7 +9,7 @@ use super::framing::Framing;
 use super::head::{self, Request, Response};
 use super::side::{Found, Place, Role, Side};
 use super::{Exchange, MAX_HEAD, MAX_PENDING};
-use crate::http::body::{Kept, Room};
+use crate::http::body::Room;
 use crate::http::{Http, credentials, uri};
 use crate::parser::{Chunk, Parser, Sink, Step};
 use crate::registry::{AppProto, Guess};
@@ -36,13 +36,13 @@ pub struct HttpParser {
     /// Requests without their response.
     pub(super) pending: VecDeque<Exchange>,
     /// Requests behind these that were logged without waiting for their responses.
-    unkept: u64,
+    pub(super) unkept: u64,
     /// The exchange whose response is being received.
     pub(super) current: Option<Exchange>,
     /// Whether the flow's client is the one that answers: its beginning was not seen.
     pub(super) turned: bool,
     beginning: Beginning,
-    numbers: u64,
+    pub(super) numbers: u64,
     pub(super) handles: u64,
     pub(super) held: usize,
     /// Behind an upgrade another protocol begins.
@@ -77,7 +77,7 @@ impl HttpParser {
         let mut exchange = Exchange { number, http, login, ..Exchange::default() };
         exchange.head(Direction::ToServer, head, sink);
         if framing == Framing::None {
-            exchange.done(Direction::ToServer, &Kept::default(), sink);
+            exchange.done(Direction::ToServer, None, sink);
         }
         if self.pending.len() >= MAX_PENDING || self.unkept > 0 {
             self.limits_hit += 1;
@@ -89,7 +89,7 @@ impl HttpParser {
     }
 
     /// A response begins: the exchange that it belongs to becomes the current one; false if that is logged already.
-    fn answer(&mut self, sink: &mut dyn Sink) -> bool {
+    pub(super) fn answer(&mut self, sink: &mut dyn Sink) -> bool {
         self.end_response(false, sink);
         if let Some(exchange) = self.pending.pop_front() {
             self.current = Some(exchange);
@@ -167,7 +167,7 @@ impl HttpParser {
         }
     }
 
-    fn on_head(&mut self, side: usize, head: &[u8], cut: bool, sink: &mut dyn Sink) {
+    pub(super) fn on_head(&mut self, side: usize, head: &[u8], cut: bool, sink: &mut dyn Sink) {
         let role = self.role(side);
         self.sides[side].place = if cut { Place::MidLine } else { Place::Between };
         match role {
@@ -212,51 +212,6 @@ impl HttpParser {
         self.limits_hit += u32::from(found.is_none());
         self.on_head(side, &head[..end], found.is_none(), sink);
         Some(&bytes[end.saturating_sub(had).min(bytes.len())..])
-    }
-
-    /// A request line without a version is the whole request (HTTP/0.9) if an answer comes behind it.
-    fn end_simple_request(&mut self, sink: &mut dyn Sink) {
-        for side in 0..2 {
-            let head = &self.sides[side].head;
-            if self.role(side) == Role::Requests
-                && self.sides[side].place == Place::Head
-                && !head.strip_suffix(b"\n").unwrap_or(head).contains(&b'\n')
-                && memchr::memmem::find(head, b" HTTP/").is_none()
-            {
-                let head = std::mem::take(&mut self.sides[side].head);
-                self.on_head(side, &head, false, sink);
-            }
-        }
-    }
-
-    /// No head where one is due.
-    fn nonsense(&mut self, side: usize, sink: &mut dyn Sink) {
-        let answers = self.role(side) == Role::Responses;
-        if answers && (!self.pending.is_empty() || self.unkept > 0) {
-            // A server that answers without a head (HTTP/0.9): all that it says is the body.
-            let kept = self.answer(sink);
-            if let Some(exchange) = self.current.as_mut().filter(|_| kept) {
-                exchange.head(Direction::ToClient, &[], sink);
-            }
-            self.sides[side].framing = Framing::UntilClose;
-            self.sides[side].place = Place::Between;
-            let (number, name) = match &self.current {
-                Some(exchange) if kept => (exchange.number, uri::path(&exchange.http.uri)),
-                _ => (0, String::new()),
-            };
-            self.begin_body(side, number, &crate::http::Headers::default(), Some(name), sink);
-            let held = std::mem::take(&mut self.sides[side].head);
-            self.body(side, &held, sink);
-        } else {
-            if self.numbers > 0 {
-                sink.anomaly(match (answers, self.sides[side].measured) {
-                    (true, true) => "CONTENT_LENGTH_EXTRA_DATA_END",
-                    (true, false) => "RESPONSE_BODY_UNEXPECTED",
-                    (false, _) => "REQUEST_BODY_UNEXPECTED",
-                });
-            }
-            self.sides[side].lose(Place::MidLine);
-        }
     }
 
     fn step(&self, rest: usize) -> Step {

@@ -6,7 +6,7 @@ use crate::parser::{Keep, Progress};
 use wire::Direction;
 
 fn told(said: &[(Direction, &[u8])], body: usize) -> Vec<SeenProgress> {
-    let keep = Keep { heads: true, body };
+    let keep = Keep { heads: true, body, ..Keep::default() };
     let whole = tell_keeping(&mut HttpParser::default(), said, usize::MAX, keep).0.progress;
     for step in [1, 2, 3, 7, 100] {
         let split = tell_keeping(&mut HttpParser::default(), said, step, keep).0.progress;
@@ -117,7 +117,7 @@ fn requests_that_are_answered_before_they_are_whole_are_over_then() {
 fn tunnels_and_upgrades_end_both_sides() {
     let connect = b"CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n";
     let said = [(C, &connect[..]), (S, b"HTTP/1.1 200 Established\r\n\r\n")];
-    let keep = Keep { heads: true, body: 9 };
+    let keep = Keep { heads: true, body: 9, ..Keep::default() };
     let told = tell_keeping(&mut HttpParser::default(), &said, 4, keep).0.progress;
     let sides: Vec<_> = told.iter().map(|p| (p.side, p.progress)).collect();
     assert_eq!(sides, [(C, Head), (C, Done), (S, Head), (S, Done)]);
@@ -131,7 +131,7 @@ proptest! {
     ) {
         let said: Vec<(Direction, &[u8])> =
             said.iter().map(|(client, bytes)| (if *client { C } else { S }, bytes.as_slice())).collect();
-        let keep = Keep { heads: true, body };
+        let keep = Keep { heads: true, body, ..Keep::default() };
         let whole = tell_keeping(&mut HttpParser::default(), &said, usize::MAX, keep).0;
         let split = tell_keeping(&mut HttpParser::default(), &said, step, keep).0;
         prop_assert_eq!(whole.progress, split.progress);

@@ -71,3 +71,7 @@ fn settings(seen: &[u8]) -> Guess {
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "progress_tests.rs"]
+mod progress_tests;

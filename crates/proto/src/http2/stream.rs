@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wire::Direction;
 
-use crate::http::body::{Body, Kept, Room};
+use crate::http::body::{Body, Room};
 use crate::http::headers::{Headers, text};
 use crate::http::{Http, Http2Stream, credentials, uri};
 use crate::http1::Exchange;
@@ -76,7 +76,7 @@ impl Stream {
         room: &mut Room<'_>,
     ) {
         let at = direction.index();
-        let mut kept = Kept::default();
+        let mut kept = None;
         if let Some(mut body) = self.bodies[at].take() {
             let had = body.kept().bytes.len();
             if let Some(form) = body.finish(!self.ended[at], room) {
@@ -84,10 +84,10 @@ impl Stream {
                 self.exchange.login = self.exchange.login.take().or(login);
             }
             self.exchange.hold(body.ended(), held, room.sink);
-            *kept_bodies -= had;
-            kept = body.take_kept();
+            *kept_bodies = kept_bodies.saturating_sub(had);
+            kept = Some(body.take_kept());
         }
-        self.exchange.done(direction, &kept, room.sink);
+        self.exchange.done(direction, kept.as_ref(), room.sink);
     }
 
     fn inspect(&mut self, sink: &mut dyn Sink) {
@@ -209,12 +209,13 @@ impl Streams {
         body.keep_at_most(MAX_KEPT_BODIES.saturating_sub(*kept_bodies));
         work(body, &mut room);
         stream.exchange.hold(body.ended(), held, sink);
-        *kept_bodies += body.kept().bytes.len() - had;
+        *kept_bodies += body.kept().bytes.len().saturating_sub(had);
         if body.kept().cut {
             // As much of it as is kept was seen: detectors do not wait for its end.
+            *limits_hit += u32::from(body.lacks_room());
             let kept = body.take_kept();
-            *kept_bodies -= kept.bytes.len();
-            stream.exchange.done(direction, &kept, sink);
+            *kept_bodies = kept_bodies.saturating_sub(kept.bytes.len());
+            stream.exchange.done(direction, Some(&kept), sink);
         }
     }
 
@@ -262,6 +263,10 @@ impl Streams {
         stream.inspect(sink);
         let Streams { handles, held, limits_hit, kept_bodies, .. } = self;
         for direction in [Direction::ToServer, Direction::ToClient] {
+            // Frames that are no headers are something to look at too.
+            if stream.side(direction).is_some_and(|side| *side != crate::http::Http2Side::default()) {
+                stream.exchange.head(direction, &[], sink);
+            }
             stream.finish(direction, held, kept_bodies, &mut Room { sink, handles, limits_hit });
         }
         stream.exchange.log(held, sink);

@@ -275,7 +275,13 @@ impl Mime {
             }
             let handle = self.next_handle;
             self.next_handle += 1;
-            sink.file(FileEvent::Open { handle, direction: self.direction, name: Some(&name), size: None });
+            sink.file(FileEvent::Open {
+                handle,
+                direction: self.direction,
+                name: Some(&name),
+                size: None,
+                in_body: false,
+            });
             self.email.attachments.push(name);
             self.place = Place::File(decoder, handle);
         } else if entity.is("message/rfc822") {

@@ -74,7 +74,13 @@ impl Files {
         let number = self.opened;
         self.opened += 1;
         self.open.push(Open { number, handle: handle.into(), write: way.write, next: 0 });
-        sink.file(FileEvent::Open { handle: number, direction: way.direction, name, size: None });
+        sink.file(FileEvent::Open {
+            handle: number,
+            direction: way.direction,
+            name,
+            size: None,
+            in_body: false,
+        });
         self.open.len() - 1
     }
 

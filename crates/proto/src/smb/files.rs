@@ -82,7 +82,7 @@ impl Files {
             handles = 1;
             let named = (!name.is_empty()).then_some(name.as_str());
             let size = size.filter(|_| direction == Direction::ToClient);
-            sink.file(FileEvent::Open { handle, direction, name: named, size });
+            sink.file(FileEvent::Open { handle, direction, name: named, size, in_body: false });
             let of = Smb { filename: Some(name), ..transfer() };
             let Transaction::Smb(of) = opened(of, sink) else { return 0 };
             *slot = Some(Transfer { handle, next: 0, of });

@@ -19,7 +19,7 @@ struct Taker {
 
 impl Sink for Taker {
     fn keep(&self) -> Keep {
-        Keep { heads: true, body: 1024 }
+        Keep { heads: true, body: 1024, ..Keep::default() }
     }
 
     fn progress(&mut self, view: HttpView<'_>, side: Direction, progress: Progress) {
@@ -194,4 +194,89 @@ fn sizes_of_files_are_announced_when_not_all_is_kept() {
     assert_eq!(size("", &body), [5000]);
     assert_eq!(size("", "xyz"), [3]);
     assert_eq!(size("Content-Encoding: gzip\r\n", &body), [0; 0]);
+}
+
+#[test]
+fn streams_of_http2_have_made_up_lines_and_pseudo_headers() {
+    use proto::http::{Headers, Http2Side, Http2Stream};
+    let headers = |all: &[(&str, &str)]| {
+        let mut headers = Headers::default();
+        all.iter().for_each(|(name, value)| assert!(headers.push(name.as_bytes(), value.as_bytes())));
+        headers
+    };
+    let side = Http2Side { priority: Some(7), error: Some(8), settings: vec![(4, 5)] };
+    let http = proto::Http {
+        method: "GET".into(),
+        uri: "/a%20b".into(),
+        request_headers: headers(&[
+            (":method", "GET"),
+            (":path", "/a%20b"),
+            (":authority", "H.example:8443"),
+            ("user-agent", "ua"),
+            ("cookie", "a=1"),
+        ]),
+        response_headers: headers(&[(":status", "200"), ("server", "s")]),
+        stream: Some(Box::new(Http2Stream { id: 1, sides: [side, Http2Side::default()] })),
+        ..proto::Http::default()
+    };
+    let view = HttpView { http: &http, request: MessageView::default(), response: MessageView::default() };
+    let of = |side, buffer| {
+        let mut out = Instances::new(Vec::new());
+        instances(&view, side, buffer, &mut out);
+        (0..out.len()).map(|at| String::from_utf8_lossy(out.get(at)).into_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(of(C, Buffer::HttpMethod), ["GET"]);
+    assert_eq!(
+        (of(C, Buffer::HttpUri), of(C, Buffer::HttpRawUri)),
+        (vec!["/a%20b".to_owned()], vec!["/a%20b".to_owned()])
+    );
+    assert_eq!(of(C, Buffer::HttpProtocol), ["HTTP/2"]);
+    assert_eq!(of(C, Buffer::HttpRequestLine), ["GET /a%20b HTTP/2\r\n"]);
+    assert_eq!(of(S, Buffer::HttpResponseLine), ["HTTP/2 200\r\n"]);
+    assert_eq!(
+        (of(C, Buffer::HttpHost), of(C, Buffer::HttpRawHost)),
+        (vec!["h.example".to_owned()], vec!["H.example:8443".to_owned()])
+    );
+    assert_eq!(of(C, Buffer::HttpUserAgent), ["ua"]);
+    assert_eq!(of(S, Buffer::HttpHeader), [":status: 200\r\nserver: s\r\n"]);
+    assert_eq!(
+        of(C, Buffer::HttpHeaderNames),
+        ["\r\n:method\r\n:path\r\n:authority\r\nuser-agent\r\ncookie\r\n\r\n"]
+    );
+    assert_eq!(of(C, Buffer::Http2HeaderName), [":method", ":path", ":authority", "user-agent", "cookie"]);
+    assert_eq!(of(S, Buffer::HttpStatCode), ["200"]);
+    assert_eq!(of(S, Buffer::HttpStatMsg), [""; 0]);
+    let numbers_of = |side, field| {
+        let mut found = Vec::new();
+        numbers(&view, side, field, &mut |n| found.push(n));
+        found
+    };
+    assert_eq!(numbers_of(C, Field::Http2FrameType), [1, 2, 3, 4]);
+    assert_eq!(numbers_of(C, Field::Http2ErrorCode), [8]);
+    assert_eq!(numbers_of(C, Field::Http2Priority), [7]);
+    assert_eq!(numbers_of(C, Field::Http2Settings), [4 << 32 | 5]);
+    assert_eq!(numbers_of(S, Field::Http2FrameType), [1]);
+}
+
+mod anything {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn does_no_harm_and_targets_stay_what_they_are(request: Vec<u8>, target: Vec<u8>, response: Vec<u8>) {
+            let head = [b"GET ", &request[..], b" HTTP/1.1\r\n", &target[..], b": x\r\n\r\n"].concat();
+            for info in Buffer::TABLE {
+                let mut taker = Taker { side: C, buffer: Some(info.buffer), field: None, found: vec![], sizes: vec![] };
+                run(&head, &response, &mut taker);
+                let answer = [b"HTTP/1.1 ", &response[..], b"\r\n\r\nabc"].concat();
+                let mut taker = Taker { side: S, ..taker };
+                run(&head, &answer, &mut taker);
+            }
+            let mut once = Vec::new();
+            uri::write_normalized(&target, false, &mut once);
+            prop_assert!(once.len() <= target.len() + 1);
+        }
+    }
 }
