@@ -199,7 +199,21 @@ buffers! {
     SipContentLength ["sip.content_length"] [] Both Done [Sip] true;
     SdpSessionName ["sdp.session_name"] [] Both Done [Sip] false;
     SdpOrigin ["sdp.origin"] [] Both Done [Sip] false;
+    SdpSessionInfo ["sdp.session_info"] [] Both Done [Sip] false;
+    SdpUri ["sdp.uri"] [] Both Done [Sip] false;
+    SdpEmail ["sdp.email"] [] Both Done [Sip] false;
+    SdpPhoneNumber ["sdp.phone_number"] [] Both Done [Sip] false;
     SdpConnectionData ["sdp.connection_data"] [] Both Done [Sip] false;
+    SdpBandwidth ["sdp.bandwidth"] [] Both Done [Sip] true;
+    SdpTime ["sdp.time"] [] Both Done [Sip] true;
+    SdpRepeatTime ["sdp.repeat_time"] [] Both Done [Sip] true;
+    SdpTimezone ["sdp.timezone"] [] Both Done [Sip] false;
+    SdpEncryptionKey ["sdp.encryption_key"] [] Both Done [Sip] false;
+    SdpAttribute ["sdp.attribute"] [] Both Done [Sip] true;
+    SdpMedia ["sdp.media.media"] [] Both Done [Sip] true;
+    SdpMediaInfo ["sdp.media.media_info"] [] Both Done [Sip] true;
+    SdpMediaConnectionData ["sdp.media.connection_data"] [] Both Done [Sip] true;
+    SdpMediaEncryptionKey ["sdp.media.encryption_key"] [] Both Done [Sip] true;
     MqttConnectClientId ["mqtt.connect.clientid"] [] Request Done [Mqtt] false;
     MqttConnectUsername ["mqtt.connect.username"] [] Request Done [Mqtt] false;
     MqttConnectPassword ["mqtt.connect.password"] [] Request Done [Mqtt] false;
@@ -225,6 +239,7 @@ buffers! {
     EnipProductName ["enip.product_name"] [] Response Done [Enip] false;
     EnipServiceName ["enip.service_name"] [] Response Done [Enip] false;
     TftpFile ["tftp.file"] [] Request Done [Tftp] false;
+    Dnp3Data ["dnp3.data" "dnp3_data"] [] Both Done [Dnp3] false;
     NtpReferenceId ["ntp.reference_id"] [] Both Done [Ntp] false;
 }
 
