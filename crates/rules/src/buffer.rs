@@ -144,7 +144,7 @@ buffers! {
     TlsCertSubject ["tls.cert_subject" "tls_cert_subject" "tls.subject"] [] Both Done [Tls] false;
     TlsCertIssuer ["tls.cert_issuer" "tls_cert_issuer" "tls.issuerdn"] [] Both Done [Tls] false;
     TlsCertSerial ["tls.cert_serial" "tls_cert_serial"] [] Both Done [Tls] false;
-    TlsCertFingerprint ["tls.cert_fingerprint" "tls_cert_fingerprint"] [] Both Done [Tls] false;
+    TlsCertFingerprint ["tls.cert_fingerprint" "tls_cert_fingerprint" "tls.fingerprint"] [] Both Done [Tls] false;
     TlsCerts ["tls.certs" "tls_certs"] [] Both Done [Tls] true;
     TlsSubjectAltName ["tls.subjectaltname"] [] Both Done [Tls] true;
     TlsAlpn ["tls.alpn"] [] Both Done [Tls] true;
@@ -163,7 +163,7 @@ buffers! {
     QuicCyuString ["quic.cyu.string"] [] Request Head [Quic] true;
     // SSH.
     SshProto ["ssh.proto" "ssh_proto"] [] Both Done [Ssh] false;
-    SshSoftware ["ssh.software" "ssh_software"] [] Both Done [Ssh] false;
+    SshSoftware ["ssh.software" "ssh_software" "ssh.softwareversion"] [] Both Done [Ssh] false;
     SshHassh ["ssh.hassh"] [] Request Done [Ssh] false;
     SshHasshString ["ssh.hassh.string"] [] Request Done [Ssh] false;
     SshHasshServer ["ssh.hassh.server"] [] Response Done [Ssh] false;
@@ -211,7 +211,7 @@ buffers! {
     SdpEncryptionKey ["sdp.encryption_key"] [] Both Done [Sip] false;
     SdpAttribute ["sdp.attribute"] [] Both Done [Sip] true;
     SdpMedia ["sdp.media.media"] [] Both Done [Sip] true;
-    SdpMediaInfo ["sdp.media.media_info"] [] Both Done [Sip] true;
+    SdpMediaInfo ["sdp.media.media_info" "sdp.media.session_info"] [] Both Done [Sip] true;
     SdpMediaConnectionData ["sdp.media.connection_data"] [] Both Done [Sip] true;
     SdpMediaEncryptionKey ["sdp.media.encryption_key"] [] Both Done [Sip] true;
     MqttConnectClientId ["mqtt.connect.clientid"] [] Request Done [Mqtt] false;

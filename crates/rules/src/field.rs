@@ -151,7 +151,8 @@ fields! {
     FtpMode ["ftp.mode"] Request Done [Ftp];
     // Whether a reply came: 1.
     FtpReplyReceived ["ftp.reply_received"] Response Done [Ftp];
-    PgsqlResponse ["pgsql.response"] Response Done [Pgsql];
+    // 1 RETR, 2 STOR.
+    FtpDataCommand ["ftpdata_command"] Both Done [FtpData];
 }
 
 impl Field {

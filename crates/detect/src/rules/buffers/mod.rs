@@ -61,13 +61,14 @@ pub fn numbers(tx: &Transaction, direction: Direction, field: Field, each: &mut 
     match tx {
         Transaction::Tls(tls) => tls::numbers(tls, direction, field, each),
         Transaction::Ssh(ssh) => ssh::numbers(ssh, direction, field, each),
-        Transaction::Smb(smb) => windows::smb_numbers(smb, direction, field, each),
-        Transaction::Dcerpc(call) => windows::numbers(call, direction, field, each),
+        Transaction::Smb(smb) => windows::smb_numbers(smb, field, each),
+        Transaction::Dcerpc(call) => windows::numbers(call, field, each),
         Transaction::Ldap(ldap) => directory::ldap_numbers(ldap, direction, field, each),
         Transaction::Enip(enip) => industrial::enip_numbers(enip, direction, field, each),
         Transaction::Modbus(modbus) => industrial::modbus(modbus, direction, field, each),
         Transaction::Rfb(rfb) => others::rfb_numbers(rfb, direction, field, each),
         Transaction::Ftp(ftp) => others::ftp_numbers(ftp, direction, field, each),
+        Transaction::FtpData(transfer) => others::ftp_data(transfer, direction, field, each),
         Transaction::Nfs(nfs) => others::nfs(nfs, direction, field, each),
         // A message is of the side that sent it.
         _ if tx.direction() != direction => {}

@@ -3,7 +3,7 @@
 use proto::dhcp::Dhcp;
 use proto::ntp::Ntp;
 use proto::tftp::Tftp;
-use proto::{Ftp, Nfs, Pgsql, PgsqlRequest, Rfb};
+use proto::{Ftp, FtpData, Nfs, Pgsql, PgsqlRequest, Rfb};
 use rules::{Buffer, Field};
 use wire::Direction;
 
@@ -67,6 +67,18 @@ pub(super) fn ftp_numbers(ftp: &Ftp, direction: Direction, field: Field, each: &
         (Direction::ToClient, Field::FtpReplyReceived) => {
             each((!ftp.replies.is_empty() || !ftp.codes.is_empty()).into());
         }
+        _ => {}
+    }
+}
+
+/// The command that opened an FTP data connection, in the direction of the file.
+pub(super) fn ftp_data(transfer: &FtpData, direction: Direction, field: Field, each: &mut dyn FnMut(u64)) {
+    if field != Field::FtpDataCommand || transfer.direction != Some(direction) {
+        return;
+    }
+    match transfer.command.as_deref() {
+        Some("RETR") => each(1),
+        Some("STOR") => each(2),
         _ => {}
     }
 }

@@ -110,3 +110,17 @@ fn nfs_calls_are_of_the_client() {
     assert_eq!(counted(&all, ToServer, Field::NfsProcedure), [1]);
     assert_eq!(counted(&all, ToClient, Field::NfsProcedure), [0; 0]);
 }
+
+#[test]
+fn a_transfer_tells_its_command_on_the_side_that_sends() {
+    let transfer = |command: &str| FtpData {
+        command: Some(command.into()),
+        direction: Some(ToClient),
+        ..FtpData::default()
+    };
+    for (command, number) in [("RETR", vec![1]), ("STOR", vec![2]), ("LIST", vec![])] {
+        let all = [transfer(command).into()];
+        assert_eq!(counted(&all, ToClient, Field::FtpDataCommand), number);
+        assert_eq!(counted(&all, ToServer, Field::FtpDataCommand), [0; 0]);
+    }
+}
