@@ -2,8 +2,10 @@
 
 pub mod app;
 pub mod buffers;
+mod doh;
 pub mod view;
 
 pub use app::speaks;
 pub use buffers::{dce_interface, dce_little_endian, instances, numbers};
+pub use doh::dns_over_https;
 pub use view::{FileView, Instances, View};
