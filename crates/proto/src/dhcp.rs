@@ -202,6 +202,8 @@ impl Parser for Messages {
                 }
                 if dhcp.message_type == ACK {
                     complete(dhcp.into(), sink);
+                } else {
+                    sink.pass(&dhcp.into());
                 }
             }
             None => sink.anomaly("malformed_data"),

@@ -52,6 +52,8 @@ pub struct Dnp3 {
     pub objects: Vec<Dnp3Object>,
     /// Whether all object headers are there.
     pub whole: bool,
+    /// The message without its links' and transport's heads, as far as the sink wants payloads kept.
+    pub data: Vec<u8>,
 }
 
 impl Dnp3 {
@@ -179,7 +181,9 @@ impl Dnp3Parser {
             let destination = u16::from_le_bytes([header[4], header[5]]);
             match application(direction, &whole) {
                 Some(found) => {
-                    complete(Dnp3 { link_control: header[3], source, destination, ..found }.into(), sink)
+                    let data = whole.get(..sink.keep().payloads).unwrap_or(&whole).to_vec();
+                    let found = Dnp3 { link_control: header[3], source, destination, data, ..found };
+                    complete(found.into(), sink);
                 }
                 None => sink.anomaly("malformed"),
             }
@@ -226,6 +230,7 @@ fn application(direction: Direction, bytes: &[u8]) -> Option<Dnp3> {
         indications,
         objects,
         whole,
+        data: Vec::new(),
     })
 }
 

@@ -19,6 +19,8 @@ const MAX_SEGMENTS: usize = 16;
 /// Items of a message that are looked at.
 const MAX_ITEMS: usize = 8;
 const HEADER: usize = 24;
+/// Bytes of a service's name (CIP volume 2, 2-4.6).
+const SERVICE_NAME: usize = 16;
 
 /// A CIP request or response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct Cip {
     pub path: Vec<(&'static str, u32)>,
     /// Of a response: whether it went well (0), and how not.
     pub status: Option<u8>,
+    /// Of a response: what the status means in particular.
+    pub extended_status: Option<u16>,
 }
 
 impl Cip {
@@ -64,6 +68,8 @@ impl Cip {
 /// A device as it describes itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EnipIdentity {
+    /// Version of the encapsulation that it speaks.
+    pub protocol_version: u16,
     /// Number of the vendor.
     pub vendor: u16,
     /// What kind of device.
@@ -82,6 +88,17 @@ pub struct EnipIdentity {
     pub state: u8,
 }
 
+/// A service that a device has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EnipService {
+    /// Version of the encapsulation that it speaks.
+    pub protocol_version: u16,
+    /// Bit 5: over TCP, bit 8: over UDP.
+    pub capabilities: u16,
+    /// Its name: "Communications".
+    pub name: String,
+}
+
 /// An encapsulated message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EnipMessage {
@@ -97,6 +114,8 @@ pub struct EnipMessage {
     pub register: Option<(u16, u16)>,
     /// Of ListIdentity's response.
     pub identity: Option<EnipIdentity>,
+    /// Of ListServices' response.
+    pub service: Option<EnipService>,
     /// The CIP message within.
     pub cip: Option<Cip>,
 }
@@ -209,6 +228,7 @@ fn message(bytes: &[u8], response: bool) -> Option<EnipMessage> {
     match command {
         0x65 => out.register = at.u16_le().zip(at.u16_le()),
         0x63 if response => out.identity = identity(at),
+        0x04 if response => out.service = service(at),
         0x6f | 0x70 => {
             at.take(6)?;
             let items = at.u16_le()?;
@@ -231,23 +251,46 @@ fn message(bytes: &[u8], response: bool) -> Option<EnipMessage> {
     Some(out)
 }
 
+fn service(mut at: Cursor<'_>) -> Option<EnipService> {
+    at.u16_le()?;
+    at.u16_le().filter(|kind| *kind == 0x100)?;
+    at.u16_le()?;
+    let (protocol_version, capabilities) = (at.u16_le()?, at.u16_le()?);
+    let name = at.take(at.0.len().min(SERVICE_NAME))?.split(|&byte| byte == 0).next().unwrap_or_default();
+    Some(EnipService { protocol_version, capabilities, name: String::from_utf8_lossy(name).into_owned() })
+}
+
 fn identity(mut at: Cursor<'_>) -> Option<EnipIdentity> {
     at.u16_le()?;
     at.u16_le().filter(|kind| *kind == 0x0c)?;
-    // Its length, the protocol's version, a socket address.
-    at.take(2 + 2 + 16)?;
+    // Its length; behind the version a socket address.
+    at.take(2)?;
+    let protocol_version = at.u16_le()?;
+    at.take(16)?;
     let (vendor, device_type, product_code) = (at.u16_le()?, at.u16_le()?, at.u16_le()?);
     let (revision, status, serial) = ((at.u8()?, at.u8()?), at.u16_le()?, at.u32_le()?);
     let name = String::from_utf8_lossy(at.prefixed8()?).into_owned();
     let state = at.u8()?;
-    Some(EnipIdentity { vendor, device_type, product_code, revision, status, serial, name, state })
+    Some(EnipIdentity {
+        protocol_version,
+        vendor,
+        device_type,
+        product_code,
+        revision,
+        status,
+        serial,
+        name,
+        state,
+    })
 }
 
 fn cip(mut at: Cursor<'_>) -> Option<Cip> {
     let service = at.u8()?;
     if service & 0x80 != 0 {
         at.u8()?;
-        return Some(Cip { service: service & 0x7f, path: Vec::new(), status: at.u8() });
+        let status = at.u8();
+        let extended_status = at.u8().filter(|&words| words > 0).and_then(|_| at.u16_le());
+        return Some(Cip { service: service & 0x7f, path: Vec::new(), status, extended_status });
     }
     let words = at.u8()?;
     let mut path = Cursor(at.take(2 * usize::from(words))?);

@@ -84,7 +84,7 @@ pub use bacnet::Bacnet;
 pub use dcerpc::Dcerpc;
 pub use dnp3::{Dnp3, Dnp3Object};
 pub use dns::Dns;
-pub use enip::{Cip, Enip, EnipIdentity, EnipMessage};
+pub use enip::{Cip, Enip, EnipIdentity, EnipMessage, EnipService};
 pub use files::{FileInfo, FileState, MAX_FILE_NAME, bounded_name};
 pub use ftp::{Ftp, FtpData};
 pub use http::{Http, HttpView, MessageView};

@@ -132,6 +132,9 @@ pub trait Sink {
     /// flow ended, data was lost), never before `inspect`.
     fn log(&mut self, transaction: Transaction);
 
+    /// A transaction that is complete and makes no event: for detectors only. Neither `inspect` nor `log` is called.
+    fn pass(&mut self, _transaction: &Transaction) {}
+
     /// The peers break their protocol's rules: a name in Suricata's style, "invalid_record_type". A flow tells each
     /// once, whatever its parser says.
     fn anomaly(&mut self, _event: &'static str) {}

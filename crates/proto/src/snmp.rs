@@ -94,6 +94,8 @@ pub struct Snmp {
     pub community: Option<String>,
     /// User of version 3, where it can be read.
     pub user: Option<String>,
+    /// The same of an encrypted message, whose events do not tell it.
+    pub sealed_user: Option<String>,
     /// What a version 1 trap says.
     pub trap: Option<Trap>,
 }
@@ -208,6 +210,7 @@ fn parse(bytes: &[u8], direction: Direction, limits: &mut u32) -> Option<Snmp> {
         vars: Vec::new(),
         community: None,
         user: None,
+        sealed_user: None,
         trap: None,
     };
     if version == 3 {
@@ -217,7 +220,10 @@ fn parse(bytes: &[u8], direction: Direction, limits: &mut u32) -> Option<Snmp> {
         let model = header.integer()?;
         let security = message.of(OCTETS)?;
         match message.next()? {
-            (OCTETS, _) => return Some(snmp),
+            (OCTETS, _) => {
+                snmp.sealed_user = if model == 3 { user(security) } else { None };
+                return Some(snmp);
+            }
             (SEQUENCE, scoped) => {
                 if model == 3 {
                     snmp.user = user(security);

@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use Direction::{ToClient, ToServer};
 use flow::FlowTuple;
-use proto::{AppLayer, AppProto, Chunk, FileEvent, Sink, Transaction};
+use proto::{AppLayer, AppProto, Chunk, FileEvent, Keep, Sink, Transaction};
 use wire::{Direction, Endpoint, IpProto, Nanos, Vlans};
 
 /// Bytes that a flow may hold, whatever it speaks.
 const PER_FLOW: usize = 2 << 20;
+/// Bytes of each payload that are kept.
+const KEPT: usize = 64 << 10;
 /// Bytes that a body with brotli layers in it may hold besides: a window and what belongs to it.
 const BROTLI: usize = 12 << 20;
 /// Time that a flood may take in a build without optimisation on a busy machine. What is quadratic takes hours.
@@ -66,6 +68,11 @@ struct Counts {
 }
 
 impl Sink for Counts {
+    /// Detectors want much.
+    fn keep(&self) -> Keep {
+        Keep { payloads: KEPT, ..Keep::default() }
+    }
+
     fn inspect(&mut self, _: &Transaction) {
         self.inspected += 1;
     }
@@ -555,6 +562,38 @@ fn smb_requests_without_responses() {
     flood.client_says(&[9, 9, 9, 9]).say(ToServer, &over_and_over(&[0x82, 0, 0, 0], 4 * MIB), 65_536);
     flood.say(ToServer, &over_and_over(&[0x82, 0, 0, 0], MIB), 1);
     flood.end("session responses", PER_FLOW);
+}
+
+#[test]
+fn calls_with_large_bodies_without_answers() {
+    let pdu = |call: u32| {
+        let stub = 60_000_u16;
+        let mut out = vec![5, 0, 0, 3, 0x10, 0, 0, 0];
+        out.extend((24 + stub).to_le_bytes());
+        out.extend([0, 0]);
+        out.extend(call.to_le_bytes());
+        out.resize(24 + usize::from(stub), 0xab);
+        out
+    };
+    let calls = numbered(400, pdu);
+    let mut flood = Flood::of(AppProto::Dcerpc, IpProto::TCP);
+    flood.client_says(&calls);
+    assert_eq!(flood.end("calls without answers", PER_FLOW).logged, 400);
+}
+
+#[test]
+fn websocket_messages_that_unpack_to_much() {
+    // Blocks of a thousand zeros each, all compressed alike.
+    let mut packed = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(&vec![0; 8 * MIB]).unwrap();
+    packed.flush().unwrap();
+    let packed = packed.get_ref().clone();
+    let mut message = vec![0xc2, 126];
+    message.extend((packed.len() as u16).to_be_bytes());
+    message.extend(&packed);
+    let mut flood = Flood::of(AppProto::WebSocket, IpProto::TCP);
+    flood.server_says(&over_and_over(&message, MIB));
+    flood.end("messages that unpack to much", PER_FLOW);
 }
 
 #[test]

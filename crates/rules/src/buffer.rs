@@ -145,7 +145,7 @@ buffers! {
     TlsCertSubject ["tls.cert_subject" "tls_cert_subject" "tls.subject"] [] Both Done [Tls] false;
     TlsCertIssuer ["tls.cert_issuer" "tls_cert_issuer" "tls.issuerdn"] [] Both Done [Tls] false;
     TlsCertSerial ["tls.cert_serial" "tls_cert_serial"] [] Both Done [Tls] false;
-    TlsCertFingerprint ["tls.cert_fingerprint" "tls_cert_fingerprint"] [] Both Done [Tls] false;
+    TlsCertFingerprint ["tls.cert_fingerprint" "tls_cert_fingerprint" "tls.fingerprint"] [] Both Done [Tls] false;
     TlsCerts ["tls.certs" "tls_certs"] [] Both Done [Tls] true;
     TlsSubjectAltName ["tls.subjectaltname"] [] Both Done [Tls] true;
     TlsAlpn ["tls.alpn"] [] Both Done [Tls] true;
@@ -164,7 +164,7 @@ buffers! {
     QuicCyuString ["quic.cyu.string"] [] Request Head [Quic] true;
     // SSH.
     SshProto ["ssh.proto" "ssh_proto"] [] Both Done [Ssh] false;
-    SshSoftware ["ssh.software" "ssh_software"] [] Both Done [Ssh] false;
+    SshSoftware ["ssh.software" "ssh_software" "ssh.softwareversion"] [] Both Done [Ssh] false;
     SshHassh ["ssh.hassh"] [] Request Done [Ssh] false;
     SshHasshString ["ssh.hassh.string"] [] Request Done [Ssh] false;
     SshHasshServer ["ssh.hassh.server"] [] Response Done [Ssh] false;
@@ -200,7 +200,21 @@ buffers! {
     SipContentLength ["sip.content_length"] [] Both Done [Sip] true;
     SdpSessionName ["sdp.session_name"] [] Both Done [Sip] false;
     SdpOrigin ["sdp.origin"] [] Both Done [Sip] false;
+    SdpSessionInfo ["sdp.session_info"] [] Both Done [Sip] false;
+    SdpUri ["sdp.uri"] [] Both Done [Sip] false;
+    SdpEmail ["sdp.email"] [] Both Done [Sip] false;
+    SdpPhoneNumber ["sdp.phone_number"] [] Both Done [Sip] false;
     SdpConnectionData ["sdp.connection_data"] [] Both Done [Sip] false;
+    SdpBandwidth ["sdp.bandwidth"] [] Both Done [Sip] true;
+    SdpTime ["sdp.time"] [] Both Done [Sip] true;
+    SdpRepeatTime ["sdp.repeat_time"] [] Both Done [Sip] true;
+    SdpTimezone ["sdp.timezone"] [] Both Done [Sip] false;
+    SdpEncryptionKey ["sdp.encryption_key"] [] Both Done [Sip] false;
+    SdpAttribute ["sdp.attribute"] [] Both Done [Sip] true;
+    SdpMedia ["sdp.media.media"] [] Both Done [Sip] true;
+    SdpMediaInfo ["sdp.media.media_info" "sdp.media.session_info"] [] Both Done [Sip] true;
+    SdpMediaConnectionData ["sdp.media.connection_data"] [] Both Done [Sip] true;
+    SdpMediaEncryptionKey ["sdp.media.encryption_key"] [] Both Done [Sip] true;
     MqttConnectClientId ["mqtt.connect.clientid"] [] Request Done [Mqtt] false;
     MqttConnectUsername ["mqtt.connect.username"] [] Request Done [Mqtt] false;
     MqttConnectPassword ["mqtt.connect.password"] [] Request Done [Mqtt] false;
@@ -226,6 +240,7 @@ buffers! {
     EnipProductName ["enip.product_name"] [] Response Done [Enip] false;
     EnipServiceName ["enip.service_name"] [] Response Done [Enip] false;
     TftpFile ["tftp.file"] [] Request Done [Tftp] false;
+    Dnp3Data ["dnp3.data" "dnp3_data"] [] Both Done [Dnp3] false;
     NtpReferenceId ["ntp.reference_id"] [] Both Done [Ntp] false;
 }
 

@@ -84,21 +84,21 @@ fields! {
     // Bits as in MQTT's connect flags: 7 username, 6 password, 5 will retain, 2 will, 1 clean session.
     MqttConnectFlags ["mqtt.connect.flags"] Request Done [Mqtt];
     MqttConnackSessionPresent ["mqtt.connack.session_present"] Response Done [Mqtt];
-    RfbSecurityType ["rfb.sectype"] Both Done [Rfb];
-    RfbSecurityResult ["rfb.secresult"] Both Done [Rfb];
-    NfsProcedure ["nfs_procedure"] Both Done [Nfs];
-    NfsVersion ["nfs.version" "nfs_version"] Both Done [Nfs];
+    RfbSecurityType ["rfb.sectype"] Request Done [Rfb];
+    RfbSecurityResult ["rfb.secresult"] Response Done [Rfb];
+    NfsProcedure ["nfs_procedure"] Request Done [Nfs];
+    NfsVersion ["nfs.version" "nfs_version"] Request Done [Nfs];
     Dnp3Function ["dnp3_func"] Both Done [Dnp3];
     Dnp3Indicators ["dnp3_ind"] Response Done [Dnp3];
     // Group times 256 and variation.
     Dnp3Object ["dnp3_obj"] Both Done [Dnp3];
-    ModbusFunction ["modbus:function"] Both Done [Modbus];
-    ModbusSubfunction ["modbus:subfunction"] Both Done [Modbus];
-    ModbusUnit ["modbus:unit"] Both Done [Modbus];
-    ModbusAddress ["modbus:address"] Both Done [Modbus];
-    ModbusValue ["modbus:value"] Both Done [Modbus];
+    ModbusFunction ["modbus:function"] Request Done [Modbus];
+    ModbusSubfunction ["modbus:subfunction"] Request Done [Modbus];
+    ModbusUnit ["modbus:unit"] Request Done [Modbus];
+    ModbusAddress ["modbus:address"] Request Done [Modbus];
+    ModbusValue ["modbus:value"] Request Done [Modbus];
     // Bits of the function's kind: 0 read, 1 write, 2 coils, 3 discretes, 4 input, 5 holding.
-    ModbusAccess ["modbus:access"] Both Done [Modbus];
+    ModbusAccess ["modbus:access"] Request Done [Modbus];
     EnipCommand ["enip.command" "enip_command"] Both Done [Enip];
     EnipStatus ["enip.status"] Both Done [Enip];
     EnipCipService ["enip.cip_service" "cip_service"] Both Done [Enip];
@@ -121,6 +121,7 @@ fields! {
     IkeChosenHash ["ike.chosen_sa_attribute:alg_hash"] Both Done [Ike];
     IkeChosenAuth ["ike.chosen_sa_attribute:alg_auth"] Both Done [Ike];
     IkeChosenGroup ["ike.chosen_sa_attribute:alg_dh"] Both Done [Ike];
+    IkeChosenGroupType ["ike.chosen_sa_attribute:sa_group_type"] Both Done [Ike];
     IkeChosenPrf ["ike.chosen_sa_attribute:alg_prf"] Both Done [Ike];
     IkeChosenLifeType ["ike.chosen_sa_attribute:sa_life_type"] Both Done [Ike];
     IkeChosenLifeDuration ["ike.chosen_sa_attribute:sa_life_duration"] Both Done [Ike];
@@ -147,10 +148,11 @@ fields! {
     NtpMode ["ntp.mode"] Both Done [Ntp];
     FtpDynamicPort ["ftp.dynamic_port"] Both Done [Ftp];
     // 0 passive, 1 active.
-    FtpMode ["ftp.mode"] Both Done [Ftp];
+    FtpMode ["ftp.mode"] Request Done [Ftp];
     // Whether a reply came: 1.
-    FtpReplyReceived ["ftp.reply_received"] Both Done [Ftp];
-    PgsqlResponse ["pgsql.response"] Response Done [Pgsql];
+    FtpReplyReceived ["ftp.reply_received"] Response Done [Ftp];
+    // 1 RETR, 2 STOR.
+    FtpDataCommand ["ftpdata_command"] Both Done [FtpData];
 }
 
 impl Field {

@@ -31,6 +31,9 @@ pub use matcher::{Hit, Matcher, Profile, RuleCounters, WINDOW_MEMORY};
 pub use set::RuleSet;
 pub use state::{FlowRules, HostBits, MAX_FLOW_BITS, MAX_HOST_BITS, MAX_PENDING, STREAM_WINDOW};
 pub use threshold::{MAX_COUNTED, Thresholds};
+mod doh;
+pub use buffers::{dce_interface, dce_little_endian, instances, numbers};
+pub use doh::dns_over_https;
 pub use view::{FileView, Instances, View};
 
 /// Bytes of each body and file that rules look at: as much as Suricata does unless told otherwise.

@@ -23,6 +23,10 @@ impl<F: FnMut(&Transaction, bool)> Sink for Shown<F> {
         (self.0)(transaction, false);
     }
 
+    fn pass(&mut self, transaction: &Transaction) {
+        (self.0)(transaction, true);
+    }
+
     fn log(&mut self, transaction: Transaction) {
         (self.0)(&transaction, true);
     }

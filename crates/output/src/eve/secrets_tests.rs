@@ -47,7 +47,7 @@ fn passwords_are_masked_unless_asked_for() {
     let connect = Connect { password: Some(Secret::new(PASSWORD)), ..Connect::default() };
     let packet =
         Packet { kind: 1, dup: false, qos: 0, retain: false, body: Body::Connect(Box::new(connect)) };
-    let mqtt = Mqtt { direction: Direction::ToServer, packets: vec![packet] };
+    let mqtt = Mqtt { direction: Direction::ToServer, packets: vec![packet], version: 5 };
     let carried = FileInfo {
         direction: Direction::ToClient,
         name: None,

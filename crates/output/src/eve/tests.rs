@@ -199,7 +199,11 @@ fn events() -> Vec<Event> {
             ..::proto::Ftp::default()
         })),
         tx(Transaction::from(::proto::Ftp::default())),
-        tx(Transaction::from(::proto::FtpData { command: Some("RETR".into()), filename: Some("f".into()) })),
+        tx(Transaction::from(::proto::FtpData {
+            command: Some("RETR".into()),
+            filename: Some("f".into()),
+            ..::proto::FtpData::default()
+        })),
         tx(Transaction::from(::proto::Pop3 {
             command: Some("LIST".into()),
             args: vec!["1".into()],

@@ -9,6 +9,13 @@ use super::pdu::{
 
 /// Interfaces kept of one connection; the oldest are forgotten.
 const MAX_BOUND: usize = 128;
+/// Bytes of a call's body that are kept on a connection where no other call waits.
+const MAX_STUB: usize = 128 * 1024;
+
+/// What is kept of a body if `wanted` is, and so many calls wait: the more, the less of each.
+pub(crate) fn share(wanted: usize, waiting: usize) -> usize {
+    wanted.min(MAX_STUB / waiting.max(1))
+}
 
 /// How much was sent of a request or a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

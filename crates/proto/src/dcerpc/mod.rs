@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use wire::{Direction, IpProto};
 
-pub(crate) use self::call::{Bound, sender};
+pub(crate) use self::call::{Bound, sender, share};
 pub use self::call::{Dcerpc, Stub};
 pub(crate) use self::pdu::{AUTH3, Pdu, REQUEST};
 use self::pdu::{Datagram, HEADER, HEADER_CL, RESPONSE};
@@ -108,12 +108,13 @@ impl DcerpcStream {
     }
 
     fn request(&mut self, pdu: &Pdu<'_>, sink: &mut dyn Sink) {
+        let keep = share(sink.keep().payloads, self.pending.len());
         let same = |c: &&mut Box<Dcerpc>| c.call_id == pdu.call_id && c.request == Some(REQUEST);
         if pdu.kind == REQUEST
             && !pdu.is_first()
             && let Some(call) = self.pending.iter_mut().rev().find(same)
         {
-            return call.more(pdu, sink.keep().payloads);
+            return call.more(pdu, keep);
         }
         if self.pending.len() >= MAX_PENDING
             && let Some(oldest) = self.pending.pop_front()
@@ -121,7 +122,7 @@ impl DcerpcStream {
             self.limits_hit += 1;
             sink.log(Transaction::Dcerpc(oldest));
         }
-        let call = Dcerpc::begin(pdu, &mut self.bound, sink.keep().payloads);
+        let call = Dcerpc::begin(pdu, &mut self.bound, keep);
         if let Transaction::Dcerpc(call) = opened(call, sink) {
             self.pending.push_back(call);
         }
@@ -133,7 +134,7 @@ impl DcerpcStream {
             && pdu.kind == RESPONSE
             && !pdu.is_first()
         {
-            call.answer(pdu, &mut self.bound, sink.keep().payloads);
+            call.answer(pdu, &mut self.bound, share(sink.keep().payloads, 0));
         } else {
             self.log_answered(sink);
             let of = self.pending.iter().position(|c| c.awaits(pdu));
@@ -144,7 +145,7 @@ impl DcerpcStream {
                     _ => return,
                 },
             };
-            call.answer(pdu, &mut self.bound, sink.keep().payloads);
+            call.answer(pdu, &mut self.bound, share(sink.keep().payloads, 0));
             self.answered = Some(call);
         }
         if pdu.is_last() || pdu.kind != RESPONSE {
@@ -203,7 +204,8 @@ impl Parser for DcerpcDatagrams {
         let Some(pdu) = Datagram::parse(chunk.bytes) else { return Step::More };
         let activity = Some((pdu.activity, pdu.seqnum));
         let known = self.pending.iter().position(|call| call.activity == activity);
-        let (body, keep) = (chunk.bytes.get(HEADER_CL..).unwrap_or_default(), sink.keep().payloads);
+        let body = chunk.bytes.get(HEADER_CL..).unwrap_or_default();
+        let keep = share(sink.keep().payloads, self.pending.len());
         let body = body.get(..pdu.body).unwrap_or(body);
         let stub = Stub { opnum: pdu.opnum, fragments: 1, length: pdu.body as u64 };
         match (pdu.kind, known) {

@@ -13,6 +13,8 @@ pub struct FtpData {
     pub command: Option<String>,
     /// The name of the file, if it is one.
     pub filename: Option<String>,
+    /// Which way its contents go, once they do.
+    pub direction: Option<Direction>,
 }
 
 /// Announced connections only.
@@ -42,6 +44,7 @@ impl FtpDataParser {
             return;
         }
         self.open = Some(direction);
+        self.transfer.direction = Some(direction);
         sink.inspect(&Transaction::from(self.transfer.clone()));
         if let Some(name) = self.transfer.filename.as_deref() {
             sink.file(FileEvent::Open {

@@ -92,6 +92,7 @@ fn a_transfer_is_a_file() {
     parser.gap(ToServer, 5, &mut log);
     parser.close(&mut log);
     assert_eq!(log.files, ["open 0 a b.txt", "data 0 abc", "gap 0 5", "close 0 truncated"]);
-    let want = FtpData { command: Some("STOR".into()), filename: Some("a b.txt".into()) };
+    let want =
+        FtpData { command: Some("STOR".into()), filename: Some("a b.txt".into()), direction: Some(ToServer) };
     assert_eq!(log.logged, [Transaction::from(want)]);
 }

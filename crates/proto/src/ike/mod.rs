@@ -88,6 +88,10 @@ pub struct IkeV2 {
     pub notify: Vec<String>,
     /// What the responder has chosen so far: encryption, integrity, group; by name.
     pub chosen: [Option<&'static str>; 3],
+    /// The same by number: encryption, pseudo-random function, integrity, group.
+    pub chosen_ids: [Option<u16>; 4],
+    /// Its own part of the Diffie-Hellman exchange, and its nonce.
+    pub key: KeyMaterial,
 }
 
 /// What a message has besides its head.
@@ -163,6 +167,7 @@ pub struct IkeParser {
     keys: [KeyMaterial; 2],
     chosen_v1: Attributes,
     chosen_v2: [Option<&'static str>; 3],
+    chosen_ids: [Option<u16>; 4],
     doi: Option<u32>,
     limits_hit: u32,
 }
@@ -225,7 +230,7 @@ impl IkeParser {
                 break;
             };
             next = following;
-            let kept = &content[..content.len().min(MAX_VALUE)];
+            let kept = bounded(content);
             match kind {
                 1 => {
                     let mut sa = Cursor(content);
@@ -297,6 +302,9 @@ impl IkeParser {
             payloads.push(names::payload_v2(following));
             match kind {
                 33 => self.proposals_v2(Cursor(content), !v2.initiator, sink),
+                // The group stands before the key.
+                34 => v2.key.key_exchange = content.get(4..).map(|key| bounded(key).to_vec()),
+                40 => v2.key.nonce = Some(bounded(content).to_vec()),
                 41 => {
                     if let [_, _, high, low, ..] = *content {
                         let number = u16::from_be_bytes([high, low]);
@@ -312,6 +320,7 @@ impl IkeParser {
             }
         }
         v2.chosen = self.chosen_v2;
+        v2.chosen_ids = self.chosen_ids;
         (payloads, IkeBody::V2(v2))
     }
 
@@ -336,6 +345,9 @@ impl IkeParser {
                 dh |= kind == 4;
                 if let Some(event) = names::weakness(kind, id) {
                     sink.anomaly(event);
+                }
+                if choice && let Some(chosen) = self.chosen_ids.get_mut(usize::from(kind).wrapping_sub(1)) {
+                    *chosen = Some(id);
                 }
                 let place = match kind {
                     1 => 0,
@@ -377,6 +389,11 @@ impl Parser for IkeParser {
     fn limits_hit(&self) -> u32 {
         self.limits_hit
     }
+}
+
+/// As much of a payload as is kept.
+fn bounded(content: &[u8]) -> &[u8] {
+    content.get(..MAX_VALUE).unwrap_or(content)
 }
 
 /// Whether a datagram of an IKE flow is a message and no ESP: its length is told.

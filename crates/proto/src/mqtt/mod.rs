@@ -25,6 +25,8 @@ pub struct Mqtt {
     pub direction: Direction,
     /// In the order in which they came.
     pub packets: Vec<Packet>,
+    /// The version of the connection: 3 is 3.1, 4 is 3.1.1, 5 is 5; 0 if its beginning was missed.
+    pub version: u8,
 }
 
 /// MQTT on any port if the client's CONNECT was seen; without it, on its own port only.
@@ -177,7 +179,7 @@ impl MqttParser {
             3 => packet.qos == 1 || packet.qos == 2,
             _ => false,
         };
-        let mqtt = Transaction::from(Mqtt { direction, packets: vec![packet] });
+        let mqtt = Transaction::from(Mqtt { direction, packets: vec![packet], version: self.version });
         if !waits {
             return complete(mqtt, sink);
         }

@@ -161,7 +161,7 @@ impl Pending {
     fn log(self, sink: &mut dyn Sink) {
         match self {
             Pending::Nfs { nfs, .. } if !nfs.is_routine() => sink.log(Transaction::Nfs(nfs)),
-            Pending::Nfs { .. } => {}
+            Pending::Nfs { nfs, .. } => sink.pass(&Transaction::Nfs(nfs)),
             Pending::Portmap(portmap) => sink.log(Transaction::Portmap(portmap)),
         }
     }

@@ -14,6 +14,8 @@ use crate::registry::{AppProto, Guess, Opening, Protocol};
 const PORTS: &[u16] = &[5060, 5061];
 /// Bytes of a message's head; a stream whose head is longer is followed no more.
 const MAX_HEAD: usize = 16 << 10;
+/// Headers that are kept.
+const MAX_HEADERS: usize = 128;
 /// Bytes of a body that are read; what is beyond them is passed over.
 const MAX_BODY: usize = 16 << 10;
 /// Bytes of the longest end of a head: two line ends.
@@ -54,6 +56,41 @@ pub struct Sip {
     pub version: String,
     /// The session that its body describes.
     pub sdp: Option<Sdp>,
+    /// Headers that rules ask for, in their order, as far as the sink wants payloads kept.
+    pub headers: Vec<(SipHeader, String)>,
+}
+
+/// A header that rules ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SipHeader {
+    /// Who calls.
+    From,
+    /// Who is called.
+    To,
+    /// Which way the message took.
+    Via,
+    /// What the caller's device calls itself.
+    UserAgent,
+    /// What the body is.
+    ContentType,
+    /// How long the body is.
+    ContentLength,
+}
+
+impl SipHeader {
+    /// By its name or its compact form (RFC 3261 section 7.3.3), whatever the case.
+    fn of_name(name: &[u8]) -> Option<Self> {
+        const NAMES: [(&[u8], &[u8], SipHeader); 6] = [
+            (b"from", b"f", SipHeader::From),
+            (b"to", b"t", SipHeader::To),
+            (b"via", b"v", SipHeader::Via),
+            (b"user-agent", b"", SipHeader::UserAgent),
+            (b"content-type", b"c", SipHeader::ContentType),
+            (b"content-length", b"l", SipHeader::ContentLength),
+        ];
+        let is = |known: &[u8]| !known.is_empty() && name.eq_ignore_ascii_case(known);
+        NAMES.iter().find(|(long, short, _)| is(long) || is(short)).map(|(.., header)| *header)
+    }
 }
 
 pub(crate) static DATAGRAM: Protocol = Protocol {
@@ -133,6 +170,36 @@ fn content_length(head: &[u8]) -> Option<usize> {
     })
 }
 
+/// Headers that rules ask for, of at most `limit` bytes together. Lines that go on with a blank are joined with one.
+fn headers(head: &[u8], limit: usize) -> Vec<(SipHeader, String)> {
+    let mut found: Vec<(SipHeader, String)> = Vec::new();
+    let mut kept = 0_usize;
+    let mut last = None;
+    for line in head.split(|&byte| byte == b'\n').skip(1) {
+        let goes_on = matches!(line.first(), Some(b' ' | b'\t'));
+        if !goes_on {
+            last = memchr::memchr(b':', line).and_then(|colon| {
+                let (name, value) = line.split_at(colon);
+                Some((SipHeader::of_name(name.trim_ascii())?, value.get(1..)?))
+            });
+        }
+        let Some((header, value)) = last else { continue };
+        let value = if goes_on { line } else { value }.trim_ascii();
+        kept = kept.saturating_add(value.len());
+        if kept > limit || found.len() >= MAX_HEADERS {
+            break;
+        }
+        match found.last_mut().filter(|_| goes_on) {
+            Some((_, joined)) => {
+                joined.push(' ');
+                joined.push_str(&text(value));
+            }
+            None => found.push((header, text(value))),
+        }
+    }
+    found
+}
+
 /// A message in one piece: head with its empty line, and body.
 fn take(head: &[u8], body: &[u8], direction: Direction, limits: &mut u32, sink: &mut dyn Sink) -> bool {
     let Some((start, line)) = start(head) else {
@@ -149,7 +216,9 @@ fn take(head: &[u8], body: &[u8], direction: Direction, limits: &mut u32, sink: 
             sink.expect(expect(wire::Endpoint { port: end.port.saturating_add(1), ..end }));
         }
     }
-    let sip = Sip { direction, start, line: text(&head[..line]), version: text(VERSION), sdp };
+    let limit = sink.keep().payloads;
+    let headers = if limit > 0 { headers(head, limit) } else { Vec::new() };
+    let sip = Sip { direction, start, line: text(&head[..line]), version: text(VERSION), sdp, headers };
     complete(sip.into(), sink);
     true
 }

@@ -7,7 +7,7 @@ use super::transaction::{FileId, Smb, Status};
 use crate::bytes::Units;
 use wire::Direction;
 
-use crate::dcerpc::{self, AUTH3, Bound, Dcerpc, Pdu, REQUEST, sender};
+use crate::dcerpc::{self, AUTH3, Bound, Dcerpc, Pdu, REQUEST, sender, share};
 use crate::ntlm;
 use crate::parser::Sink;
 use crate::transaction::{Transaction, opened};
@@ -84,6 +84,7 @@ impl Pipes {
             self.open.push_back(Pipe { id, units, bound, calls });
         }
         let Some(at) = self.open.iter().rposition(|pipe| pipe.id == id) else { return false };
+        let keep = share(sink.keep().payloads, self.open.iter().map(|pipe| pipe.calls.len()).sum());
         let (pipe, who) = (&mut self.open[at], &mut self.who);
         let mut hits = 0;
         let mut units = std::mem::take(&mut pipe.units[0]);
@@ -92,7 +93,7 @@ impl Pipes {
                 .filter(|pdu| pdu.kind == AUTH3 || sender(pdu.kind) == Some(Direction::ToServer))
             {
                 who.told(pdu.auth().unwrap_or_default(), sink);
-                hits += pipe.request(&pdu, key, &mut make, sink);
+                hits += pipe.request(&pdu, key, keep, &mut make, sink);
             }
             true
         });
@@ -159,17 +160,18 @@ impl Pipe {
         &mut self,
         pdu: &Pdu<'_>,
         key: Key,
+        keep: usize,
         make: &mut impl FnMut() -> Smb,
         sink: &mut dyn Sink,
     ) -> u32 {
         if pdu.kind == REQUEST && !pdu.is_first() {
             let of = self.calls.iter_mut().rev().filter_map(|(_, smb)| smb.dcerpc.as_mut());
             if let Some(call) = { of }.find(|c| c.call_id == pdu.call_id && c.request == Some(REQUEST)) {
-                call.more(pdu, sink.keep().payloads);
+                call.more(pdu, keep);
                 return 0;
             }
         }
-        let call = Dcerpc::begin(pdu, &mut self.bound, sink.keep().payloads);
+        let call = Dcerpc::begin(pdu, &mut self.bound, keep);
         let smb = Smb { dcerpc: Some(call), ..make() };
         let Transaction::Smb(smb) = opened(smb, sink) else { return 0 };
         // The third message of an authentication gets no answer.
@@ -190,8 +192,9 @@ impl Pipe {
     fn response(&mut self, pdu: &Pdu<'_>, sink: &mut dyn Sink) {
         let awaits = |smb: &Smb| smb.dcerpc.as_ref().is_some_and(|call| call.awaits(pdu));
         let Some(at) = self.calls.iter().position(|(_, smb)| awaits(smb)) else { return };
+        let keep = share(sink.keep().payloads, self.calls.len());
         if let Some(call) = &mut self.calls[at].1.dcerpc {
-            call.answer(pdu, &mut self.bound, sink.keep().payloads);
+            call.answer(pdu, &mut self.bound, keep);
         }
         if (pdu.is_last() || call_ends(pdu))
             && let Some((_, smb)) = self.calls.remove(at)

@@ -25,6 +25,10 @@ impl Sink for Log {
 
     fn inspect(&mut self, _: &Transaction) {}
 
+    fn pass(&mut self, transaction: &Transaction) {
+        self.0.push(transaction.clone());
+    }
+
     fn log(&mut self, transaction: Transaction) {
         self.0.push(transaction);
     }
@@ -42,6 +46,10 @@ pub(crate) fn transactions(app: AppProto, proto: IpProto, port: u16, turns: &Tur
         start: TIME,
     };
     let (mut layer, mut log) = (AppLayer::new(&tuple), Log::default());
+    if app == AppProto::WebSocket {
+        // Nothing but an upgrade tells that it is one.
+        layer.announced(&tuple, app, None);
+    }
     for &(direction, ref bytes) in turns {
         let chunk = Chunk { direction, bytes, time: TIME };
         if proto == IpProto::UDP {
@@ -73,4 +81,11 @@ pub(crate) fn counted(all: &[Transaction], direction: Direction, field: Field) -
         super::numbers(tx, direction, field, &mut |number| found.push(number));
     }
     found
+}
+
+/// A BER element.
+pub(crate) fn tlv(tag: u8, body: &[u8]) -> Vec<u8> {
+    let len = u8::try_from(body.len()).unwrap();
+    let head = if len < 0x80 { vec![tag, len] } else { vec![tag, 0x81, len] };
+    [&head, body].concat()
 }

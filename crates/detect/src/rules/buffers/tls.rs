@@ -114,7 +114,8 @@ fn seconds(time: i64) -> u64 {
 /// Buffers of a packet of a QUIC handshake.
 pub(super) fn quic<'a>(quic: &'a Quic, direction: Direction, buffer: Buffer, out: &mut Instances<'a>) {
     match buffer {
-        Buffer::QuicVersion => out.build(|out| out.extend_from_slice(quic.version_name().as_bytes())),
+        // As on the wire, high byte first; events have names for it.
+        Buffer::QuicVersion => out.build(|out| out.extend_from_slice(&quic.version.to_be_bytes())),
         Buffer::QuicSni => text(quic.sni_as_sent.as_ref().or(quic.sni.as_ref()), out),
         Buffer::QuicUserAgent => text(quic.user_agent.as_ref(), out),
         Buffer::QuicCyuHash => text(quic.cyu.as_ref().map(|f| &f.hash), out),

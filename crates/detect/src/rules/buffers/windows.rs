@@ -51,12 +51,12 @@ fn is_pipe(share: &Share) -> bool {
 }
 
 /// Numbers of an SMB exchange.
-pub(super) fn smb_numbers(smb: &Smb, direction: Direction, field: Field, each: &mut dyn FnMut(u64)) {
+pub(super) fn smb_numbers(smb: &Smb, field: Field, each: &mut dyn FnMut(u64)) {
     match field {
         Field::SmbVersion => each(smb.version.into()),
         _ => {
             if let Some(call) = &smb.dcerpc {
-                numbers(call, direction, field, each);
+                numbers(call, field, each);
             }
         }
     }
@@ -74,9 +74,9 @@ pub(super) fn stub<'a>(call: &'a Dcerpc, direction: Direction, out: &mut Instanc
     }
 }
 
-/// The operation of a call.
-pub(super) fn numbers(call: &Dcerpc, direction: Direction, field: Field, each: &mut dyn FnMut(u64)) {
-    if let (Field::DcerpcOpnum, Direction::ToServer, Some(request)) = (field, direction, &call.req) {
+/// The operation of a call, which is asked for on both sides, as its interface is.
+pub(super) fn numbers(call: &Dcerpc, field: Field, each: &mut dyn FnMut(u64)) {
+    if let (Field::DcerpcOpnum, Some(request)) = (field, &call.req) {
         each(request.opnum.into());
     }
 }

@@ -2,7 +2,11 @@
 //!
 //! A frame is a transaction. Of its payload the beginning is kept, unmasked, for whoever inspects it.
 
+mod messages;
+
 use wire::{Direction, IpProto};
+
+use self::messages::Messages;
 
 use crate::parser::{Chunk, Parser, Sink, Step, complete};
 use crate::registry::{AppProto, Guess, Protocol};
@@ -31,6 +35,8 @@ pub struct WebSocket {
     pub length: u64,
     /// The first [`MAX_PAYLOAD`] bytes of the payload, unmasked.
     pub payload: Vec<u8>,
+    /// Of the last frame of a message: all of it, joined and decompressed, as far as the sink wants payloads kept.
+    pub message: Option<Vec<u8>>,
 }
 
 impl WebSocket {
@@ -65,6 +71,7 @@ struct Side {
     /// The frame at hand, and how much of its payload was seen.
     frame: Option<(Box<WebSocket>, u64)>,
     lost: bool,
+    messages: Messages,
 }
 
 /// See [`crate::Parser`].
@@ -94,12 +101,13 @@ fn header(direction: Direction, bytes: &[u8]) -> Option<WebSocket> {
         mask,
         length,
         payload: Vec::new(),
+        message: None,
     })
 }
 
 impl Side {
     /// Takes bytes of a payload; how many.
-    fn payload(&mut self, bytes: &[u8], limits_hit: &mut u32) -> usize {
+    fn payload(&mut self, bytes: &[u8], keep: usize, limits_hit: &mut u32) -> usize {
         let Some((frame, seen)) = &mut self.frame else { return 0 };
         let take = bytes.len().min(usize::try_from(frame.length - *seen).unwrap_or(usize::MAX));
         let room = MAX_PAYLOAD - frame.payload.len();
@@ -109,6 +117,9 @@ impl Side {
                 bytes[..take.min(room)].iter().zip(*seen..).map(|(b, at)| b ^ key[(at % 4) as usize]);
             frame.payload.extend(unmasked);
             *limits_hit += u32::from(take > room && room > 0);
+        }
+        if keep > 0 {
+            self.messages.take(frame, *seen, &bytes[..take], keep);
         }
         *seen += take as u64;
         take
@@ -134,10 +145,16 @@ impl Parser for WebSocketParser {
                 }
                 side.frame = Some((Box::new(frame), 0));
             }
-            let used = side.payload(bytes, limits_hit);
+            let keep = sink.keep().payloads;
+            let used = side.payload(bytes, keep, limits_hit);
             bytes = &bytes[used..];
             match side.frame.take_if(|(frame, seen)| *seen == frame.length) {
-                Some((frame, _)) => complete(crate::Transaction::WebSocket(frame), sink),
+                Some((mut frame, _)) => {
+                    if keep > 0 {
+                        side.messages.end(&mut frame, keep);
+                    }
+                    complete(crate::Transaction::WebSocket(frame), sink);
+                }
                 None => break,
             }
         }
@@ -146,6 +163,7 @@ impl Parser for WebSocketParser {
 
     fn gap(&mut self, direction: Direction, missing: u64, sink: &mut dyn Sink) -> Step {
         let side = &mut self.sides[direction.index()];
+        side.messages.lose();
         match &mut side.frame {
             Some((frame, seen)) if missing <= frame.length - *seen => *seen += missing,
             // Nothing in the stream says where a frame begins.
@@ -172,5 +190,4 @@ impl Parser for WebSocketParser {
 }
 
 #[cfg(test)]
-#[path = "websocket_tests.rs"]
 mod tests;
