@@ -64,6 +64,8 @@ pub struct Packet<'a> {
     pub vlans: Vlans,
     /// Protocol above IP, extension headers walked.
     pub proto: IpProto,
+    /// The bytes of the IP header: IPv4's with its options, IPv6's with its extension headers up to the transport.
+    pub network: &'a [u8],
     /// The transport header.
     pub transport: Transport,
     /// The bytes of the transport header, TCP's options included; empty if there is none.
@@ -88,6 +90,7 @@ impl Default for Packet<'_> {
             dst: Ipv4Addr::UNSPECIFIED.into(),
             vlans: Vlans::default(),
             proto: IpProto(0),
+            network: &[],
             transport: Transport::Other,
             header: &[],
             payload: &[],
@@ -281,6 +284,7 @@ pub(crate) fn decode_network(ethertype: u16, vlans: Vlans, rest: &[u8]) -> Resul
         dst: network.dst,
         vlans,
         proto: network.proto,
+        network: network.header,
         transport: parsed.transport,
         header: parsed.header,
         payload: parsed.payload,

@@ -9,6 +9,7 @@
 mod arp;
 mod decode;
 mod fragment;
+mod header;
 mod host;
 mod icmp;
 mod key;
@@ -31,6 +32,7 @@ mod tunnel_tests;
 pub use arp::Arp;
 pub use decode::{Decoded, MAX_VLANS, Packet, Vlans, decode, decode_innermost};
 pub use fragment::{Fragment, FragmentKey, Head, MAX_DATAGRAM, cannot_be_fragment, fragment};
+pub use header::IpHeader;
 pub use host::HostKey;
 pub use icmp::{IcmpMessage, Quote};
 pub use key::{Direction, Endpoint, FlowKey, IpProto};

@@ -13,6 +13,8 @@ pub(crate) struct Network<'a> {
     pub src: IpAddr,
     pub dst: IpAddr,
     pub proto: IpProto,
+    /// The header itself: IPv4's with options, IPv6's with the extension headers that were walked.
+    pub header: &'a [u8],
     /// Transport header and payload, without link padding.
     pub body: &'a [u8],
     /// Bytes by which the packet says it is longer than what was captured.
@@ -45,13 +47,15 @@ pub(crate) fn ipv4(bytes: &[u8]) -> Result<Network<'_>, Malformed> {
         return Err(Malformed::Ipv4TotalLength);
     }
     let end = total.min(bytes.len());
-    let body = bytes.get(header_len..end).ok_or(Malformed::Ipv4Cut)?;
+    let (header, body) =
+        bytes.get(..end).and_then(|all| all.split_at_checked(header_len)).ok_or(Malformed::Ipv4Cut)?;
     let fragment_field = be16(fixed, 6);
     let offset = fragment_field & 0x1fff;
     Ok(Network {
         src: Ipv4Addr::new(fixed[12], fixed[13], fixed[14], fixed[15]).into(),
         dst: Ipv4Addr::new(fixed[16], fixed[17], fixed[18], fixed[19]).into(),
         proto: IpProto(fixed[9]),
+        header,
         body,
         missing: total.saturating_sub(bytes.len()),
         fragment: offset != 0 || fragment_field & 0x2000 != 0,
@@ -79,12 +83,16 @@ pub(crate) fn ipv6(bytes: &[u8]) -> Result<Network<'_>, Malformed> {
         src: address(8),
         dst: address(24),
         proto: IpProto(fixed[6]),
+        header: fixed,
         body: &after[..claimed.min(after.len())],
         missing: claimed.saturating_sub(after.len()),
         fragment: false,
         later_fragment: false,
     };
+    let behind = network.body.len();
     walk_extensions(&mut network)?;
+    let walked = behind.saturating_sub(network.body.len());
+    network.header = &bytes[..40 + walked];
     Ok(network)
 }
 
