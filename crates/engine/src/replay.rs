@@ -160,7 +160,8 @@ pub fn replay(
             }
         };
         let desk = Desk {
-            warden: Warden::new(Judge::new(options.policy.clone()), Enforcement::Replay),
+            warden: Warden::new(Judge::new(options.policy.clone()), Enforcement::Replay)
+                .with_thresholds(detectors.thresholds()),
             recorder,
             summary: ReplaySummary::default(),
             now: Nanos::default(),
@@ -483,12 +484,17 @@ impl Desk {
         }
     }
 
-    fn take(&mut self, stamp: &Stamp, event: Event) -> Result<(), OutputError> {
+    fn take(&mut self, stamp: &Stamp, mut event: Event) -> Result<(), OutputError> {
         self.now = self.now.max(stamp.time);
         if matches!(&event, Event::Anomaly(anomaly) if anomaly.kind == AnomalyKind::Decode)
             && !self.anomalies.allows(stamp.time)
         {
             self.counters.anomalies_suppressed.add(1);
+            return Ok(());
+        }
+        if let Event::Alert(alert) = &mut event
+            && !self.warden.tells(alert)
+        {
             return Ok(());
         }
         self.recorder.record(stamp, &event)?;

@@ -141,7 +141,8 @@ impl Sensor {
             tracing::info!("guard {}: driver {}", device.name, device.driver);
         }
         let guarded = guarded || !options.inline.is_empty();
-        let warden = Warden::new(Judge::new(policy), Enforcement::Kernel { map: Box::new(map), guarded });
+        let warden = Warden::new(Judge::new(policy), Enforcement::Kernel { map: Box::new(map), guarded })
+            .with_thresholds(detectors.thresholds());
         let guard = (!options.guard.is_empty()).then_some(guard);
         let threads = Threads { options: &options, detectors, listener, recorder, counters, maps, claims };
         threads.start(opened, guard, pins.clone(), gauges, warden)

@@ -1,8 +1,7 @@
 //! What the engine keeps on a flow, and how transactions become alerts and events.
 
 use alert::Alert;
-use detect::rules::{FlowRules, Hit, Matcher, PacketContext, View};
-use detect::rules::FileView;
+use detect::rules::{FileView, FlowRules, Hit, Matcher, PacketContext, View, dns_over_https};
 use detect::{Context, IndicatorDetector, Memo};
 use flow::{FlowTable, FlowTuple, StreamEvent, Streams, TcpConnection};
 use output::{AnomalyKind, PieceEvent};
@@ -427,8 +426,19 @@ impl Collector<'_, '_> {
     }
 
     /// A file is over, its event not written yet: rules may look at it.
-    #[allow(clippy::unused_self)]
-    fn file_ready(&mut self, _file: FileView<'_>) {}
+    fn file_ready(&mut self, file: FileView<'_>) {
+        let matcher = &self.inspection.matcher;
+        // Files of HTTP were shown with their exchange; only their hashes were not known then.
+        let shown = matches!(self.spoken.app, Some(AppProto::Http | AppProto::Http2));
+        if matcher.is_empty() || (shown && !matcher.set().wants_hashes()) {
+            return;
+        }
+        let id = u64::from(self.counts.logged);
+        let transaction = || Transaction::from(FileInfo { tx_id: id, ..file.info.clone() });
+        for progress in [Progress::Head, Progress::Done] {
+            self.match_rules(id, View::File(file), file.info.direction, progress, &transaction);
+        }
+    }
 
     /// The open files of the flow, and who follows them.
     fn files(&mut self) -> (&mut OpenFiles, Follower<'_>) {
@@ -515,8 +525,21 @@ impl Sink for Collector<'_, '_> {
     }
 
     fn progress(&mut self, view: HttpView<'_>, direction: Direction, progress: Progress) {
+        if self.inspection.matcher.is_empty() {
+            return;
+        }
         let transaction = || Transaction::from(view.http.clone());
         self.match_rules(view.number, View::Http(view), direction, progress, &transaction);
+        if progress == Progress::Done
+            && let Some(dns) = dns_over_https(&view, direction)
+        {
+            let within = Spoken { app: Some(AppProto::Dns), original: Some(AppProto::Http2) };
+            let spoken = std::mem::replace(&mut self.spoken, within);
+            for progress in [Progress::Head, Progress::Done] {
+                self.match_rules(view.number, View::Other(&dns), direction, progress, &|| dns.clone());
+            }
+            self.spoken = spoken;
+        }
     }
 
     fn file(&mut self, event: FileEvent<'_>) {

@@ -1,11 +1,15 @@
 //! The warden: turns verdicts into isolations in the kernel and tells what became of them.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use alert::{Observation, RuleAction, RuleFacts};
 use capture::{IsolationEntry, IsolationMap};
+use detect::rules::Thresholds;
 use hdrhistogram::Histogram;
 use output::{AlertEvent, IsolationAction, IsolationEvent, Latency};
+use rules::Action;
 use verdict::{Judge, Verdict};
 use wire::{HostKey, Nanos};
 
@@ -60,6 +64,8 @@ pub struct Warden {
     register: Register,
     to_map: Histogram<u64>,
     failed: u64,
+    thresholds: Thresholds,
+    suppressed: u64,
 }
 
 impl Warden {
@@ -68,9 +74,42 @@ impl Warden {
     pub fn new(judge: Judge, enforcement: Enforcement) -> Self {
         let mut to_map = Histogram::new_with_bounds(1, MAX_LATENCY_NS, 3).unwrap_or_else(|_| fallback());
         to_map.auto(true);
-        let mut warden = Warden { judge, enforcement, register: Register::default(), to_map, failed: 0 };
+        let mut warden = Warden {
+            judge,
+            enforcement,
+            register: Register::default(),
+            to_map,
+            failed: 0,
+            thresholds: Thresholds::default(),
+            suppressed: 0,
+        };
         warden.adopt();
         warden
+    }
+
+    /// With these limits on how often rules may speak.
+    #[must_use]
+    pub fn with_thresholds(self, thresholds: Thresholds) -> Self {
+        Warden { thresholds, ..self }
+    }
+
+    /// Whether an alert is to be told; else it is counted.
+    pub fn tells(&mut self, event: &mut AlertEvent) -> bool {
+        if let (Some(action), Some(rule)) =
+            (self.thresholds.changed_action(&event.alert, &event.flow), &event.alert.rule)
+        {
+            let (action, observation) = match action {
+                Action::Alert => (RuleAction::Alert, Observation::Rule),
+                Action::Pass => return false,
+                Action::Drop => (RuleAction::Drop, Observation::RuleDrop),
+                Action::Reject(_) => (RuleAction::Reject, Observation::RuleDrop),
+            };
+            event.alert.rule = Some(Arc::new(RuleFacts { action, ..RuleFacts::clone(rule) }));
+            event.alert.observation = observation;
+        }
+        let told = self.thresholds.passes(&event.alert, &event.flow);
+        self.suppressed += u64::from(!told);
+        told
     }
 
     /// Latency from a packet's arrival to its verdict in the map, in nanoseconds.
@@ -85,6 +124,7 @@ impl Warden {
         let mut rows = vec![
             ("isolation.active".to_owned(), self.register.len() as u64),
             ("isolation.not_enforced".to_owned(), self.failed),
+            ("detect.alerts_suppressed".to_owned(), self.suppressed),
         ];
         rows.extend(percentiles("isolation.latency", &self.to_map));
         rows
@@ -103,6 +143,7 @@ impl Warden {
     pub fn reset(&mut self, judge: Judge) {
         self.judge = judge;
         self.register.clear();
+        self.thresholds.reset();
     }
 
     /// Judges an alert; the step to be written down, if it leads to one.

@@ -89,7 +89,7 @@ impl Worker {
                 streams: Streams::new(options.streams.clone()),
                 findings: Findings::default(),
                 counters,
-                files: options.files.clone(),
+                files: detectors.file_options(&options.files),
                 // A replay limits them where all are in order, so that the number of workers does not show.
                 anomalies: if options.clock.is_some() { Limiter::default() } else { Limiter::open() },
                 evidence_limit: options.evidence_limit,

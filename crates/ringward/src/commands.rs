@@ -101,7 +101,7 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
     let files: Vec<PathBuf> = config.intel.files.iter().chain(&args.iocs).cloned().collect();
     let detector = setup::detector(&files, args.strict || config.intel.strict)?;
     let rules = ruleset::load(&args.rules, rules::Settings::default())?;
-    let detectors = Detectors::of_indicators(detector).with_rules(rules);
+    let detectors = Detectors::of_indicators(detector).with_rules(rules, rules::Filters::default());
     let options = ReplayOptions {
         workers: args.workers.map_or(config.workers.count as usize, usize::from),
         reset: args.reset,

@@ -7,8 +7,8 @@ mod doctor;
 mod exporter;
 mod prometheus;
 mod reference;
-mod ruleset;
 mod rulebook;
+mod ruleset;
 mod setup;
 
 use std::net::IpAddr;

@@ -130,7 +130,6 @@ buffers! {
     // DNS. Every message is a transaction of its own.
     DnsQuery ["dns.query" "dns_query"] [] Request Head [Dns Doh2] true;
     DnsQueriesName ["dns.queries.rrname" "dns.query.name"] [] Both Head [Dns Doh2] true;
-    DnsQueriesName ["dns.queries.rrname"] [] Both Head [Dns Doh2] true;
     DnsAnswersName ["dns.answers.rrname" "dns.answer.name"] [] Both Head [Dns Doh2] true;
     DnsAuthoritiesName ["dns.authorities.rrname"] [] Both Head [Dns Doh2] true;
     DnsAdditionalsName ["dns.additionals.rrname"] [] Both Head [Dns Doh2] true;

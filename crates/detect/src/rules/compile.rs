@@ -6,7 +6,8 @@ use std::sync::Arc;
 use alert::{RuleAction, RuleFacts, Severity};
 use proto::Keep;
 use rules::{
-    Action, App, Buffer, FlowTest, Header, HeaderProto, PacketTest, Part, Rule, Side, StateOp, Test,
+    Action, App, Buffer, BufferInfo, FlowTest, Header, HeaderProto, PacketTest, Part, Rule, Side, Stage,
+    StateOp, Test,
 };
 use wire::Direction;
 
@@ -104,6 +105,7 @@ struct Compiler {
     events: HashMap<Arc<str>, Vec<u32>>,
     keep: Keep,
     file_content: bool,
+    file_hashes: bool,
 }
 
 impl Compiler {
@@ -127,7 +129,7 @@ impl Compiler {
             parts
                 .iter()
                 .map(|part| {
-                    let transforms = chains.add(&part.transforms);
+                    let transforms = chains.add(&part.transforms).map_err(|why| ("transform", why))?;
                     Ok(Section { buffer: part.buffer, transforms, checks: checks(&part.tests)? })
                 })
                 .collect::<Result<Box<[Section]>, _>>()
@@ -152,6 +154,7 @@ impl Compiler {
             packets,
             streams,
             memory: rule.state.iter().map(|op| self.memory(op)).collect(),
+            hashed: rule.packet.iter().any(|test| matches!(test, PacketTest::FileHash { .. })),
             effect: match (rule.action, rule.noalert) {
                 (Action::Pass, _) => Effect::Pass,
                 (_, true) => Effect::Nothing,
@@ -215,12 +218,14 @@ impl Compiler {
                 }
             }
         }
+        self.file_hashes |= compiled.hashed;
         for part in in_transactions {
             self.keep.heads |= part.buffer.info().apps.contains(&App::Http1);
-            let whole = [Buffer::HttpRequestBody, Buffer::HttpResponseBody, Buffer::FileData];
-            if whole.contains(&part.buffer) {
+            let BufferInfo { apps, stage, .. } = part.buffer.info();
+            if apps.contains(&App::Http1) && *stage == Stage::Done || apps.contains(&App::Doh2) {
                 self.keep.body = super::BODY_LIMIT;
             }
+            self.keep.payloads = super::BODY_LIMIT;
             self.file_content |= part.buffer == Buffer::FileData;
         }
     }
@@ -265,6 +270,7 @@ impl Compiler {
             events: self.events,
             keep: self.keep,
             file_content: self.file_content,
+            file_hashes: self.file_hashes,
             masks: super::set::masks(),
         }
     }

@@ -10,6 +10,7 @@ use rules::{
 };
 use wire::Direction;
 
+use super::transform::Transforms;
 use super::verify::Checks;
 
 /// When a rule is looked at.
@@ -88,6 +89,8 @@ pub(crate) struct Compiled {
     /// Payload: the stream counts.
     pub(crate) streams: bool,
     pub(crate) memory: Box<[Memory]>,
+    /// It asks for the hash of a file.
+    pub(crate) hashed: bool,
     pub(crate) effect: Effect,
     pub(crate) threshold: Option<Threshold>,
     pub(crate) filter: Option<DetectionFilter>,
@@ -133,23 +136,26 @@ pub(crate) fn progress(stage: Stage) -> Progress {
 
 /// Chains of transforms: few are different.
 #[derive(Debug, Default)]
-pub(crate) struct Chains(Vec<Vec<Transform>>);
+pub(crate) struct Chains(Vec<(Vec<Transform>, Transforms)>);
 
 impl Chains {
-    /// The index of a chain.
-    pub(crate) fn add(&mut self, chain: &[Transform]) -> u16 {
-        if self.0.is_empty() {
-            self.0.push(Vec::new());
+    /// The number of a chain; 0 is none.
+    pub(crate) fn add(&mut self, chain: &[Transform]) -> Result<u16, String> {
+        if chain.is_empty() {
+            return Ok(0);
         }
-        let known = self.0.iter().position(|known| known == chain);
-        let at = known.unwrap_or_else(|| {
-            self.0.push(chain.to_vec());
-            self.0.len() - 1
-        });
-        u16::try_from(at).unwrap_or(u16::MAX)
+        let known = self.0.iter().position(|(known, _)| known == chain);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                self.0.push((chain.to_vec(), Transforms::new(chain)?));
+                self.0.len() - 1
+            }
+        };
+        u16::try_from(at + 1).map_err(|_| "too many different transforms".to_owned())
     }
 
-    pub(crate) fn get(&self, index: u16) -> &[Transform] {
-        self.0.get(usize::from(index)).map_or(&[], Vec::as_slice)
+    pub(crate) fn get(&self, number: u16) -> Option<&Transforms> {
+        usize::from(number).checked_sub(1).and_then(|at| self.0.get(at)).map(|(_, transforms)| transforms)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alert::{Alert, Observation, RuleAction};
-use proto::{Keep, Progress};
+use proto::{AppProto, Keep, Progress};
 use rules::{FlowTest, HeaderProto, PacketTest};
 use wire::{Direction, IpProto};
 
@@ -394,6 +394,12 @@ impl Matcher {
             return false;
         }
         let view = prepared.as_deref().map(|prepared| prepared.view);
+        // Files of HTTP were looked at with their exchange; only their hashes were not known then.
+        let known =
+            matches!(view, Some(View::File(_))) && matches!(cx.app, Some(AppProto::Http | AppProto::Http2));
+        if known && !rule.hashed {
+            return false;
+        }
         if !rule.packet.iter().all(|test| packet_holds(test, cx, view.as_ref())) {
             return false;
         }

@@ -6,7 +6,6 @@ use wire::Direction;
 
 use super::compiled::Chains;
 use super::others;
-use super::transform_shim::transform;
 use super::view::{Instances, View};
 
 /// Instances of one buffer.
@@ -66,12 +65,11 @@ impl<'a> Prepared<'a> {
             let plain = self.places(buffer, 0, chains);
             let start = self.instances.len();
             for place in plain {
-                let [input, output] = &mut self.scratch;
-                input.clear();
-                input.extend_from_slice(self.instances.get(place));
-                output.clear();
-                transform(chains.get(transforms), input, output);
-                self.instances.build(|out| out.extend_from_slice(output));
+                let [output, spare] = &mut self.scratch;
+                if let Some(transforms) = chains.get(transforms) {
+                    transforms.apply(self.instances.get(place), output, spare);
+                    self.instances.build(|out| out.extend_from_slice(output));
+                }
             }
             start..self.instances.len()
         };

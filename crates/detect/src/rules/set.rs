@@ -29,6 +29,8 @@ pub struct RuleSet {
     pub(crate) keep: Keep,
     /// Whether contents of files are looked at.
     pub(crate) file_content: bool,
+    /// Whether hashes of files are looked at.
+    pub(crate) file_hashes: bool,
     /// The rules' protocols that a flow's protocol counts as, by [`AppProto`], as bits.
     pub(crate) masks: Vec<u64>,
 }
@@ -76,6 +78,12 @@ impl RuleSet {
     #[must_use]
     pub fn wants_files(&self) -> bool {
         self.file_content
+    }
+
+    /// Whether hashes of files are looked at.
+    #[must_use]
+    pub fn wants_hashes(&self) -> bool {
+        self.file_hashes
     }
 
     /// The bits of what a flow speaks.

@@ -1,4 +1,4 @@
-//! How often rules may speak: `threshold` and `detection_filter`.
+//! How often rules may speak: `threshold`, `detection_filter` and what a threshold file says.
 //!
 //! Asked where the alerts of all workers come together, in the order of their packets.
 
@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use alert::Alert;
 use flow::FlowTuple;
-use rules::{DetectionFilter, Threshold, ThresholdKind, Track};
+use rules::{Action, DetectionFilter, Filters, Threshold, ThresholdKind, Track};
 use wire::{Direction, Nanos};
 
 use super::set::RuleSet;
@@ -20,7 +20,7 @@ pub const MAX_COUNTED: usize = 1_000_000;
 struct Key {
     gid: u32,
     sid: u32,
-    filter: bool,
+    purpose: u32,
     first: Option<IpAddr>,
     second: Option<IpAddr>,
     flow: u64,
@@ -46,22 +46,26 @@ impl Count {
 #[derive(Debug, Default)]
 pub struct Thresholds {
     limits: HashMap<(u32, u32), (Option<Threshold>, Option<DetectionFilter>)>,
+    filters: Filters,
     counts: HashMap<Key, Count>,
+    /// Until when a rule does something else, by `rate_filter`.
+    changed: HashMap<Key, Nanos>,
     refused: u64,
 }
 
 impl Thresholds {
-    /// Those of a set's rules.
+    /// Those of a set's rules and of threshold files, which go before the rules' own.
     #[must_use]
-    pub fn new(set: &RuleSet) -> Self {
+    pub fn new(set: &RuleSet, filters: Filters) -> Self {
         let limited = set.rules.iter().filter(|rule| rule.threshold.is_some() || rule.filter.is_some());
         let limits = limited.map(|rule| ((rule.gid, rule.sid), (rule.threshold, rule.filter)));
-        Thresholds { limits: limits.collect(), ..Thresholds::default() }
+        Thresholds { limits: limits.collect(), filters, ..Thresholds::default() }
     }
 
     /// Forgets all counts.
     pub fn reset(&mut self) {
         self.counts.clear();
+        self.changed.clear();
     }
 
     /// How often a count could not be kept.
@@ -72,19 +76,30 @@ impl Thresholds {
 
     /// Whether this alert is told.
     pub fn passes(&mut self, alert: &Alert, flow: &FlowTuple) -> bool {
-        let Some(&(threshold, filter)) = self.limits.get(&(alert.gid, alert.sid)) else { return true };
         if alert.rule.is_none() {
             return true;
         }
+        let (source, destination) = ends(alert, flow);
+        let (gid, sid) = (alert.gid, alert.sid);
+        let (own, filter) = self.limits.get(&(gid, sid)).copied().unwrap_or_default();
         if let Some(filter) = filter {
-            let key = key(alert, flow, filter.track, true);
-            let told = self.count(key, filter.seconds, alert.time, |count| count.count > filter.count);
-            if !told {
+            let key = key(alert, flow, filter.track, 0);
+            if !self.count(key, filter.seconds, alert.time, |count| count.count > filter.count) {
                 return false;
             }
         }
+        let suppressed = |of: &rules::Suppress| of.rules.contains(gid, sid) && of.holds(source, destination);
+        if self.filters.suppress.iter().any(suppressed) {
+            return false;
+        }
+        // What names the rule goes before what is for all rules.
+        let named = |of: &&rules::EventFilter| of.rules.sid == sid && of.rules.contains(gid, sid);
+        let all = |of: &&rules::EventFilter| of.rules.contains(gid, sid);
+        let given = &self.filters.thresholds;
+        let threshold =
+            given.iter().find(named).or_else(|| given.iter().find(all)).map(|of| of.threshold).or(own);
         let Some(threshold) = threshold else { return true };
-        let key = key(alert, flow, threshold.track, false);
+        let key = key(alert, flow, threshold.track, 1);
         let limit = threshold.count;
         self.count(key, threshold.seconds, alert.time, |count| match threshold.kind {
             ThresholdKind::Limit => count.count <= limit,
@@ -109,6 +124,27 @@ impl Thresholds {
         })
     }
 
+    /// What a rule that matches too often does now (`rate_filter`), if that is something else than it says.
+    pub fn changed_action(&mut self, alert: &Alert, flow: &FlowTuple) -> Option<Action> {
+        alert.rule.as_ref()?;
+        let rates = std::mem::take(&mut self.filters.rates);
+        let found = rates.iter().zip(2_u32..).find_map(|(rate, number)| {
+            if !rate.rules.contains(alert.gid, alert.sid) {
+                return None;
+            }
+            let key = key(alert, flow, rate.track, number);
+            let (seconds, timeout) = (rate.seconds, std::time::Duration::from_secs(rate.timeout.into()));
+            let over = self.count(key, seconds, alert.time, |count| count.count > rate.count);
+            let until = self.changed.get(&key).copied();
+            if over {
+                self.changed.insert(key, alert.time.after(timeout));
+            }
+            (over || until.is_some_and(|until| alert.time <= until)).then_some(rate.action)
+        });
+        self.filters.rates = rates;
+        found
+    }
+
     fn count(&mut self, key: Key, seconds: u32, now: Nanos, judge: impl FnOnce(&mut Count) -> bool) -> bool {
         if self.counts.len() >= MAX_COUNTED && !self.counts.contains_key(&key) {
             self.counts.retain(|_, count| !count.is_over(now));
@@ -128,11 +164,16 @@ impl Thresholds {
     }
 }
 
-fn key(alert: &Alert, flow: &FlowTuple, track: Track, filter: bool) -> Key {
-    let (source, destination) = match alert.direction {
+fn ends(alert: &Alert, flow: &FlowTuple) -> (IpAddr, IpAddr) {
+    match alert.direction {
         Direction::ToServer => (flow.client.ip, flow.server.ip),
         Direction::ToClient => (flow.server.ip, flow.client.ip),
-    };
+    }
+}
+
+/// `purpose`: which of the counters of a rule: 0 its filter, 1 its threshold, others a rate filter.
+fn key(alert: &Alert, flow: &FlowTuple, track: Track, purpose: u32) -> Key {
+    let (source, destination) = ends(alert, flow);
     let (first, second, flow) = match track {
         Track::Source => (Some(source), None, 0),
         Track::Destination => (Some(destination), None, 0),
@@ -140,5 +181,5 @@ fn key(alert: &Alert, flow: &FlowTuple, track: Track, filter: bool) -> Key {
         Track::Rule => (None, None, 0),
         Track::Flow => (None, None, flow.id),
     };
-    Key { gid: alert.gid, sid: alert.sid, filter, first, second, flow }
+    Key { gid: alert.gid, sid: alert.sid, purpose, first, second, flow }
 }

@@ -89,7 +89,10 @@ impl WardenThread {
     }
 
     /// The map first, the log afterwards.
-    fn judge(&mut self, stamp: Stamp, alert: Box<AlertEvent>) -> bool {
+    fn judge(&mut self, stamp: Stamp, mut alert: Box<AlertEvent>) -> bool {
+        if !self.warden.tells(&mut alert) {
+            return false;
+        }
         let step = self.warden.on_alert(&alert);
         let isolated = step.as_ref().is_some_and(|s| s.enforced);
         let step = step.map(|step| {
