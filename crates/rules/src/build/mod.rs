@@ -9,6 +9,7 @@ mod events;
 mod fields;
 mod files;
 mod flows;
+mod industry;
 mod keywords;
 mod meta;
 mod names;
