@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::fault::{Done, unsupported, wrong};
+use crate::fault::{Done, wrong};
 use crate::number;
 use crate::options::{quoted, unquoted};
 use crate::rule::{Reference, Side};
@@ -167,9 +167,5 @@ impl Builder<'_> {
         }
         self.rule.prefilter = true;
         Ok(())
-    }
-
-    pub(super) fn replace(&mut self, _value: &str) -> Done {
-        Err(unsupported("packets are not rewritten"))
     }
 }

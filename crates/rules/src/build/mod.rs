@@ -35,6 +35,7 @@ pub use self::content::MAX_CONTENT;
 pub(crate) use self::dataset::Sets;
 pub use self::dataset::{MAX_SET_ENTRIES, MAX_SET_FILE};
 pub(crate) use self::keywords::apply;
+pub use self::keywords::keywords;
 pub(crate) use self::requires::required;
 pub(crate) use self::state::{nonzero, threshold, track};
 
