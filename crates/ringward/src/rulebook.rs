@@ -81,6 +81,9 @@ pub fn check(args: &RulesCheckArgs) -> Result<(), Failure> {
         for refused in report.errors.iter().take(SHOWN) {
             println!("error: {refused}");
         }
+        for warning in report.warnings.iter().take(SHOWN) {
+            println!("warning: {warning}");
+        }
         println!(
             "{} rules loaded, {} disabled, {} not for this sensor, {} duplicates; {} unsupported, {} errors; {seconds:.3} s, {bytes} bytes",
             report.loaded,
@@ -110,6 +113,7 @@ fn as_json(book: &Rulebook, seconds: f64, bytes: u64) -> Value {
         "duplicates": report.duplicates,
         "unsupported": list(&report.unsupported),
         "errors": list(&report.errors),
+        "warnings": list(&report.warnings),
         "unnamed": report.unnamed,
         "filters": filters.suppress.len() + filters.thresholds.len() + filters.rates.len(),
         "seconds": seconds,

@@ -17,6 +17,8 @@ struct Collected {
     any_of: Vec<Address>,
     none_of: Vec<Address>,
     any: bool,
+    /// Addresses and variables met so far: variables that name others many times do not multiply for ever.
+    met: usize,
 }
 
 /// Reads an address list.
@@ -64,6 +66,10 @@ fn collect(
 ) -> Result<(), Fault> {
     if depth > MAX_NESTING {
         return Err(wrong(format!("more than {MAX_NESTING} lists or variables in each other")));
+    }
+    out.met += 1;
+    if out.met > 4 * MAX_ADDRESSES {
+        return Err(wrong(format!("more than {MAX_ADDRESSES} addresses")));
     }
     let text = text.trim();
     if let Some(rest) = text.strip_prefix('!') {
@@ -156,29 +162,33 @@ fn leaves_nothing(set: &AddressSet) -> bool {
         Address { first: Ipv6Addr::UNSPECIFIED.into(), last: Ipv6Addr::from_bits(u128::MAX).into() },
     ];
     let taken: &[Address] = if set.any_of.is_empty() { &all } else { &set.any_of };
-    let mut out: Vec<Address> = set.none_of.to_vec();
-    out.sort_by_key(|a| (a.first, a.last));
-    taken.iter().all(|range| covered(*range, &out))
+    let out = merge(set.none_of.to_vec());
+    taken.iter().all(|range| {
+        let at = out.partition_point(|hole| hole.last < range.first);
+        out.get(at).is_some_and(|hole| hole.first <= range.first && range.last <= hole.last)
+    })
 }
 
-/// Whether ranges in order cover all of a range.
-fn covered(range: Address, out: &[Address]) -> bool {
-    let mut next = range.first;
-    for hole in out.iter().filter(|a| a.first.is_ipv4() == range.first.is_ipv4()) {
-        if hole.first > next {
-            return false;
-        }
-        if hole.last >= range.last {
-            return true;
-        }
-        if hole.last >= next {
-            next = match hole.last {
-                IpAddr::V4(ip) => Ipv4Addr::from_bits(ip.to_bits().saturating_add(1)).into(),
-                IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits().saturating_add(1)).into(),
-            };
+/// In order, and such that no two touch. IPv4 stands before IPv6.
+fn merge(mut ranges: Vec<Address>) -> Vec<Address> {
+    ranges.sort_unstable_by_key(|range| (range.first, range.last));
+    let mut merged: Vec<Address> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match merged.last_mut() {
+            Some(before) if touches(before.last, range.first) => before.last = before.last.max(range.last),
+            _ => merged.push(range),
         }
     }
-    false
+    merged
+}
+
+/// Whether no address is between the end of a range and the beginning of a later one.
+fn touches(last: IpAddr, first: IpAddr) -> bool {
+    match (last, first) {
+        (IpAddr::V4(last), IpAddr::V4(first)) => first.to_bits() <= last.to_bits().saturating_add(1),
+        (IpAddr::V6(last), IpAddr::V6(first)) => first.to_bits() <= last.to_bits().saturating_add(1),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -189,6 +199,10 @@ mod tests {
         let mut settings = Settings::default();
         settings.set_variable("LOOP_A", "$LOOP_B");
         settings.set_variable("LOOP_B", "[$LOOP_A]");
+        settings.set_variable("MANY_0", "any");
+        for i in 0..60 {
+            settings.set_variable(&format!("MANY_{}", i + 1), &format!("[$MANY_{i},$MANY_{i}]"));
+        }
         settings.set_variable("BARE", "10.0.0.1,10.0.0.2");
         parse(text, &settings)
     }
@@ -232,6 +246,7 @@ mod tests {
             "10.0.0.9-10.0.0.1",
             "$NOTHING",
             "$LOOP_A",
+            "$MANY_60",
             "[10.0.0.0/8,!10.0.0.0/9,!10.128.0.0/9]",
             "!$EXTERNAL_NET",
             "10.0.0.1/255.0.255.0",

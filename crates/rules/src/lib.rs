@@ -29,7 +29,7 @@ pub use address::{MAX_ADDRESSES, MAX_NESTING};
 
 pub use app::App;
 pub use buffer::{Buffer, BufferInfo, Sides, Stage};
-pub use build::{MAX_CONTENT, MAX_PARTS, MAX_SET_ENTRIES, MAX_SET_FILE};
+pub use build::{MAX_CONTENT, MAX_PARTS, MAX_SET_ENTRIES, MAX_SET_FILE, keywords};
 pub use field::{Field, FieldInfo};
 pub use filters::{EventFilter, Filters, MAX_FILTERS, RateFilter, RuleIds, Suppress, SuppressBy};
 pub use footprint::footprint;

@@ -21,7 +21,7 @@ pub const MAX_FILE: u64 = 1 << 30;
 /// Rules that are not loaded and named one by one; all are counted.
 pub const MAX_REFUSED: usize = 100_000;
 
-/// A rule that is not loaded.
+/// A rule that is not loaded, or that something is said about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// The file.
@@ -64,6 +64,8 @@ pub struct Report {
     pub unsupported: Vec<Refused>,
     /// Rules that are broken: the first [`MAX_REFUSED`].
     pub errors: Vec<Refused>,
+    /// Names that are not known, in rules that are loaded in spite of that.
+    pub warnings: Vec<Refused>,
     /// Rules that are in neither list because it is full.
     pub unnamed: u64,
 }
@@ -137,7 +139,12 @@ impl Loader {
     fn rule(&mut self, file: &Arc<str>, line: &Line<'_>, text: &str) {
         let mut at = String::new();
         let mut sid = None;
-        let fault = match self.read(file, line, text, &mut at, &mut sid) {
+        let read = self.read(file, line, text, &mut at, &mut sid);
+        for (keyword, why) in self.cx.warnings.drain(..) {
+            let keyword = keyword.to_owned();
+            self.report.warnings.push(Refused { file: file.clone(), line: line.number, sid, keyword, why });
+        }
+        let fault = match read {
             Ok(rule) => return self.keep(rule),
             Err(Fault::NotRequired) => {
                 self.report.not_required += 1;

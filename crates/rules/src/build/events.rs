@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::fault::{Done, Fault, unsupported, wrong};
 use crate::options::{negation, unquoted};
+use crate::rule::HeaderProto;
 use crate::test::PacketTest;
 
 use super::Builder;
@@ -61,6 +62,9 @@ impl Builder<'_> {
             "original" => 4,
             other => return Err(wrong(format!("there is no mode {other}"))),
         };
+        if matches!(self.rule.header.proto, HeaderProto::App(_)) {
+            return Err(wrong("the header has a protocol already"));
+        }
         let app = App::of_name(name.trim()).ok_or_else(|| wrong(format!("there is no protocol {name}")))?;
         self.packet(PacketTest::AppProtocol { app, negated, mode })
     }

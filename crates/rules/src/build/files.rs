@@ -25,6 +25,10 @@ pub(super) fn beside(directory: &Path, name: &str) -> Result<PathBuf, Fault> {
 pub(super) fn list(path: &Path) -> Result<String, Fault> {
     let fail = |err: std::io::Error| wrong(format!("{}: {err}", path.display()));
     let mut bytes = Vec::new();
+    // A pipe could keep the loader waiting for ever.
+    if !fs::metadata(path).map_err(fail)?.is_file() {
+        return Err(wrong(format!("{}: not a file", path.display())));
+    }
     let file = fs::File::open(path).map_err(fail)?;
     file.take(MAX_SET_FILE + 1).read_to_end(&mut bytes).map_err(fail)?;
     if bytes.len() as u64 > MAX_SET_FILE {

@@ -170,10 +170,6 @@ impl Builder<'_> {
         let name = self.cx.text(name.trim());
         self.packet(PacketTest::Variable { of_flow, name, value })
     }
-
-    pub(super) fn geoip(&mut self, _value: &str) -> Done {
-        Err(unsupported("there is no map of addresses to countries here"))
-    }
 }
 
 /// `side,test` or `test`

@@ -67,7 +67,6 @@ const TABLE: &[(&str, Kind)] = &[
     ("endswith", Kind::Flag(|b| b.ends_with())),
     ("fast_pattern", Kind::Optional(|b, v| b.fast_pattern(v))),
     ("rawbytes", Kind::Flag(|b| b.rawbytes())),
-    ("replace", Kind::Value(|b, v| b.replace(v))),
     ("uricontent", Kind::Value(|b, v| b.uri_content(v))),
     ("pcre", Kind::Value(|b, v| b.pcre(v))),
     ("isdataat", Kind::Value(|b, v| b.is_data_at(v))),
@@ -102,7 +101,6 @@ const TABLE: &[(&str, Kind)] = &[
     ("gunzip", Kind::Optional(|b, v| b.gunzip(v))),
     ("zlib_deflate", Kind::Optional(|b, v| b.zlib_deflate(v))),
     ("subslice", Kind::Value(|b, v| b.subslice(v))),
-    ("luaxform", Kind::Value(|b, v| b.lua_xform(v))),
     // State.
     ("flow", Kind::Value(|b, v| b.flow(v))),
     ("flowbits", Kind::Value(|b, v| b.flowbits(v))),
@@ -121,7 +119,6 @@ const TABLE: &[(&str, Kind)] = &[
     ("ip_proto", Kind::Value(|b, v| b.ip_proto(v))),
     ("ipopts", Kind::Value(|b, v| b.ip_opts(v))),
     ("sameip", Kind::Flag(|b| b.same_ip())),
-    ("geoip", Kind::Value(|b, v| b.geoip(v))),
     ("fragbits", Kind::Value(|b, v| b.frag_bits(v))),
     ("fragoffset", Kind::Value(|b, v| b.frag_offset(v))),
     ("tcp.flags", Kind::Value(|b, v| b.tcp_flags(v))),
@@ -194,6 +191,9 @@ const TABLE: &[(&str, Kind)] = &[
     ("ftpdata_command", Kind::Not("data connections are not tied to their command")),
     ("tls.store", Kind::Not("certificates are not stored")),
     ("tls_store", Kind::Not("certificates are not stored")),
+    ("geoip", Kind::Not("there is no map of addresses to countries here")),
+    ("replace", Kind::Not("packets are not rewritten")),
+    ("luaxform", Kind::Not("there is no Lua here")),
     ("lua", Kind::Not("there is no Lua here")),
     ("luajit", Kind::Not("there is no Lua here")),
     ("config", Kind::Not("rules do not change the configuration")),
@@ -224,6 +224,18 @@ fn find(name: &str) -> Option<Kind> {
 /// Whether there is such a keyword, and it can be used.
 pub(super) fn known(name: &str) -> bool {
     find(name).is_some_and(|kind| !matches!(kind, Kind::Not(_)))
+}
+
+/// Every keyword that is known, in order, and why rules that have it are not loaded, if so.
+#[must_use]
+pub fn keywords() -> Vec<(&'static str, Option<&'static str>)> {
+    let why = |kind: &Kind| match kind {
+        Kind::Not(why) => Some(*why),
+        _ => None,
+    };
+    let mut all: Vec<_> = KEYWORDS.iter().map(|(&name, kind)| (name, why(kind))).collect();
+    all.sort_unstable();
+    all
 }
 
 /// Reads one option into the rule.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::fault::{Done, unsupported, wrong};
+use crate::fault::{Done, wrong};
 use crate::number;
 use crate::options::{quoted, unquoted};
 use crate::rule::{Reference, Side};
@@ -11,6 +11,8 @@ use super::Builder;
 
 /// References of one rule.
 const MAX_REFERENCES: usize = 256;
+/// The description of classes that are not known.
+const UNKNOWN_CLASS: &str = "Unknown Classtype";
 /// Pairs of metadata of one rule.
 const MAX_METADATA: usize = 1024;
 
@@ -84,9 +86,17 @@ impl Builder<'_> {
         if self.rule.class.is_some() {
             return Err(wrong("it stands twice"));
         }
-        let class = self.cx.settings.class(name).ok_or_else(|| wrong(format!("there is no class {name}")))?;
-        self.rule.class = Some((class.name.clone(), class.description.clone()));
-        self.rule.priority = class.priority;
+        if name.is_empty() {
+            return Err(wrong("the class is missing"));
+        }
+        if let Some(class) = self.cx.settings.class(name) {
+            self.rule.class = Some((class.name.clone(), class.description.clone()));
+            self.rule.priority = class.priority;
+            return Ok(());
+        }
+        // Suricata takes such rules too.
+        self.cx.warn("classtype", name, &format!("there is no class {name}: it has priority 3"));
+        self.rule.class = Some((self.cx.text(name), self.cx.text(UNKNOWN_CLASS)));
         Ok(())
     }
 
@@ -94,8 +104,11 @@ impl Builder<'_> {
         let (system, id) =
             unquoted(value).split_once(',').ok_or_else(|| wrong("expected system,identifier"))?;
         let (system, id) = (system.trim(), id.trim());
-        let prefix = self.cx.settings.reference(system);
-        let prefix = prefix.ok_or_else(|| wrong(format!("there is no system {system} of references")))?;
+        if self.cx.settings.reference(system).is_none() {
+            let why = format!("there is no system {system} of references: they are left as they are");
+            self.cx.warn("reference", system, &why);
+        }
+        let prefix = self.cx.settings.reference(system).unwrap_or("");
         if id.is_empty() {
             return Err(wrong("the identifier is missing"));
         }
@@ -154,9 +167,5 @@ impl Builder<'_> {
         }
         self.rule.prefilter = true;
         Ok(())
-    }
-
-    pub(super) fn replace(&mut self, _value: &str) -> Done {
-        Err(unsupported("packets are not rewritten"))
     }
 }

@@ -9,6 +9,7 @@ mod events;
 mod fields;
 mod files;
 mod flows;
+mod industry;
 mod keywords;
 mod meta;
 mod names;
@@ -34,11 +35,15 @@ pub use self::content::MAX_CONTENT;
 pub(crate) use self::dataset::Sets;
 pub use self::dataset::{MAX_SET_ENTRIES, MAX_SET_FILE};
 pub(crate) use self::keywords::apply;
+pub use self::keywords::keywords;
 pub(crate) use self::requires::required;
 pub(crate) use self::state::{nonzero, threshold, track};
 
 /// Buffers of one rule.
 pub const MAX_PARTS: usize = 256;
+
+/// Unknown names that are warned of.
+const MAX_WARNED: usize = 10_000;
 
 /// What rules share while files are read.
 #[derive(Debug)]
@@ -53,6 +58,10 @@ pub(crate) struct Context {
     pub sets: Sets,
     /// Lists of hashes by file.
     pub hashes: HashMap<PathBuf, Arc<[Vec<u8>]>>,
+    /// What a rule was loaded in spite of, with the keyword: once for each name.
+    pub warnings: Vec<(&'static str, String)>,
+    /// Names that were warned of.
+    warned: HashSet<(&'static str, String)>,
     /// Where the file at hand is: other files are named from there.
     pub directory: PathBuf,
 }
@@ -65,7 +74,16 @@ impl Context {
             texts: HashSet::new(),
             sets: Sets::default(),
             hashes: HashMap::new(),
+            warnings: Vec::new(),
+            warned: HashSet::new(),
             directory: PathBuf::new(),
+        }
+    }
+
+    /// Warns of a name that is not known, once.
+    pub fn warn(&mut self, keyword: &'static str, name: &str, why: &str) {
+        if self.warned.len() < MAX_WARNED && self.warned.insert((keyword, name.to_owned())) {
+            self.warnings.push((keyword, why.to_owned()));
         }
     }
 

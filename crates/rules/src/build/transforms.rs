@@ -115,8 +115,4 @@ impl Builder<'_> {
         let (offset, bytes, truncate) = transform;
         self.transform(Transform::Subslice { offset, bytes, truncate })
     }
-
-    pub(super) fn lua_xform(&mut self, _value: &str) -> Done {
-        Err(unsupported("there is no Lua here"))
-    }
 }
