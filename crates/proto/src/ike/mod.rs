@@ -8,7 +8,7 @@ use wire::{Direction, IpProto};
 use crate::cursor::Cursor;
 use crate::parser::{Chunk, Parser, Sink, Step, complete};
 use crate::registry::{AppProto, Guess, Opening, Protocol};
-use payloads::{payload, transforms_v1};
+use payloads::{bounded, payload, transforms_v1};
 
 /// Payloads of a message that are looked at.
 const MAX_PAYLOADS: usize = 64;
@@ -389,11 +389,6 @@ impl Parser for IkeParser {
     fn limits_hit(&self) -> u32 {
         self.limits_hit
     }
-}
-
-/// As much of a payload as is kept.
-fn bounded(content: &[u8]) -> &[u8] {
-    content.get(..MAX_VALUE).unwrap_or(content)
 }
 
 /// Whether a datagram of an IKE flow is a message and no ESP: its length is told.

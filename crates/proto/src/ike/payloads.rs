@@ -1,6 +1,6 @@
 //! What payloads, proposals and transforms have in common, and the attributes of version 1.
 
-use super::{Attributes, MAX_LIST, MAX_TRANSFORMS};
+use super::{Attributes, MAX_LIST, MAX_TRANSFORMS, MAX_VALUE};
 use crate::cursor::Cursor;
 
 /// A payload, a proposal or a transform: the kind of the next one, and the content.
@@ -51,4 +51,9 @@ fn attributes(transform: &[u8]) -> Attributes {
         out.push((kind & 0x7fff, value));
     }
     Attributes(out)
+}
+
+/// As much of a payload as is kept.
+pub(super) fn bounded(content: &[u8]) -> &[u8] {
+    content.get(..MAX_VALUE).unwrap_or(content)
 }
