@@ -21,6 +21,7 @@ mod threshold;
 mod transaction;
 mod transform_shim;
 pub mod transform;
+pub mod packet;
 pub mod verify;
 pub mod view;
 
