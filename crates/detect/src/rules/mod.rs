@@ -21,6 +21,7 @@ mod state;
 mod threshold;
 mod transaction;
 pub mod transform;
+pub mod packet;
 pub mod verify;
 pub mod view;
 
