@@ -465,6 +465,16 @@ impl Collector<'_, '_> {
             && !matches!(transaction, Transaction::Http(_) | Transaction::FileInfo(_) | Transaction::Login(_))
     }
 
+    /// Lets rules see a transaction that makes no event.
+    fn rules_alone(&mut self, transaction: &Transaction) {
+        let id = u64::from(self.counts.logged);
+        let view = View::Other(transaction);
+        if !is_message(transaction) {
+            self.match_rules(id, view, Direction::ToServer, Progress::Head, &|| transaction.clone());
+        }
+        self.rules_at_end(transaction);
+    }
+
     /// Lets rules see all that they have not seen when it was inspected.
     fn rules_at_end(&mut self, transaction: &Transaction) {
         let id = u64::from(self.counts.logged);
@@ -556,6 +566,13 @@ impl Sink for Collector<'_, '_> {
         self.inspection.findings.logged.push((self.counts.logged.into(), transaction));
         self.counts.logged = self.counts.logged.saturating_add(1);
     }
+
+    fn pass(&mut self, transaction: &Transaction) {
+        if self.by_inspection(transaction) {
+            self.rules_alone(transaction);
+        }
+    }
+
     fn anomaly(&mut self, event: &'static str) {
         let told = &mut self.special.get_or_insert_default().told;
         if !told.contains(&event) {

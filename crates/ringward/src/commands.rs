@@ -12,7 +12,7 @@ use engine::{ControlError, Detectors, ReplayOptions, Reply, Request, Sensor, Sto
 use output::Recorder;
 
 use crate::config::Config;
-use crate::{Failure, IsolateAction, Reach, ReplayArgs, ReportArgs, exporter, ruleset, setup};
+use crate::{Failure, IsolateAction, Reach, ReplayArgs, ReportArgs, exporter, rulebook, setup};
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -33,7 +33,8 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     capture::log_libbpf();
     let options = setup::sensor(&config)?;
     let detector = setup::detector(&config.intel.files, strict || config.intel.strict)?;
-    let detectors = Detectors::of_indicators(detector);
+    let rules = rulebook::for_use(&config.rules, &[])?;
+    let detectors = Detectors::of_indicators(detector).with_rules(rules.set, rules.filters);
     let recorder =
         Recorder::create(&config.output.dir, setup::recorder(&config, true)).map_err(Failure::running)?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -100,8 +101,8 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
     };
     let files: Vec<PathBuf> = config.intel.files.iter().chain(&args.iocs).cloned().collect();
     let detector = setup::detector(&files, args.strict || config.intel.strict)?;
-    let rules = ruleset::load(&args.rules, rules::Settings::default())?;
-    let detectors = Detectors::of_indicators(detector).with_rules(rules, rules::Filters::default());
+    let rules = rulebook::for_use(&config.rules, &args.rules)?;
+    let detectors = Detectors::of_indicators(detector).with_rules(rules.set, rules.filters);
     let options = ReplayOptions {
         workers: args.workers.map_or(config.workers.count as usize, usize::from),
         reset: args.reset,

@@ -8,7 +8,6 @@ mod exporter;
 mod prometheus;
 mod reference;
 mod rulebook;
-mod ruleset;
 mod setup;
 
 use std::net::IpAddr;

@@ -1,8 +1,10 @@
 //! Rules: from configuration to what is loaded, and `ringward rules check`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
+use detect::rules::{RuleSet, compile};
 use rules::{Filters, LoadError, Loader, Refused, Report, Rule, Settings};
 use serde_json::{Value, json};
 
@@ -11,6 +13,8 @@ use crate::{Failure, RulesCheckArgs};
 
 /// Rules that are not loaded and printed one by one; the rest is only counted.
 const SHOWN: usize = 1000;
+/// The same when a sensor or a replay starts.
+const SHOWN_AT_START: usize = 10;
 
 /// What is loaded.
 #[derive(Debug)]
@@ -58,6 +62,56 @@ pub fn load(config: &Rules, more: &[PathBuf]) -> Result<Rulebook, Failure> {
     Ok(Rulebook { rules, report, filters })
 }
 
+/// A compiled set, and the filters of its alerts.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The set.
+    pub set: Arc<RuleSet>,
+    /// What `threshold.config` says.
+    pub filters: Filters,
+}
+
+impl Rulebook {
+    /// Compiles the rules; those that cannot be are reported as not supported.
+    #[must_use]
+    pub fn compile(self) -> (Loaded, Report) {
+        let Rulebook { rules, mut report, filters } = self;
+        let (set, refused) = compile(rules);
+        report.loaded -= refused.len() as u64;
+        report.unsupported.extend(refused.into_iter().map(|not| Refused {
+            file: not.file,
+            line: not.line,
+            sid: Some(not.sid),
+            keyword: not.keyword.to_owned(),
+            why: not.why,
+        }));
+        (Loaded { set: Arc::new(set), filters }, report)
+    }
+}
+
+/// Loads and compiles rules for a sensor or a replay, and says what was in them.
+///
+/// # Errors
+/// A file cannot be read, or a settings file is broken.
+pub fn for_use(config: &Rules, more: &[PathBuf]) -> Result<Loaded, Failure> {
+    if config.files.is_empty() && more.is_empty() {
+        return Ok(Loaded::default());
+    }
+    let begin = Instant::now();
+    let (loaded, report) = load(config, more)?.compile();
+    let refused = report.errors.iter().chain(&report.unsupported);
+    for line in refused.clone().take(SHOWN_AT_START) {
+        eprintln!("ringward: {line}");
+    }
+    let count = refused.count() as u64 + report.unnamed;
+    if count > 0 {
+        eprintln!("ringward: {count} rules are not loaded; `ringward rules check` names them all");
+    }
+    let (seconds, mib) = (begin.elapsed().as_secs_f64(), loaded.set.memory() >> 20);
+    eprintln!("ringward: {} rules in {seconds:.1} s, {mib} MiB", loaded.set.len());
+    Ok(loaded)
+}
+
 /// `ringward rules check`
 pub fn check(args: &RulesCheckArgs) -> Result<(), Failure> {
     let config = match &args.config {
@@ -68,12 +122,11 @@ pub fn check(args: &RulesCheckArgs) -> Result<(), Failure> {
         return Err(Failure::usage("no rule file is given, and the configuration names none"));
     }
     let begin = Instant::now();
-    let book = load(&config.rules, &args.files)?;
+    let (loaded, report) = load(&config.rules, &args.files)?.compile();
     let seconds = begin.elapsed().as_secs_f64();
-    let bytes = rules::footprint(&book.rules);
-    let report = &book.report;
+    let bytes = loaded.set.memory();
     if args.json {
-        println!("{}", as_json(&book, seconds, bytes));
+        println!("{}", as_json(&report, &loaded.filters, seconds, bytes));
     } else {
         for refused in report.unsupported.iter().take(SHOWN) {
             println!("unsupported: {refused}");
@@ -100,8 +153,7 @@ pub fn check(args: &RulesCheckArgs) -> Result<(), Failure> {
     }
 }
 
-fn as_json(book: &Rulebook, seconds: f64, bytes: u64) -> Value {
-    let (report, filters) = (&book.report, &book.filters);
+fn as_json(report: &Report, filters: &Filters, seconds: f64, bytes: usize) -> Value {
     let list = |refused: &[Refused]| -> Vec<Value> {
         let one = |r: &Refused| json!({"file": &*r.file, "line": r.line, "sid": r.sid, "keyword": r.keyword, "why": r.why});
         refused.iter().map(one).collect()

@@ -45,7 +45,7 @@ fn json_names_file_line_sid_and_keyword() {
     let mut loader = Loader::new(Settings::default());
     loader.text("x.rules", b"\nalert ip any any -> any any (nonsense; sid:2;)\n");
     let (rules, report) = loader.finish();
-    let value = as_json(&Rulebook { rules, report, filters: Filters::default() }, 0.5, 7);
+    let value = as_json(&report, &Filters::default(), 0.5, 7);
     assert_eq!(value["unsupported"][0]["line"], 2);
     assert_eq!(value["unsupported"][0]["sid"], 2);
     assert_eq!(value["unsupported"][0]["keyword"], "nonsense");

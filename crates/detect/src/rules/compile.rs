@@ -14,6 +14,7 @@ use wire::Direction;
 use super::addresses::Ends;
 use super::compiled::{Chains, Compiled, Effect, Kind, Memory, Section};
 use super::fast;
+use super::packet::Reputation;
 use super::payload::PayloadBuilder;
 use super::set::{RuleSet, mask};
 use super::transaction::TransactionBuilder;
@@ -111,6 +112,9 @@ struct Compiler {
 impl Compiler {
     fn add(&mut self, rule: &Rule) -> Result<(), (&'static str, String)> {
         let number = u32::try_from(self.rules.len()).map_err(|_| ("sid", "too many rules".to_owned()))?;
+        if rule.packet.iter().any(|test| matches!(test, PacketTest::Variable { .. })) {
+            return Err(("flowvar", "variables of expressions are not looked at".to_owned()));
+        }
         let in_payload: Vec<&Part> =
             rule.parts.iter().filter(|part| part.buffer == Buffer::Payload).collect();
         let in_packets: Vec<&Part> = rule.parts.iter().filter(|part| is_of_packet(part.buffer)).collect();
@@ -269,6 +273,7 @@ impl Compiler {
             applications: self.applications,
             events: self.events,
             keep: self.keep,
+            reputation: Reputation::default(),
             file_content: self.file_content,
             file_hashes: self.file_hashes,
             masks: super::set::masks(),

@@ -43,10 +43,6 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rules.is_empty()
-    }
-
     /// Appends the rules whose pattern ends behind `from`.
     pub(crate) fn candidates(&self, haystack: &[u8], from: usize, out: &mut Vec<u32>) {
         self.patterns.find(haystack, from, &mut |id, _| {

@@ -7,6 +7,7 @@ use proto::{AppProto, Keep, Progress};
 use rules::{FlowTest, HeaderProto, PacketTest};
 use wire::{Direction, IpProto};
 
+use super::buffers;
 use super::compiled::{Compiled, Effect, Kind};
 use super::context::PacketContext;
 use super::others;
@@ -400,7 +401,7 @@ impl Matcher {
         if known && !rule.hashed {
             return false;
         }
-        if !rule.packet.iter().all(|test| packet_holds(test, cx, view.as_ref())) {
+        if !rule.packet.iter().all(|test| packet_holds(test, cx, view.as_ref(), &set.reputation)) {
             return false;
         }
         for test in &rule.fields {
@@ -413,6 +414,10 @@ impl Matcher {
         if !self.in_packet(rule, cx) {
             return false;
         }
+        let little_endian = match view {
+            Some(View::Other(transaction)) => buffers::dce_little_endian(transaction, cx.direction),
+            _ => None,
+        };
         for section in &rule.sections {
             let Some(prepared) = prepared.as_deref_mut() else { return false };
             let places = prepared.places(section.buffer, section.transforms, &set.chains);
@@ -426,8 +431,7 @@ impl Matcher {
             }
             let state = &mut self.state;
             let any = places.into_iter().any(|place| {
-                let piece =
-                    Piece { bytes: prepared.get(place), stream_offset: 0, is_end: true, little_endian: None };
+                let piece = Piece { little_endian, ..Piece::whole(prepared.get(place)) };
                 verify::holds(&section.checks, &piece, state)
             });
             if !any {
@@ -441,21 +445,18 @@ impl Matcher {
         rule.headers.iter().all(|section| {
             let mut instances = super::Instances::default();
             packet::instances(cx, section.buffer, &mut instances);
-            (0..instances.len()).any(|at| {
-                let piece =
-                    Piece { bytes: instances.get(at), stream_offset: 0, is_end: true, little_endian: None };
-                verify::holds(&section.checks, &piece, &mut self.state)
-            })
+            (0..instances.len())
+                .any(|at| verify::holds(&section.checks, &Piece::whole(instances.get(at)), &mut self.state))
         })
     }
 
     fn in_payload(&mut self, rule: &Compiled, payload: PayloadView<'_>) -> bool {
-        let Some(checks) = &rule.payload else { return true };
+        let Some(checks) = &rule.payload else { return self.asn1(rule, payload.packet.unwrap_or_default()) };
         if rule.streams
             && let Some((bytes, stream_offset)) = payload.stream
         {
-            let piece = Piece { bytes, stream_offset, is_end: true, little_endian: None };
-            if verify::holds(checks, &piece, &mut self.state) {
+            let piece = Piece { stream_offset, ..Piece::whole(bytes) };
+            if verify::holds(checks, &piece, &mut self.state) && self.asn1(rule, bytes) {
                 return true;
             }
             if !rule.packets {
@@ -464,9 +465,13 @@ impl Matcher {
             self.state.reset();
         }
         payload.packet.is_some_and(|bytes| {
-            let piece = Piece { bytes, stream_offset: 0, is_end: true, little_endian: None };
-            verify::holds(checks, &piece, &mut self.state)
+            verify::holds(checks, &Piece::whole(bytes), &mut self.state) && self.asn1(rule, bytes)
         })
+    }
+
+    fn asn1(&self, rule: &Compiled, bytes: &[u8]) -> bool {
+        let mut tests = rule.packet.iter().filter(|test| matches!(test, PacketTest::Asn1 { .. }));
+        tests.all(|test| verify::asn1(test, bytes, self.state.last))
     }
 
     /// The alert of a hit.
@@ -541,14 +546,19 @@ fn of_proto(proto: HeaderProto, cx: &PacketContext<'_>) -> bool {
     }
 }
 
-fn packet_holds(test: &PacketTest, cx: &PacketContext<'_>, view: Option<&View<'_>>) -> bool {
+fn packet_holds(
+    test: &PacketTest,
+    cx: &PacketContext<'_>,
+    view: Option<&View<'_>>,
+    reputation: &packet::Reputation,
+) -> bool {
     match test {
-        // They were looked up by these.
-        PacketTest::DecodeEvent(_) | PacketTest::StreamEvent(_) => true,
+        // They were looked up by these, or are asked with the payload.
+        PacketTest::DecodeEvent(_) | PacketTest::StreamEvent(_) | PacketTest::Asn1 { .. } => true,
         PacketTest::FileHash { .. }
         | PacketTest::FileExtension(_)
         | PacketTest::FileStore
         | PacketTest::DceInterface { .. } => view.is_some_and(|view| others::view_holds(test, view)),
-        _ => packet::holds(test, cx),
+        _ => packet::holds(test, cx, reputation),
     }
 }

@@ -13,7 +13,7 @@ mod group;
 pub mod http;
 mod matcher;
 mod others;
-mod packet;
+pub mod packet;
 mod payload;
 mod prepared;
 mod set;
@@ -21,7 +21,6 @@ mod state;
 mod threshold;
 mod transaction;
 pub mod transform;
-pub mod packet;
 pub mod verify;
 pub mod view;
 

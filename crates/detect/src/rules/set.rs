@@ -9,6 +9,7 @@ use rules::App;
 use super::addresses::Ends;
 use super::app::speaks;
 use super::compiled::{Chains, Compiled};
+use super::packet::Reputation;
 use super::payload::Payload;
 use super::transaction::Transactions;
 
@@ -27,6 +28,7 @@ pub struct RuleSet {
     /// Rules on what was found wrong, by its name.
     pub(crate) events: HashMap<Arc<str>, Vec<u32>>,
     pub(crate) keep: Keep,
+    pub(crate) reputation: Reputation,
     /// Whether contents of files are looked at.
     pub(crate) file_content: bool,
     /// Whether hashes of files are looked at.
@@ -56,6 +58,12 @@ pub(crate) fn masks() -> Vec<u64> {
 }
 
 impl RuleSet {
+    /// With these reputations of addresses.
+    #[must_use]
+    pub fn with_reputation(self, reputation: Reputation) -> Self {
+        RuleSet { reputation, ..self }
+    }
+
     /// How many rules there are.
     #[must_use]
     pub fn len(&self) -> usize {
