@@ -84,22 +84,22 @@ def decode(table):
         table.add("decode", found[f"decode/{name}"], "ns/packet", name)
 
 
-def flow(table):
+def own(name, table):
+    """Runs a bench that measures by itself: figure, parameters, value, unit and aim on each line."""
     calibrate(table)
-    command = ["cargo", "bench", "--locked", "--quiet", "-p", "ringward-benches", "--bench", "flow"]
+    command = ["cargo", "bench", "--locked", "--quiet", "-p", "ringward-benches", "--bench", name]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     for line in done.stdout.splitlines():
         figure, params, value, unit, aim = line.split("\t")
         table.add(figure, float(value), unit, params, aim or None)
 
 
+def flow(table):
+    own("flow", table)
+
+
 def indicators(table):
-    found = criterion("indicators", table)
-    for kind in ("miss", "one_percent_hits"):
-        few, many = found[f"indicators/{kind}/1000"], found[f"indicators/{kind}/1000000"]
-        table.add(f"look-up, {kind}", few, "ns", "indicators=1000")
-        table.add(f"look-up, {kind}", many, "ns", "indicators=1000000")
-        table.add(f"ratio, {kind}", many / few, "", "1,000,000 to 1,000 indicators")
+    own("indicators", table)
 
 
 def worker(table):

@@ -1,61 +1,93 @@
 //! A filter that says "surely not" or "perhaps": a Bloom filter whose bits of one key all lie in one cache line.
 
+use memmap2::{Advice, MmapMut};
+
 /// Bits per key. With four bits set for each, one look-up in about 130 says "perhaps" in vain.
 const BITS_PER_KEY: usize = 12;
-const BLOCK_BITS: usize = 256;
-
 /// One key's four bits: one in each word.
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(align(32))]
-struct Block([u64; 4]);
+const BLOCK_WORDS: usize = 4;
+const BLOCK_BYTES: usize = BLOCK_WORDS * size_of::<u64>();
+/// From this size on the filter is worth pages of two megabytes: with those of four kilobytes most look-ups would have
+/// to find out first where the page is.
+const HUGE: usize = 2 << 20;
 
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    blocks: Box<[Block]>,
+    memory: Memory,
+    blocks: usize,
+}
+
+/// Words in the machine's order, as bytes.
+#[derive(Debug)]
+enum Memory {
+    Heap(Box<[u8]>),
+    Pages(MmapMut),
 }
 
 impl Default for Filter {
     /// Says "surely not" to everything.
     fn default() -> Self {
-        Filter { blocks: Box::new([Block::default()]) }
+        Filter::for_keys(0)
     }
 }
 
 impl Filter {
     /// Room for so many keys.
     pub fn for_keys(keys: usize) -> Self {
-        let blocks = keys.saturating_mul(BITS_PER_KEY) / BLOCK_BITS + 1;
-        Filter { blocks: vec![Block::default(); blocks].into_boxed_slice() }
+        let blocks = keys.saturating_mul(BITS_PER_KEY) / (BLOCK_BYTES * 8) + 1;
+        let bytes = blocks * BLOCK_BYTES;
+        let pages = if bytes < HUGE { None } else { MmapMut::map_anon(bytes).ok() };
+        let memory = match pages {
+            Some(pages) => {
+                // Without them it is slower, and right all the same.
+                let _ = pages.advise(Advice::HugePage);
+                Memory::Pages(pages)
+            }
+            None => Memory::Heap(vec![0; bytes].into_boxed_slice()),
+        };
+        Filter { memory, blocks }
+    }
+
+    #[inline]
+    fn bytes_of(&self) -> &[u8] {
+        match &self.memory {
+            Memory::Heap(bytes) => bytes,
+            Memory::Pages(pages) => pages,
+        }
     }
 
     pub fn add(&mut self, hash: u64) {
-        let at = scale(hash, self.blocks.len());
-        if let Some(block) = self.blocks.get_mut(at) {
-            for (word, bit) in block.0.iter_mut().zip(bits(hash)) {
-                *word |= bit;
-            }
+        let at = scale(hash, self.blocks) * BLOCK_BYTES;
+        let bytes: &mut [u8] = match &mut self.memory {
+            Memory::Heap(bytes) => bytes,
+            Memory::Pages(pages) => pages,
+        };
+        let block = bytes.get_mut(at..at + BLOCK_BYTES).unwrap_or_default();
+        for (word, bit) in block.as_chunks_mut::<8>().0.iter_mut().zip(bits(hash)) {
+            *word = (u64::from_ne_bytes(*word) | bit).to_ne_bytes();
         }
     }
 
     /// Whether a key with that hash may have been added.
     #[inline]
     pub fn may_hold(&self, hash: u64) -> bool {
-        let Some(block) = self.blocks.get(scale(hash, self.blocks.len())) else { return false };
-        let [a, b, c, d] = bits(hash);
-        let [wa, wb, wc, wd] = block.0;
+        let at = scale(hash, self.blocks) * BLOCK_BYTES;
+        let block = self.bytes_of().get(at..).and_then(|bytes| bytes.first_chunk::<BLOCK_BYTES>());
+        let Some(block) = block else { return false };
+        let words = block.as_chunks::<8>().0.iter().zip(bits(hash));
         // One branch, not four: it nearly always goes the same way.
-        (wa & a != 0) & (wb & b != 0) & (wc & c != 0) & (wd & d != 0)
+        words.fold(true, |all, (word, bit)| all & (u64::from_ne_bytes(*word) & bit != 0))
     }
 
     /// Bytes.
     pub fn bytes(&self) -> usize {
-        std::mem::size_of_val(&*self.blocks)
+        self.bytes_of().len()
     }
 }
 
 #[inline]
-fn bits(hash: u64) -> [u64; 4] {
+fn bits(hash: u64) -> [u64; BLOCK_WORDS] {
     [1 << (hash & 63), 1 << (hash >> 6 & 63), 1 << (hash >> 12 & 63), 1 << (hash >> 18 & 63)]
 }
 

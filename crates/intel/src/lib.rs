@@ -8,6 +8,7 @@
 mod attributes;
 mod filter;
 mod formats;
+mod hash;
 mod hits;
 mod indicator;
 mod kind;

@@ -4,12 +4,8 @@
 //! they need, then the key. An open-addressing table of 32-bit offsets finds them by hash, and before it stands a
 //! [`Filter`] that answers for nearly all keys that are not there.
 
-use std::hash::{BuildHasher, Hasher};
-use std::sync::OnceLock;
-
-use foldhash::fast::FixedState;
-
 use crate::filter::{Filter, scale};
+use crate::hash::KeyHasher;
 use crate::kind::Kind;
 
 /// The table is at most this full, in percent: about two looks for a key that is not there.
@@ -57,13 +53,7 @@ pub(crate) struct Store {
     slots: Box<[u32]>,
     len: usize,
     filter: Filter,
-    hasher: FixedState,
-}
-
-/// The seed of this process: whoever can put names into a feed must not know which of them collide.
-fn seed() -> u64 {
-    static SEED: OnceLock<u64> = OnceLock::new();
-    *SEED.get_or_init(|| std::hash::RandomState::new().hash_one(0))
+    hasher: KeyHasher,
 }
 
 impl Default for Store {
@@ -73,7 +63,7 @@ impl Default for Store {
             slots: vec![0; MIN_SLOTS].into_boxed_slice(),
             len: 0,
             filter: Filter::default(),
-            hasher: FixedState::with_seed(seed()),
+            hasher: KeyHasher::default(),
         }
     }
 }
@@ -97,10 +87,13 @@ impl Store {
     /// The same for every store of this process.
     #[inline]
     pub fn hash(&self, kind: Kind, key: &[u8]) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(key);
-        hasher.write_u8(kind as u8);
-        hasher.finish()
+        self.hasher.hash(kind, key)
+    }
+
+    /// Whether nothing is listed that a name is, or lies below; often known by its last bytes alone.
+    #[inline]
+    pub fn surely_no_domain(&self, name: &[u8]) -> bool {
+        self.hasher.last_two_labels(name).is_some_and(|hash| !self.may_hold(hash))
     }
 
     /// Whether there may be a record, or something below a domain, of that hash. Only after [`Store::seal`].
@@ -288,7 +281,7 @@ mod tests {
                 assert_eq!(store.at(found.slot).map(|r| r.key), Some(key.as_bytes()));
                 assert!(store.find(Kind::Url, key.as_bytes()).is_none());
                 for (dot, _) in key.match_indices('.').filter(|&(dot, _)| key[dot + 1..].contains('.')) {
-                    assert!(store.may_hold(store.hash(Kind::Domain, key[dot + 1..].as_bytes())), "{key}");
+                    assert!(store.may_hold(store.hash(Kind::Domain, &key.as_bytes()[dot + 1..])), "{key}");
                 }
             }
             assert!(store.find(Kind::Domain, b"d").is_none());

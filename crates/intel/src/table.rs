@@ -113,21 +113,27 @@ impl Table {
         self.store.find(kind, key).filter(|found| accept(&found.record))
     }
 
-    /// Goes from the last two labels of a name towards the whole of it, and stops where the filter says that nothing
-    /// is listed there or below: mostly at once.
     #[inline]
-    pub fn domain(&self, name: &str, mut accept: impl FnMut(&Record<'_>) -> bool) -> Option<Found<'_>> {
+    pub fn domain(&self, name: &str, accept: impl FnMut(&Record<'_>) -> bool) -> Option<Found<'_>> {
         if !self.has(Kind::Domain) {
             return None;
         }
-        let mut lower = [0_u8; MAX_NAME];
         let name = name.strip_suffix('.').unwrap_or(name).as_bytes();
-        let name = {
-            let lower = lower.get_mut(..name.len())?;
-            lower.copy_from_slice(name);
-            lower.make_ascii_lowercase();
-            &*lower
-        };
+        if self.store.surely_no_domain(name) {
+            return None;
+        }
+        self.labels(name, accept)
+    }
+
+    /// Goes from the last two labels of a name towards the whole of it, and stops where the filter says that nothing
+    /// is listed there or below.
+    #[inline(never)]
+    fn labels(&self, name: &[u8], mut accept: impl FnMut(&Record<'_>) -> bool) -> Option<Found<'_>> {
+        let mut lower = [0_u8; MAX_NAME];
+        let lower = lower.get_mut(..name.len())?;
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        let name = &*lower;
         let mut best = None;
         let mut dot = last_dot(name)?;
         loop {
