@@ -5,9 +5,11 @@ use wire::{Direction, Endpoint, IpProto, Nanos, Vlans};
 use super::*;
 use flow::FlowTuple;
 
+const LIST: &str = "evil.example,Demo RAT\n192.0.2.66,C2\nhttp://cdn.example/gate.php,Loader\n";
+
 fn detector() -> IndicatorDetector {
     let mut loader = Loader::new();
-    loader.text("c2.csv", "evil.example,Demo RAT\n192.0.2.66,C2\nhttp://cdn.example/gate.php,Loader\n");
+    loader.text("c2.csv", LIST).unwrap();
     IndicatorDetector::new(Arc::new(loader.finish().0))
 }
 
@@ -30,7 +32,7 @@ fn cx(tuple: &FlowTuple) -> Context<'_> {
 fn inspect(tx: Transaction, server: &str) -> Vec<Alert> {
     let tuple = tuple("10.0.0.5", server);
     let mut out = Vec::new();
-    detector().transaction(&cx(&tuple), &tx, &mut Memo::default(), &mut out);
+    detector().transaction(&cx(&tuple), &tx, Stage::Begun, &mut Memo::default(), &mut out);
     out
 }
 
@@ -48,7 +50,7 @@ fn a_lookup_and_its_answer_are_one_alert() {
     let (mut memo, mut out) = (Memo::default(), Vec::new());
     for message in [&query[..], &response] {
         let tx = Transaction::from(dns::parse(message).unwrap());
-        detector().transaction(&cx(&tuple), &tx, &mut memo, &mut out);
+        detector().transaction(&cx(&tuple), &tx, Stage::Begun, &mut memo, &mut out);
     }
     assert_eq!(out.len(), 1);
     assert_eq!((out[0].sid, out[0].victim), (1001, Some("10.0.0.5".parse().unwrap())));

@@ -118,7 +118,7 @@ const LOW: u128 = ONES * 0x7f;
 #[inline]
 fn bytes_equal(word: u128, byte: u8) -> u128 {
     let differs = word ^ (ONES * u128::from(byte));
-    !((differs & LOW) + LOW | differs) & HIGH
+    !(((differs & LOW) + LOW) | differs) & HIGH
 }
 
 /// ASCII letters in lower case, sixteen at a time.
@@ -128,7 +128,7 @@ fn to_lower(word: u128) -> u128 {
     let from_a = low + ONES * u128::from(0x80 - b'A');
     let beyond_z = low + ONES * u128::from(0x7f - b'Z');
     let upper = (from_a ^ beyond_z) & !word & HIGH;
-    word | upper >> 2
+    word | (upper >> 2)
 }
 
 #[cfg(test)]
