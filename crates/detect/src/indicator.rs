@@ -58,7 +58,11 @@ impl IndicatorDetector {
         }
         let (client, server) = (cx.tuple.client.ip, cx.tuple.server.ip);
         if let Some(hit) = self.indicators.ip(server, cx.time) {
-            self.tell(alert(&catalogue::IP, cx, Sides::client(cx), &hit, server.to_string(), None), &hit, out);
+            self.tell(
+                alert(&catalogue::IP, cx, Sides::client(cx), &hit, server.to_string(), None),
+                &hit,
+                out,
+            );
         }
         if let Some(hit) = self.indicators.ip(client, cx.time) {
             let sides = Sides { victim: None, peer: client };

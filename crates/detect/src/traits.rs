@@ -51,15 +51,15 @@ impl IndicatorDetector {
         let (client, server) = (cx.tuple.client.ip, cx.tuple.server.ip);
         let of_client = |victim| Sides { victim, peer: server };
         let (signature, sides) = match (&file.carrier, file.direction) {
-            (Some(Transaction::Smtp(_)), _) => (&catalogue::FILE_IN_MAIL, Sides { victim: None, peer: client }),
+            (Some(Transaction::Smtp(_)), _) => {
+                (&catalogue::FILE_IN_MAIL, Sides { victim: None, peer: client })
+            }
             (Some(Transaction::Imap(_) | Transaction::Pop3(_)), Direction::ToClient) => {
                 (&catalogue::FILE_IN_MAIL, of_client(Some(client)))
             }
             (_, Direction::ToClient) => (&catalogue::FILE_RECEIVED, of_client(Some(client))),
             (_, Direction::ToServer) if is_ours(client) => (&catalogue::FILE_SENT, of_client(Some(client))),
-            (_, Direction::ToServer) => {
-                (&catalogue::FILE_FROM_OUTSIDE, Sides { victim: None, peer: client })
-            }
+            (_, Direction::ToServer) => (&catalogue::FILE_FROM_OUTSIDE, Sides { victim: None, peer: client }),
         };
         let name = file.name.as_deref().unwrap_or("");
         let observed = if name.is_empty() { hit.indicator.to_string() } else { name.to_owned() };

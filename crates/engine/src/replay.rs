@@ -12,7 +12,6 @@ use std::thread;
 
 use capture::{CaptureError, CaptureFile, Record};
 use crossbeam_channel::{Receiver, Sender, bounded};
-use detect::IndicatorDetector;
 use output::{AnomalyKind, Event, OutputError, Recorder, Source, Stamp, StatsEvent};
 use thiserror::Error;
 use verdict::{Judge, Policy};
@@ -23,6 +22,7 @@ use crate::counters::{WorkerCounters, sum};
 use crate::input::Input;
 use crate::lookback::cost;
 use crate::reassembly::{Merged, Reassembly};
+use crate::snapshot::Snapshot;
 use crate::warden::{Enforcement, Warden};
 use crate::worker::{Worker, WorkerOptions};
 
@@ -133,7 +133,7 @@ type Outcome = Vec<(Order, Stamp, Event)>;
 pub fn replay(
     files: &[PathBuf],
     options: &ReplayOptions,
-    detector: &IndicatorDetector,
+    snapshot: &Snapshot,
     recorder: Recorder,
 ) -> Result<ReplaySummary, ReplayError> {
     let workers = options.workers.max(1);
@@ -146,7 +146,7 @@ pub fn replay(
         let mut shifts = counters
             .iter()
             .take(workers)
-            .map(|counters| Shift::new(Worker::new(&worker, detector.clone(), counters.clone())));
+            .map(|counters| Shift::new(Worker::new(&worker, snapshot, counters.clone())));
         let lanes = match (workers, shifts.next()) {
             (1, Some(shift)) => Lanes::Here { shift: Box::new(shift), last: None },
             (_, first) => {

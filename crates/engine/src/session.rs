@@ -1,7 +1,7 @@
 //! What the engine keeps on a flow, and how transactions become alerts and events.
 
 use alert::Alert;
-use detect::{Context, IndicatorDetector, Memo};
+use detect::{Context, IndicatorDetector, Memo, Stage};
 use flow::{FlowTable, FlowTuple, StreamEvent, Streams, TcpConnection};
 use output::{AnomalyKind, PieceEvent};
 use proto::{AppLayer, Chunk, Expectation, FileEvent, FileInfo, Sink, Transaction};
@@ -245,14 +245,14 @@ struct Collector<'a, 'b> {
 
 impl Collector<'_, '_> {
     /// Lets the detectors see a transaction; `id` is its ordinal in the flow.
-    fn detect(&mut self, id: u64, transaction: &Transaction) {
+    fn detect(&mut self, id: u64, transaction: &Transaction, stage: Stage) {
         let mut alerts = std::mem::take(&mut self.inspection.findings.scratch);
         let context = self.inspection.context();
         let mut memo =
             self.special.as_mut().map(|special| std::mem::take(&mut special.memo)).unwrap_or_default();
-        self.inspection.detector.transaction(&context, transaction, &mut memo, &mut alerts);
+        self.inspection.detector.transaction(&context, transaction, stage, &mut memo, &mut alerts);
         // Only what was alerted on is remembered, and so a flow without alerts needs no room for it.
-        if !alerts.is_empty() || self.special.is_some() {
+        if !memo.is_empty() || self.special.is_some() {
             self.special.get_or_insert_default().memo = memo;
         }
         let found = alerts.drain(..).map(|alert| (alert, Some((id, transaction.clone()))));
@@ -265,7 +265,7 @@ impl Collector<'_, '_> {
     fn file_over(&mut self, info: FileInfo) {
         let id = u64::from(self.counts.logged);
         let transaction = Transaction::from(FileInfo { tx_id: id, ..info });
-        self.detect(id, &transaction);
+        self.detect(id, &transaction, Stage::Begun);
         self.inspection.findings.logged.push((id, transaction));
     }
 
@@ -291,7 +291,7 @@ impl Sink for Collector<'_, '_> {
     fn inspect(&mut self, transaction: &Transaction) {
         let id = u64::from(self.counts.inspected);
         self.counts.inspected = self.counts.inspected.saturating_add(1);
-        self.detect(id, transaction);
+        self.detect(id, transaction, Stage::Begun);
     }
 
     fn file(&mut self, event: FileEvent<'_>) {
@@ -302,7 +302,9 @@ impl Sink for Collector<'_, '_> {
     }
 
     fn log(&mut self, transaction: Transaction) {
-        self.inspection.findings.logged.push((self.counts.logged.into(), transaction));
+        let id = u64::from(self.counts.logged);
+        self.detect(id, &transaction, Stage::Complete);
+        self.inspection.findings.logged.push((id, transaction));
         self.counts.logged = self.counts.logged.saturating_add(1);
     }
     fn anomaly(&mut self, event: &'static str) {

@@ -22,6 +22,7 @@ use crate::reassembly::{Merged, Reassembly};
 use crate::rooms::{Rooms, Subject};
 use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session};
 use crate::shed::HeavyFlows;
+use crate::snapshot::{Snapshot, Snapshots};
 
 /// Frames that are decoded before the first of them is worked on: enough to hide the way to memory, few enough
 /// for the first one's flow to be still in the cache when its turn comes.
@@ -72,23 +73,28 @@ pub struct Worker {
     /// Zero: it is not.
     overloaded_until: Nanos,
     heavy: HeavyFlows,
+    /// None in replay.
+    snapshots: Option<Arc<Snapshots>>,
+    /// Of the snapshot that is matched with.
+    generation: u64,
 }
 
 impl Worker {
     /// A worker with no flows.
     #[must_use]
-    pub fn new(options: &WorkerOptions, detector: IndicatorDetector, counters: Arc<WorkerCounters>) -> Self {
+    pub fn new(options: &WorkerOptions, snapshot: &Snapshot, counters: Arc<WorkerCounters>) -> Self {
         Worker {
             table: FlowTable::new(options.max_flows, options.timeouts)
                 .with_pressure(options.pressure)
                 .with_interim(options.interim),
             rooms: Rooms {
-                detector,
+                detector: IndicatorDetector::new(snapshot.indicators.clone()),
                 lookback: Lookback::new(options.lookback),
                 streams: Streams::new(options.streams.clone()),
                 findings: Findings::default(),
                 counters,
-                files: options.files.clone(),
+                files: snapshot.files(&options.files),
+                configured_files: options.files.clone(),
                 // A replay limits them where all are in order, so that the number of workers does not show.
                 anomalies: if options.clock.is_some() { Limiter::default() } else { Limiter::open() },
                 evidence_limit: options.evidence_limit,
@@ -103,6 +109,23 @@ impl Worker {
             bypassed: Vec::new(),
             overloaded_until: Nanos(0),
             heavy: HeavyFlows::default(),
+            snapshots: None,
+            generation: 0,
+        }
+    }
+
+    /// Lets what detectors match with be swapped.
+    pub(crate) fn with_snapshots(mut self, snapshots: Arc<Snapshots>) -> Self {
+        self.snapshots = Some(snapshots);
+        self
+    }
+
+    /// Takes on what detectors are to match with, if it is new.
+    pub(crate) fn refresh(&mut self) {
+        if let Some(snapshots) = &self.snapshots
+            && let Some(snapshot) = snapshots.newer(&mut self.generation)
+        {
+            self.rooms.match_with(&snapshot);
         }
     }
 

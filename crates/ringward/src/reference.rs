@@ -129,7 +129,11 @@ fn keys(out: &mut String, schema: &Value, prefix: &str, table: &Value, defaults:
             keys(out, schema, &format!("{prefix}{key}."), target, fallback)?;
             continue;
         }
-        let shown = if fallback.is_null() { "required".to_owned() } else { format!("`{fallback}`") };
+        let shown = match (fallback.is_null(), optional(value).is_some()) {
+            (true, true) => "none".to_owned(),
+            (true, false) => "required".to_owned(),
+            (false, _) => format!("`{fallback}`"),
+        };
         let about = value["description"].as_str().or(target["description"].as_str()).unwrap_or("");
         writeln!(
             out,
@@ -139,6 +143,12 @@ fn keys(out: &mut String, schema: &Value, prefix: &str, table: &Value, defaults:
         )?;
     }
     Ok(())
+}
+
+/// The type of a value that need not be there.
+fn optional(value: &Value) -> Option<&str> {
+    let types = value["type"].as_array().filter(|types| types.iter().any(|of| of == "null"))?;
+    types.iter().find_map(|of| of.as_str().filter(|&name| name != "null"))
 }
 
 fn kind(value: &Value, target: &Value) -> String {
@@ -151,7 +161,7 @@ fn kind(value: &Value, target: &Value) -> String {
         let list = if value["type"] == "array" { "list of " } else { "" };
         return format!("{list}{}", names.join(", "));
     }
-    match value["type"].as_str() {
+    match value["type"].as_str().or(optional(value)) {
         Some("array") => format!("list of {}s", value["items"]["type"].as_str().unwrap_or("value")),
         Some(other) => other.to_owned(),
         None => "string".to_owned(),
