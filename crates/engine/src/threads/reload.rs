@@ -142,7 +142,7 @@ mod tests {
             stop: Arc::default(),
         };
         let running = std::thread::spawn(move || thread.run());
-        let mut ask = || {
+        let ask = || {
             let (mut ours, theirs) = UnixStream::pair().unwrap();
             wish.send(Some(theirs)).unwrap();
             reply(&mut ours)
