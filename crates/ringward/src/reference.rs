@@ -90,9 +90,26 @@ fn detectors() -> String {
             techniques.join(", ")
         );
     }
+    out.push_str(INDICATORS);
     out.push_str(CHECK_IN);
     out
 }
+
+const INDICATORS: &str = "
+## Severity and victim
+
+A list that is not sure of an indicator makes its alerts milder: below 70 % confidence they are of medium severity at
+most, below 40 % of low. Confidence, tags and techniques of the list are in the alert's metadata (`ioc_confidence`,
+`ioc_tags`, `mitre_technique_id`). An indicator whose time is over, by the packet's clock, matches nothing; what an
+allow-list has matches nothing whatever list names it.
+
+The victim of an alert is the host on our side that is in trouble, the one to isolate. Who looks a listed name up, calls a
+listed host or is answered with a listed certificate is one. Who is called by a listed address is none: everybody that
+such an address sends a packet to would be cut off. A listed file's victim is the client that fetched it, or that sent
+it if its address is a private one (RFC 1918, 4193, 6598); a server that was sent a file from outside is none, and a mail
+server is none for the mails that it is sent. Fingerprints of clients, user agents, recipients of mail and logins make a
+client the victim if its address is private.
+";
 
 const CHECK_IN: &str = "
 ## What a C2 request gave away

@@ -6,10 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
 
 use crate::control::{Reply, answer};
 use crate::snapshot::{Snapshot, Snapshots};
 
+/// Scheduling priority of the thread (-20 first, 19 last).
+const RELOAD_NICE: i32 = 19;
 /// How often the thread looks whether it should stop.
 const STOP_LOOK: Duration = Duration::from_millis(100);
 /// How long workers have to give the old snapshot up. They look many times a second.
@@ -41,6 +45,10 @@ pub(crate) struct ReloadThread {
 
 impl ReloadThread {
     pub fn run(mut self) {
+        // Reading lists takes a core for some seconds: those that workers leave over.
+        if let Err(err) = setpriority_process(Some(gettid()), RELOAD_NICE) {
+            tracing::warn!("reloads run at ordinary priority: {err}");
+        }
         while !self.stop.load(Ordering::Relaxed) {
             match self.wishes.recv_timeout(STOP_LOOK) {
                 Ok(client) => {
