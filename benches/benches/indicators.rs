@@ -107,7 +107,7 @@ fn main() {
             .iter()
             .map(|&(count, _)| {
                 let known = |i: u64| format!("www.{}", name(i.wrapping_mul(7919) % count));
-                let mixed = |i: u64| if i % 100 == 0 { known(i) } else { stranger(i) };
+                let mixed = |i: u64| if i.is_multiple_of(100) { known(i) } else { stranger(i) };
                 if kind == "miss" {
                     Names::new((0..NAMES).map(stranger))
                 } else {
