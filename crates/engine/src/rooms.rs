@@ -20,6 +20,7 @@ use crate::files::FileOptions;
 use crate::input::{Input, Place};
 use crate::lookback::Lookback;
 use crate::session::{Bypass, Evidence, Findings, Found, Inspection, Moment, Session, Standing};
+use crate::snapshot::Snapshot;
 
 /// Everything but the table, so that flows that end while the table is busy can be worked on.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub(crate) struct Rooms {
     pub(crate) bypasser: Option<Bypasser>,
     pub(crate) expectations: Expectations,
     pub(crate) place: Option<Place>,
+    /// What is done with files whatever is matched with.
+    pub(crate) configured_files: FileOptions,
 }
 
 /// The flow that events are about.
@@ -49,6 +52,13 @@ pub(crate) struct Subject {
 }
 
 impl Rooms {
+    /// From now on detectors match with this.
+    pub(crate) fn match_with(&mut self, snapshot: &Snapshot) {
+        self.detector = IndicatorDetector::new(snapshot.indicators.clone());
+        self.matcher.set_rules(snapshot.rules.clone());
+        self.files = snapshot.files(&self.configured_files);
+    }
+
     pub(crate) fn count(&self, packet: &Packet<'_>) {
         self.counters.network(packet);
         self.counters.transport(packet);

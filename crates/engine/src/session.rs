@@ -2,7 +2,7 @@
 
 use alert::Alert;
 use detect::rules::{FileView, FlowRules, Hit, Matcher, PacketContext, View, dns_over_https};
-use detect::{Context, IndicatorDetector, Memo};
+use detect::{Context, IndicatorDetector, Memo, Stage};
 use flow::{FlowTable, FlowTuple, StreamEvent, Streams, TcpConnection};
 use output::{AnomalyKind, PieceEvent};
 use proto::{
@@ -384,14 +384,14 @@ struct Collector<'a, 'b> {
 
 impl Collector<'_, '_> {
     /// Lets the detectors see a transaction; `id` is its ordinal in the flow.
-    fn detect(&mut self, id: u64, transaction: &Transaction) {
+    fn detect(&mut self, id: u64, transaction: &Transaction, stage: Stage) {
         let mut alerts = std::mem::take(&mut self.inspection.findings.scratch);
         let context = self.inspection.context();
         let mut memo =
             self.special.as_mut().map(|special| std::mem::take(&mut special.memo)).unwrap_or_default();
-        self.inspection.detector.transaction(&context, transaction, &mut memo, &mut alerts);
+        self.inspection.detector.transaction(&context, transaction, stage, &mut memo, &mut alerts);
         // Only what was alerted on is remembered, and so a flow without alerts needs no room for it.
-        if !alerts.is_empty() || self.special.is_some() {
+        if !memo.is_empty() || self.special.is_some() {
             self.special.get_or_insert_default().memo = memo;
         }
         let found = alerts.drain(..).map(|alert| (alert, Some((id, transaction.clone()))));
@@ -421,7 +421,7 @@ impl Collector<'_, '_> {
         self.file_ready(FileView { info: &info, content: &content, carrier: info.carrier.as_ref() });
         let id = u64::from(self.counts.logged);
         let transaction = Transaction::from(FileInfo { tx_id: id, ..info });
-        self.detect(id, &transaction);
+        self.detect(id, &transaction, Stage::Begun);
         self.inspection.findings.logged.push((id, transaction));
     }
 
@@ -519,7 +519,7 @@ impl Sink for Collector<'_, '_> {
     fn inspect(&mut self, transaction: &Transaction) {
         let id = u64::from(self.counts.inspected);
         self.counts.inspected = self.counts.inspected.saturating_add(1);
-        self.detect(id, transaction);
+        self.detect(id, transaction, Stage::Begun);
         if self.by_inspection(transaction) && !is_message(transaction) {
             let view = View::Other(transaction);
             self.match_rules(id, view, Direction::ToServer, Progress::Head, &|| transaction.clone());
@@ -563,7 +563,9 @@ impl Sink for Collector<'_, '_> {
         if self.by_inspection(&transaction) {
             self.rules_at_end(&transaction);
         }
-        self.inspection.findings.logged.push((self.counts.logged.into(), transaction));
+        let id = u64::from(self.counts.logged);
+        self.detect(id, &transaction, Stage::Complete);
+        self.inspection.findings.logged.push((id, transaction));
         self.counts.logged = self.counts.logged.saturating_add(1);
     }
 

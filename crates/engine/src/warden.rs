@@ -93,6 +93,11 @@ impl Warden {
         Warden { thresholds, ..self }
     }
 
+    /// With other limits from now on.
+    pub fn set_thresholds(&mut self, thresholds: Thresholds) {
+        self.thresholds = thresholds;
+    }
+
     /// Whether an alert is to be told; else it is counted.
     pub fn tells(&mut self, event: &mut AlertEvent) -> bool {
         if let (Some(action), Some(rule)) =

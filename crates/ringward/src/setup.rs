@@ -1,19 +1,15 @@
 //! From configuration to the options of the rooms.
 
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use alert::{Observation, Severity};
 use capture::{BindMode, Steering, XdpMode};
-use detect::IndicatorDetector;
 use engine::{
     BypassOptions, CapturePortOptions, FileOptions, GuardPort, InlinePair, SensorOptions, Wakeup,
     WorkerOptions,
 };
 use flow::defrag::DefragOptions;
 use flow::{HostPolicies, OverlapPolicy, Pressure, StateTimeouts, StreamOptions, Timeouts};
-use intel::Loader;
 use ipnet::IpNet;
 use output::{DnsVersion, EventTypes, FileBudget, RecorderOptions};
 use verdict::{Mode, Policy};
@@ -25,8 +21,6 @@ use crate::config::{
 };
 
 const MIB: u64 = 1024 * 1024;
-/// Malformed indicator lines that are printed; the rest is only counted.
-const SHOWN_LINE_ERRORS: usize = 20;
 
 /// The isolation policy.
 pub fn policy(config: &Config) -> Result<Policy, Failure> {
@@ -59,6 +53,11 @@ fn observation(seen: Seen) -> Observation {
         Seen::Tls => Observation::Tls,
         Seen::Ip => Observation::Ip,
         Seen::Url => Observation::Url,
+        Seen::File => Observation::File,
+        Seen::Certificate => Observation::Certificate,
+        Seen::Fingerprint => Observation::Fingerprint,
+        Seen::UserAgent => Observation::UserAgent,
+        Seen::Email => Observation::Email,
         Seen::Rule => Observation::Rule,
         Seen::RuleDrop => Observation::RuleDrop,
     }
@@ -186,35 +185,6 @@ pub fn recorder(config: &Config, append: bool) -> RecorderOptions {
             names => EventTypes::Only(names.to_vec()),
         },
     }
-}
-
-/// Loads the indicator lists and says what was in them.
-pub fn detector(files: &[PathBuf], strict: bool) -> Result<IndicatorDetector, Failure> {
-    let mut loader = Loader::new();
-    for file in files {
-        loader.file(file).map_err(Failure::usage)?;
-    }
-    let (indicators, report) = loader.finish();
-    for error in report.errors.iter().take(SHOWN_LINE_ERRORS) {
-        eprintln!("ringward: {error}");
-    }
-    if report.skipped > 0 {
-        if strict {
-            let what = format!("{} indicator lines cannot be read (--strict)", report.skipped);
-            return Err(Failure::usage(what));
-        }
-        eprintln!("ringward: {} indicator lines skipped", report.skipped);
-    }
-    if !files.is_empty() {
-        eprintln!(
-            "ringward: {} indicators: {} domains, {} addresses, {} URLs",
-            report.domains + report.ips + report.urls,
-            report.domains,
-            report.ips,
-            report.urls
-        );
-    }
-    Ok(IndicatorDetector::new(Arc::new(indicators)))
 }
 
 /// Everything a live sensor needs.

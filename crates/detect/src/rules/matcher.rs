@@ -53,6 +53,8 @@ pub const WINDOW_MEMORY: u64 = 256 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Matcher {
     set: Arc<RuleSet>,
+    /// How many sets there were before it.
+    generation: u32,
     hosts: Arc<HostBits>,
     candidates: Vec<u32>,
     vectors: [Vec<u8>; 3],
@@ -85,6 +87,7 @@ impl Matcher {
     pub fn new(set: Arc<RuleSet>, hosts: Arc<HostBits>) -> Self {
         Matcher {
             set,
+            generation: 0,
             hosts,
             candidates: Vec::new(),
             vectors: Default::default(),
@@ -92,6 +95,15 @@ impl Matcher {
             counters: RuleCounters::default(),
             profile: None,
         }
+    }
+
+    /// Goes on with another set; what is remembered of flows stays.
+    pub fn set_rules(&mut self, set: Arc<RuleSet>) {
+        if self.profile.is_some() {
+            self.profile = Some(vec![Profile::default(); set.len()]);
+        }
+        self.set = set;
+        self.generation = self.generation.wrapping_add(1);
     }
 
     /// Counts what each rule costs.
@@ -251,7 +263,7 @@ impl Matcher {
         } else if let Some(flow) = flow {
             flow.pending.retain(|pending| {
                 let ours = (pending.transaction, pending.direction) == (number, cx.direction);
-                if ours {
+                if ours && pending.generation == self.generation {
                     self.candidates.push(pending.rule);
                 }
                 !ours
@@ -280,12 +292,13 @@ impl Matcher {
         number: u64,
         flow: &mut Option<Box<FlowRules>>,
     ) {
+        let generation = self.generation;
         let refused = &mut self.counters.pending_refused;
         self.candidates.retain(|&rule| {
             let now = set.rules.get(rule as usize).is_none_or(|rule| rule.progress() == Progress::Head);
             if !now {
                 let pending = &mut flow.get_or_insert_default().pending;
-                let entry = Pending { transaction: number, direction: cx.direction, rule };
+                let entry = Pending { transaction: number, direction: cx.direction, generation, rule };
                 if pending.contains(&entry) {
                 } else if pending.len() < MAX_PENDING {
                     pending.push(entry);

@@ -56,10 +56,10 @@ pub struct Thresholds {
 impl Thresholds {
     /// Those of a set's rules and of threshold files, which go before the rules' own.
     #[must_use]
-    pub fn new(set: &RuleSet, filters: Filters) -> Self {
+    pub fn new(set: &RuleSet, filters: &Filters) -> Self {
         let limited = set.rules.iter().filter(|rule| rule.threshold.is_some() || rule.filter.is_some());
         let limits = limited.map(|rule| ((rule.gid, rule.sid), (rule.threshold, rule.filter)));
-        Thresholds { limits: limits.collect(), filters, ..Thresholds::default() }
+        Thresholds { limits: limits.collect(), filters: filters.clone(), ..Thresholds::default() }
     }
 
     /// Forgets all counts.

@@ -100,7 +100,13 @@ fn metadata(event: &AlertEvent) -> Value {
     tactics.dedup();
     put("mitre_tactic_id", tactics.iter().map(|t| t.id().to_owned()).collect());
     put("mitre_tactic_name", tactics.iter().map(|t| t.name().replace(' ', "_")).collect());
-    put("mitre_technique_id", alert.techniques.iter().map(|t| t.id().to_owned()).collect());
+    let mut ids: Vec<String> = alert.techniques.iter().map(|t| t.id().to_owned()).collect();
+    for id in alert.hit.iter().flat_map(|hit| &hit.techniques) {
+        if !ids.contains(id) {
+            ids.push(id.clone());
+        }
+    }
+    put("mitre_technique_id", ids);
     put("mitre_technique_name", alert.techniques.iter().map(|t| t.name().replace(' ', "_")).collect());
     let mut stages: Vec<_> = tactics.iter().map(|t| t.stage()).collect();
     stages.sort_unstable();
@@ -112,6 +118,8 @@ fn metadata(event: &AlertEvent) -> Value {
         put("ioc_observed", vec![hit.observed.clone()]);
         put("ioc_description", hit.description.iter().map(ToString::to_string).collect());
         put("ioc_source", vec![hit.source.clone()]);
+        put("ioc_confidence", hit.confidence.iter().map(ToString::to_string).collect());
+        put("ioc_tags", hit.tags.clone());
     }
     put("victim", alert.victim.iter().map(ToString::to_string).collect());
     if let Some(checkin) = &alert.checkin {

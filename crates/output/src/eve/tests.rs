@@ -83,6 +83,9 @@ fn alert() -> Alert {
             observed: "evil.example".into(),
             description: Some(Arc::from("Demo RAT")),
             source: "list.csv:3".into(),
+            confidence: Some(75),
+            tags: vec!["rat".into()],
+            techniques: vec!["T1033".into(), "T1566.001".into()],
         }),
         rule: None,
         techniques: vec![Technique::WebProtocols, Technique::SystemOwnerDiscovery],
@@ -298,6 +301,7 @@ fn tls() -> Tls {
         // The year 9999 says that it never ends; the format knows no such year.
         not_after: 253_402_300_799,
         names: vec!["x".into()],
+        der: Box::default(),
     };
     Tls {
         sni: Some("x".into()),
