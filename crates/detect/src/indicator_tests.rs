@@ -36,7 +36,7 @@ fn inspect(tx: Transaction, server: &str) -> Vec<Alert> {
     out
 }
 
-fn hit(alert: &Alert) -> &IndicatorHit {
+fn hit(alert: &Alert) -> &alert::IndicatorHit {
     alert.hit.as_ref().unwrap()
 }
 
