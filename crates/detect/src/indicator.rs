@@ -172,7 +172,7 @@ fn alert(
         observation: signature.observation,
         direction: cx.direction,
         victim: sides.victim,
-        peer: sides.peer,
+        peer: Some(sides.peer),
         hit: Some(IndicatorHit {
             kind: hit.kind,
             indicator: Arc::from(hit.indicator),

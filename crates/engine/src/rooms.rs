@@ -127,7 +127,7 @@ impl Rooms {
             self.counters.alerts.add(1);
             alert.raised = self.clock.map(|now| now());
             let event = AlertEvent {
-                flow: flow.tuple,
+                flow: Some(flow.tuple),
                 packets: flow.packets,
                 bytes: flow.bytes,
                 app: session.layer.protocol(),

@@ -503,7 +503,7 @@ impl Matcher {
             },
             direction: hit.direction,
             victim,
-            peer,
+            peer: Some(peer),
             hit: None,
             rule: Some(rule.facts.clone()),
             techniques: Vec::new(),
