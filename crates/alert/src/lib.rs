@@ -164,8 +164,9 @@ pub struct Alert {
     /// The host on our side that is in trouble: the one to isolate. `None` if that is not clear (for
     /// example a listed address that scans us from outside).
     pub victim: Option<IpAddr>,
-    /// The other side: the listed address, the C2 server, or the resolver asked.
-    pub peer: IpAddr,
+    /// The other side: the listed address, the C2 server, or the resolver asked. `None` of a frame that has no
+    /// addresses.
+    pub peer: Option<IpAddr>,
     /// The matched indicator, of alerts that one made.
     pub hit: Option<IndicatorHit>,
     /// The rule that matched, of alerts that one made.

@@ -81,7 +81,7 @@ pub(crate) fn alert(
         observation: signature.observation,
         direction: cx.direction,
         victim: sides.victim,
-        peer: sides.peer,
+        peer: Some(sides.peer),
         hit: Some(IndicatorHit {
             kind: hit.kind.name(),
             indicator: Arc::from(&*hit.indicator),

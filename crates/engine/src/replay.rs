@@ -269,7 +269,7 @@ fn flow_id(event: &Event) -> u64 {
     match event {
         Event::Flow(e) => e.record.tuple.id,
         Event::Transaction(e) => e.flow.id,
-        Event::Alert(e) => e.flow.id,
+        Event::Alert(e) => e.flow.map_or(0, |flow| flow.id),
         Event::Evidence(e) => e.flow.id,
         Event::Piece(e) => e.flow.id,
         Event::Anomaly(e) => e.flow.map_or(0, |(flow, _)| flow.id),

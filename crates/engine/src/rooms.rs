@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use alert::Alert;
 use detect::IndicatorDetector;
 use detect::rules::Matcher;
 use flow::{EndReason, Ended, Flow, FlowRecord, FlowTuple, Streams};
@@ -98,6 +99,15 @@ impl Rooms {
         input: &Input<'_>,
         emit: &mut impl FnMut(Stamp, Event),
     ) {
+        if self.matcher.wants_event(event) {
+            let mut alerts = Vec::new();
+            self.matcher.frame(event, input.time, &mut alerts);
+            for alert in alerts {
+                self.counters.alerts.add(1);
+                let alert = Alert { arrival: input.arrival, raised: self.clock.map(|now| now()), ..alert };
+                emit(stamp(input, input.time), Event::Alert(Box::new(AlertEvent::of_frame(alert))));
+            }
+        }
         if let Some((stamp, event)) = self.anomalies.decode_event(event, input, &self.counters) {
             emit(stamp, event);
         }
@@ -137,7 +147,7 @@ impl Rooms {
             self.counters.alerts.add(1);
             alert.raised = self.clock.map(|now| now());
             let event = AlertEvent {
-                flow: flow.tuple,
+                flow: Some(flow.tuple),
                 packets: flow.packets,
                 bytes: flow.bytes,
                 app: session.layer.protocol(),

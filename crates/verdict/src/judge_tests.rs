@@ -21,7 +21,7 @@ fn alert(victim: Option<&str>, severity: Severity, second: u64) -> Alert {
         observation: Observation::Dns,
         direction: Direction::ToServer,
         victim: victim.map(|v| v.parse().unwrap()),
-        peer: "192.0.2.1".parse().unwrap(),
+        peer: Some("192.0.2.1".parse().unwrap()),
         hit: Some(IndicatorHit {
             kind: "domain",
             indicator: Arc::from("evil.example"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alert::{Alert, Observation, RuleAction};
 use proto::{AppProto, Keep, Progress};
 use rules::{FlowTest, HeaderProto, PacketTest};
-use wire::{Direction, IpProto};
+use wire::{Direction, IpProto, Nanos};
 
 use super::buffers;
 use super::compiled::{Compiled, Effect, Kind};
@@ -326,6 +326,24 @@ impl Matcher {
         self.verify_all(cx, None, payload, None, flow, out);
     }
 
+    /// A frame could not be decoded, and so belongs to no flow: the alerts of rules that ask for just that.
+    pub fn frame(&mut self, name: &str, time: Nanos, out: &mut Vec<Alert>) {
+        let set = self.set.clone();
+        for number in set.events.get(name).into_iter().flatten() {
+            let Some(rule) = set.rules.get(*number as usize) else { continue };
+            let any = set.headers.get(rule.header as usize).is_some_and(|header| {
+                matches!(header.proto, HeaderProto::PacketHeader | HeaderProto::Ip) && header.is_any()
+            });
+            let alone = rule.payload.is_none() && rule.headers.is_empty() && rule.memory.is_empty();
+            let asked = rule.packet.iter().all(|test| packet::is_decode_event(test, name));
+            self.counters.candidates += 1;
+            if any && alone && asked && rule.effect == Effect::Tell {
+                self.counters.matches += 1;
+                out.push(base(rule, time));
+            }
+        }
+    }
+
     /// Whether any rule asks for things that go wrong by that name.
     #[must_use]
     pub fn wants_event(&self, name: &str) -> bool {
@@ -500,34 +518,39 @@ impl Matcher {
             Some(alert::Side::Destination) => (Some(ends.1), ends.0),
             None => (None, cx.tuple.server.ip),
         };
-        Some(Alert {
-            time: cx.time,
-            arrival: None,
-            raised: None,
-            gid: rule.gid,
-            sid: rule.sid,
-            rev: rule.rev,
-            signature: rule.msg.clone().into(),
-            category: rule.category.clone().into(),
-            severity: rule.severity,
-            observation: match rule.facts.action {
-                RuleAction::Alert => Observation::Rule,
-                RuleAction::Drop | RuleAction::Reject => Observation::RuleDrop,
-            },
-            direction: hit.direction,
-            victim,
-            peer,
-            hit: None,
-            rule: Some(rule.facts.clone()),
-            techniques: Vec::new(),
-            checkin: None,
-        })
+        Some(Alert { direction: hit.direction, victim, peer: Some(peer), ..base(rule, cx.time) })
     }
 
     /// What each rule has cost, with its id; empty unless asked for.
     pub fn profile(&self) -> impl Iterator<Item = (u32, u32, Profile)> {
         let costs = self.profile.iter().flatten();
         self.set.rules.iter().zip(costs).map(|(rule, cost)| (rule.gid, rule.sid, *cost))
+    }
+}
+
+/// What alerts of a rule have in common.
+fn base(rule: &Compiled, time: Nanos) -> Alert {
+    Alert {
+        time,
+        arrival: None,
+        raised: None,
+        gid: rule.gid,
+        sid: rule.sid,
+        rev: rule.rev,
+        signature: rule.msg.clone().into(),
+        category: rule.category.clone().into(),
+        severity: rule.severity,
+        observation: match rule.facts.action {
+            RuleAction::Alert => Observation::Rule,
+            RuleAction::Drop | RuleAction::Reject => Observation::RuleDrop,
+        },
+        direction: Direction::ToServer,
+        victim: None,
+        peer: None,
+        hit: None,
+        rule: Some(rule.facts.clone()),
+        techniques: Vec::new(),
+        checkin: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `alert`: a finding. What Ringward adds goes into `alert.metadata`, as rule authors do.
 
 use ::alert::Side;
+use flow::FlowTuple;
 use wire::{Direction, Endpoint};
 
 use super::{Forms, body_beside, community, endpoints, flow_counters, has_ports, head, transaction, tunnel};
@@ -11,10 +12,14 @@ use crate::text::eve_ip;
 pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
     let alert = &event.alert;
     let mut line = head(stamp, "alert");
-    endpoints(&mut line, &event.flow, alert.direction);
+    if let Some(flow) = &event.flow {
+        endpoints(&mut line, flow, alert.direction);
+    }
     tunnel(&mut line, event.tunnel.as_ref());
     line.insert("pkt_src".into(), "wire/pcap".into());
-    community(&mut line, &event.flow);
+    if let Some(flow) = &event.flow {
+        community(&mut line, flow);
+    }
     if let Some((tx_id, _)) = &event.transaction {
         line.insert("tx_id".into(), (*tx_id).into());
     }
@@ -32,8 +37,8 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
         if !rule.references.is_empty() {
             body["references"] = rule.references.iter().map(ToString::to_string).collect::<Vec<_>>().into();
         }
-        if let Some(target) = rule.target {
-            sides(&mut body, event, target);
+        if let (Some(target), Some(flow)) = (rule.target, &event.flow) {
+            sides(&mut body, flow, alert.direction, target);
         }
     }
     line.insert("alert".into(), body);
@@ -45,31 +50,38 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
     if let Some(app) = event.app {
         line.insert("app_proto".into(), app.name().into());
     }
-    let direction = match alert.direction {
-        Direction::ToServer => "to_server",
-        Direction::ToClient => "to_client",
-    };
-    line.insert("direction".into(), direction.into());
-    let mut flow = flow_counters(event.packets, event.bytes, event.flow.start);
-    flow["src_ip"] = eve_ip(event.flow.client.ip).into();
-    flow["dest_ip"] = eve_ip(event.flow.server.ip).into();
-    if has_ports(event.flow.proto) {
-        flow["src_port"] = event.flow.client.port.into();
-        flow["dest_port"] = event.flow.server.port.into();
+    if let Some(tuple) = &event.flow {
+        let direction = match alert.direction {
+            Direction::ToServer => "to_server",
+            Direction::ToClient => "to_client",
+        };
+        line.insert("direction".into(), direction.into());
+        line.insert("flow".into(), flow(event, tuple));
     }
-    line.insert("flow".into(), flow);
     line.into()
 }
 
+/// How far the flow had come.
+fn flow(event: &AlertEvent, tuple: &FlowTuple) -> Value {
+    let mut flow = flow_counters(event.packets, event.bytes, tuple.start);
+    flow["src_ip"] = eve_ip(tuple.client.ip).into();
+    flow["dest_ip"] = eve_ip(tuple.server.ip).into();
+    if has_ports(tuple.proto) {
+        flow["src_port"] = tuple.client.port.into();
+        flow["dest_port"] = tuple.server.port.into();
+    }
+    flow
+}
+
 /// Who did it and whom it was done to, as the rule says.
-fn sides(body: &mut Value, event: &AlertEvent, target: Side) {
-    let (mut source, mut destination) = (event.flow.client, event.flow.server);
-    if event.alert.direction == Direction::ToClient {
+fn sides(body: &mut Value, flow: &FlowTuple, direction: Direction, target: Side) {
+    let (mut source, mut destination) = (flow.client, flow.server);
+    if direction == Direction::ToClient {
         std::mem::swap(&mut source, &mut destination);
     }
     let side = |end: Endpoint| {
         let mut side = json!({ "ip": eve_ip(end.ip) });
-        if has_ports(event.flow.proto) {
+        if has_ports(flow.proto) {
             side["port"] = end.port.into();
         }
         side

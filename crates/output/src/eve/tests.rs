@@ -76,7 +76,7 @@ fn alert() -> Alert {
         observation: Observation::Http,
         direction: Direction::ToServer,
         victim: Some("10.0.0.5".parse().unwrap()),
-        peer: "192.0.2.1".parse().unwrap(),
+        peer: Some("192.0.2.1".parse().unwrap()),
         hit: Some(IndicatorHit {
             kind: "domain",
             indicator: Arc::from("evil.example"),
@@ -228,8 +228,14 @@ fn events() -> Vec<Event> {
             shared: Some(true),
             framebuffer: Some(::proto::rfb::Framebuffer::default()),
         })),
+        Event::Alert(Box::new(AlertEvent::of_frame(Alert {
+            victim: None,
+            peer: None,
+            hit: None,
+            ..alert()
+        }))),
         Event::Alert(Box::new(AlertEvent {
-            flow: tcp,
+            flow: Some(tcp),
             packets: [1, 0],
             bytes: [60, 0],
             app: Some(AppProto::Http),

@@ -146,7 +146,9 @@ impl IncidentStore {
             Observation::Email | Observation::File | Observation::Rule | Observation::RuleDrop => "peer",
             _ => "C2 server",
         };
-        add_host(incident, alert.peer, role);
+        if let Some(peer) = alert.peer {
+            add_host(incident, peer, role);
+        }
         add_indicator(incident, event);
         for technique in &alert.techniques {
             let tactic = technique.tactic();
