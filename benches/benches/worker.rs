@@ -30,6 +30,7 @@ fn worker() -> Worker {
         lookback: 64 << 20,
         files: engine::FileOptions::default(),
         evidence_limit: 1 << 20,
+        evidence_severity: alert::Severity::High,
         clock: None,
     };
     Worker::new(&options, &Snapshot::new(loader.finish().0), Arc::new(WorkerCounters::default()))

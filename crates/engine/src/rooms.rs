@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alert::Alert;
+use alert::{Alert, Severity};
 use detect::IndicatorDetector;
 use detect::rules::Matcher;
 use flow::{EndReason, Ended, Flow, FlowRecord, FlowTuple, Streams};
@@ -35,6 +35,7 @@ pub(crate) struct Rooms {
     pub(crate) files: FileOptions,
     pub(crate) anomalies: Limiter,
     pub(crate) evidence_limit: u64,
+    pub(crate) evidence_severity: Severity,
     pub(crate) tunnels: bool,
     pub(crate) clock: Option<fn() -> Nanos>,
     /// None in replay.
@@ -142,9 +143,11 @@ impl Rooms {
         self.counters.gaps.add(std::mem::take(gaps));
         self.counters.depths_reached.add(std::mem::take(depths));
         self.counters.expectations_refused.add(std::mem::take(unexpected));
-        let alerted = !alerts.is_empty();
+        let mut evident = session.evidence() != Evidence::None;
         for (mut alert, transaction) in alerts.drain(..) {
             self.counters.alerts.add(1);
+            session.set_alerted();
+            evident |= is_evident(&alert, self.evidence_severity);
             alert.raised = self.clock.map(|now| now());
             let event = AlertEvent {
                 flow: Some(flow.tuple),
@@ -153,7 +156,7 @@ impl Rooms {
                 app: session.layer.protocol(),
                 transaction,
                 alert,
-                evidence: Some(evidence_name(&flow.tuple)),
+                evidence: evident.then(|| evidence_name(&flow.tuple)),
                 tunnel: session.tunnel(),
             };
             emit(stamp(input, input.time), Event::Alert(Box::new(event)));
@@ -184,7 +187,7 @@ impl Rooms {
             let event = TransactionEvent { flow: flow.tuple, direction, tx_id, transaction, tunnel };
             emit(stamp(input, input.time), Event::Transaction(Box::new(event)));
         }
-        if alerted || session.evidence() != Evidence::None {
+        if evident {
             self.evidence(&flow.tuple, session, input, emit);
         }
     }
@@ -283,6 +286,15 @@ impl Rooms {
     }
 }
 
+/// Whether the packets of a flow with this alert are kept: indicators and tags ask for it, other rules if they are
+/// severe enough.
+fn is_evident(alert: &Alert, least: Severity) -> bool {
+    match &alert.rule {
+        Some(rule) => rule.tagged || alert.severity <= least,
+        None => true,
+    }
+}
+
 /// Whether rules still look at what a flow carries: at all but what is encrypted.
 fn looked_at_by_rules(matcher: &Matcher, session: &Session) -> bool {
     !matcher.is_empty() && !matches!(session.layer.protocol(), Some(AppProto::Tls | AppProto::Ssh))
@@ -298,7 +310,7 @@ fn flow_event(record: FlowRecord, session: &Session) -> FlowEvent {
         app: session.layer.protocol(),
         original: session.layer.original(),
         expected: session.layer.expected(&record.tuple),
-        alerted: session.evidence() != Evidence::None,
+        alerted: session.alerted(),
         transactions: session.transactions(),
         icmp_reply: session.icmp_reply(),
         tunnel: session.tunnel(),

@@ -53,6 +53,7 @@ pub(crate) struct Session {
 #[derive(Debug, Default)]
 struct Special {
     memo: Memo,
+    alerted: bool,
     evidence: Evidence,
     bypass: Bypass,
     icmp_reply: Option<(u8, u8)>,
@@ -94,6 +95,15 @@ impl Session {
 
     pub(crate) fn set_evidence(&mut self, evidence: Evidence) {
         self.special.get_or_insert_default().evidence = evidence;
+    }
+
+    /// Whether there was an alert.
+    pub(crate) fn alerted(&self) -> bool {
+        self.special.as_ref().is_some_and(|special| special.alerted)
+    }
+
+    pub(crate) fn set_alerted(&mut self) {
+        self.special.get_or_insert_default().alerted = true;
     }
 
     pub(crate) fn bypass(&self) -> Bypass {

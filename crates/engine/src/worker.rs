@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use alert::Severity;
 use capture::BypassReason;
 use detect::IndicatorDetector;
 use flow::defrag::DefragOptions;
@@ -55,6 +56,8 @@ pub struct WorkerOptions {
     pub files: FileOptions,
     /// Evidence bytes per flow.
     pub evidence_limit: u64,
+    /// How severe a rule's alert must at least be for its flow's packets to be kept.
+    pub evidence_severity: Severity,
     /// The monotonic clock, read only when an alert is raised; none in replay.
     pub clock: Option<fn() -> Nanos>,
 }
@@ -99,6 +102,7 @@ impl Worker {
                 // A replay limits them where all are in order, so that the number of workers does not show.
                 anomalies: if options.clock.is_some() { Limiter::default() } else { Limiter::open() },
                 evidence_limit: options.evidence_limit,
+                evidence_severity: options.evidence_severity,
                 tunnels: options.tunnels,
                 clock: options.clock,
                 bypasser: None,

@@ -74,6 +74,7 @@ fn worker() -> Worker {
         lookback: 1 << 20,
         files: engine::FileOptions::default(),
         evidence_limit: 1 << 20,
+        evidence_severity: alert::Severity::High,
         clock: None,
     };
     let snapshot = Snapshot::new(loader.finish().0);

@@ -31,12 +31,7 @@ pub fn policy(config: &Config) -> Result<Policy, Failure> {
             config::Mode::Observe => Mode::Observe,
         },
         isolate_on: p.isolate_on.iter().map(|&seen| observation(seen)).collect(),
-        min_severity: match p.min_severity {
-            1 => Severity::High,
-            2 => Severity::Medium,
-            3 => Severity::Low,
-            _ => Severity::Informational,
-        },
+        min_severity: severity(p.min_severity),
         lifetime: config::lifetime(&p.lifetime).map_err(Failure::usage)?,
         ..Policy::default()
     };
@@ -44,6 +39,16 @@ pub fn policy(config: &Config) -> Result<Policy, Failure> {
         policy.protected.add(config::network(entry).map_err(Failure::usage)?, "configured");
     }
     Ok(policy)
+}
+
+/// A severity by its number; the configuration has checked it.
+fn severity(number: u8) -> Severity {
+    match number {
+        1 => Severity::High,
+        2 => Severity::Medium,
+        3 => Severity::Low,
+        _ => Severity::Informational,
+    }
 }
 
 fn observation(seen: Seen) -> Observation {
@@ -150,6 +155,7 @@ pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> Result<WorkerOpt
         lookback: (u64::from(config.evidence.lookback_mib) * MIB) as usize,
         files: files(config, clock.is_some()),
         evidence_limit: u64::from(config.evidence.max_mib_per_flow) * MIB,
+        evidence_severity: severity(config.evidence.min_severity),
         clock,
     })
 }

@@ -408,6 +408,7 @@ fn facts(rule: &Rule) -> Arc<RuleFacts> {
             Side::Source => alert::Side::Source,
             Side::Destination => alert::Side::Destination,
         }),
+        tagged: rule.tag.is_some(),
         metadata,
         references: rule.references.iter().map(|reference| reference.url.clone()).collect(),
         source: format!("{}:{}", rule.file, rule.line).into(),

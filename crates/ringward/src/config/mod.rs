@@ -124,6 +124,9 @@ impl Config {
         if self.flow.pressure_divisor == 0 {
             return Err(at.error("flow.pressure_divisor", "must be at least 1"));
         }
+        if !(1..=4).contains(&self.evidence.min_severity) {
+            return Err(at.error("evidence.min_severity", "must be 1 (high) to 4 (informational)"));
+        }
         if !(1..=4).contains(&self.policy.min_severity) {
             return Err(at.error("policy.min_severity", "must be 1 (high) to 4 (informational)"));
         }

@@ -320,11 +320,15 @@ pub struct EvidenceConfig {
     pub max_mib_per_flow: u32,
     /// MiB of packets written in one run, all flows together.
     pub max_total_mib: u32,
+    /// How severe a rule's alert must at least be for packets to be kept, 1 the worst. Flows with an indicator, or with a
+    /// rule that has a `tag`, are kept whatever their severity.
+    #[schemars(range(min = 1, max = 4))]
+    pub min_severity: u8,
 }
 
 impl Default for EvidenceConfig {
     fn default() -> Self {
-        EvidenceConfig { lookback_mib: 64, max_mib_per_flow: 16, max_total_mib: 10_240 }
+        EvidenceConfig { lookback_mib: 64, max_mib_per_flow: 16, max_total_mib: 10_240, min_severity: 1 }
     }
 }
 
