@@ -287,10 +287,10 @@ impl Rooms {
 }
 
 /// Whether the packets of a flow with this alert are kept: indicators and tags ask for it, other rules if they are
-/// severe enough.
+/// severe enough and do not limit themselves, for nobody knows here whether their alerts are told.
 fn is_evident(alert: &Alert, least: Severity) -> bool {
     match &alert.rule {
-        Some(rule) => rule.tagged || alert.severity <= least,
+        Some(rule) => rule.tagged || (alert.severity <= least && !rule.limited),
         None => true,
     }
 }

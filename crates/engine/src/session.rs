@@ -224,8 +224,7 @@ impl Inspection<'_> {
 
     /// Whether rules look at the stream: not at what is encrypted.
     pub(crate) fn streams_to_rules(&self, layer: &AppLayer) -> bool {
-        let encrypted = matches!(layer.protocol(), Some(AppProto::Tls | AppProto::Ssh)) && layer.finished();
-        !self.matcher.is_empty() && !encrypted
+        !self.matcher.is_empty() && !Spoken::of(layer).encrypted
     }
 
     /// The flow has just been opened.
@@ -328,11 +327,14 @@ impl Inspection<'_> {
 struct Spoken {
     app: Option<AppProto>,
     original: Option<AppProto>,
+    encrypted: bool,
 }
 
 impl Spoken {
     fn of(layer: &AppLayer) -> Self {
-        Spoken { app: layer.protocol(), original: layer.original() }
+        let app = layer.protocol();
+        let encrypted = matches!(app, Some(AppProto::Tls | AppProto::Ssh)) && layer.finished();
+        Spoken { app, original: layer.original(), encrypted }
     }
 }
 
@@ -360,6 +362,7 @@ impl RuleRoom<'_> {
             direction,
             time: moment.time,
             packet,
+            encrypted: self.spoken.encrypted,
             established: standing.established,
             app: self.spoken.app,
             original: self.spoken.original,
@@ -537,7 +540,7 @@ impl Sink for Collector<'_, '_> {
     }
 
     fn spoken(&mut self, app: Option<AppProto>, original: Option<AppProto>) {
-        self.spoken = Spoken { app, original };
+        self.spoken = Spoken { app, original, encrypted: false };
     }
 
     fn keep(&self) -> Keep {
@@ -553,7 +556,8 @@ impl Sink for Collector<'_, '_> {
         if progress == Progress::Done
             && let Some(dns) = dns_over_https(&view, direction)
         {
-            let within = Spoken { app: Some(AppProto::Dns), original: Some(AppProto::Http2) };
+            let within =
+                Spoken { app: Some(AppProto::Dns), original: Some(AppProto::Http2), encrypted: false };
             let spoken = std::mem::replace(&mut self.spoken, within);
             for progress in [Progress::Head, Progress::Done] {
                 self.match_rules(view.number, View::Other(&dns), direction, progress, &|| dns.clone());

@@ -15,6 +15,8 @@ pub struct PacketContext<'a> {
     pub time: Nanos,
     /// The packet; none at the end of a flow.
     pub packet: Option<&'a Packet<'a>>,
+    /// What it carries is encrypted by now: its payload is not looked into.
+    pub encrypted: bool,
     /// Both sides have spoken (TCP: the handshake was seen).
     pub established: bool,
     /// What the flow speaks, once known.

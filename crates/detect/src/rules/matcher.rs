@@ -156,8 +156,10 @@ impl Matcher {
             if let wire::Transport::Tcp(header) = packet.transport { header.flags.0 as u8 } else { 0 };
         let size = u32::try_from(packet.payload.len()).unwrap_or(u32::MAX).saturating_add(packet.missing);
         for group in [Some(&groups.every), own].into_iter().flatten() {
-            if !packet.payload.is_empty() {
+            self.candidates.extend(group.of_size(size));
+            if !packet.payload.is_empty() && !cx.encrypted {
                 group.packet.candidates(packet.payload, 0, &mut self.candidates);
+                group.packet_fixed.candidates(packet.payload, 0, &mut self.candidates);
             }
             let always = group.packet_always.iter().filter(|always| always.may(flags, size));
             self.candidates.extend(always.map(|always| always.rule));
@@ -218,7 +220,10 @@ impl Matcher {
         let own = groups.get(groups.number(cx.tuple.server.port));
         self.candidates.clear();
         for group in [Some(&groups.every), own].into_iter().flatten() {
-            let PortGroup { stream, stream_always, .. } = group;
+            let PortGroup { stream, stream_fixed, stream_always, .. } = group;
+            if window.start == 0 {
+                stream_fixed.candidates(&window.bytes, window.searched, &mut self.candidates);
+            }
             stream.candidates(&window.bytes, window.searched, &mut self.candidates);
             self.candidates.extend_from_slice(stream_always);
         }

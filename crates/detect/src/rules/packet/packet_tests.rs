@@ -96,6 +96,7 @@ fn tuple(proto: u8) -> FlowTuple {
 
 fn context<'a>(tuple: &'a FlowTuple, packet: Option<&'a Packet<'a>>) -> PacketContext<'a> {
     PacketContext {
+        encrypted: false,
         tuple,
         direction: Direction::ToServer,
         time: Nanos(1_003_100_000_000),
