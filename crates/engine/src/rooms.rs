@@ -244,7 +244,7 @@ impl Rooms {
                 IpProto::TCP => tcp.was_opened(),
                 _ => record.packets.iter().all(|&packets| packets > 0),
             },
-            stream_bytes: [Direction::ToServer, Direction::ToClient].map(|way| tcp.stream_bytes(way)),
+            stream_sizes: Standing::stream_sizes(&tcp),
             packets: record.packets,
             bytes: record.bytes,
         };

@@ -170,12 +170,18 @@ pub(crate) struct Moment {
 pub(crate) struct Standing {
     /// Both sides have spoken; of TCP, its handshake was seen.
     pub(crate) established: bool,
-    /// Bytes of each side's stream, `[to server, to client]`.
-    pub(crate) stream_bytes: [u64; 2],
+    /// Sequence numbers that each side has used, `[to server, to client]`.
+    pub(crate) stream_sizes: [u64; 2],
     /// Packets of each side.
     pub(crate) packets: [u64; 2],
     /// Bytes on the wire of each side.
     pub(crate) bytes: [u64; 2],
+}
+
+impl Standing {
+    pub(crate) fn stream_sizes(tcp: &TcpConnection) -> [u64; 2] {
+        [Direction::ToServer, Direction::ToClient].map(|way| tcp.stream_size(way))
+    }
 }
 
 /// A session's parsers and detectors at work on one packet.
@@ -366,7 +372,7 @@ impl RuleRoom<'_> {
             established: standing.established,
             app: self.spoken.app,
             original: self.spoken.original,
-            stream_bytes: standing.stream_bytes,
+            stream_sizes: standing.stream_sizes,
             packets: standing.packets,
             bytes: standing.bytes,
             events: self.special.as_ref().map_or(&[], |special| special.told.as_slice()),

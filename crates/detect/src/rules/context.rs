@@ -23,8 +23,9 @@ pub struct PacketContext<'a> {
     pub app: Option<AppProto>,
     /// What it spoke before it changed over.
     pub original: Option<AppProto>,
-    /// Bytes of each side's stream so far, `[to server, to client]`.
-    pub stream_bytes: [u64; 2],
+    /// Sequence numbers that each side has used so far, its SYN among them, `[to server, to client]`: what
+    /// `stream_size` asks.
+    pub stream_sizes: [u64; 2],
     /// Packets of each side so far, this one counted.
     pub packets: [u64; 2],
     /// Wire bytes of each side so far, this packet counted.
