@@ -198,11 +198,17 @@ impl Compiler {
             }
             Kind::Event => {
                 for test in &rule.packet {
-                    if let PacketTest::DecodeEvent(name)
-                    | PacketTest::StreamEvent(name)
-                    | PacketTest::AppEvent(_, name) = test
-                    {
-                        self.events.entry(name.clone()).or_default().push(number);
+                    match test {
+                        PacketTest::DecodeEvent(name) | PacketTest::StreamEvent(name) => {
+                            self.events.entry(name.clone()).or_default().push(number);
+                        }
+                        // Events of HTTP/1 and of mail have upper case, those of others lower.
+                        PacketTest::AppEvent(_, name) => {
+                            for name in [name.to_ascii_uppercase(), name.to_ascii_lowercase()] {
+                                self.events.entry(name.into()).or_default().push(number);
+                            }
+                        }
+                        _ => {}
                     }
                 }
             }
