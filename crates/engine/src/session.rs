@@ -557,6 +557,7 @@ impl Sink for Collector<'_, '_> {
         self.detect(id, transaction);
         if self.by_inspection(transaction) && !is_message(transaction) {
             let view = View::Other(transaction);
+            self.events_of(self.inspection.moment.direction, Some((id, &|| transaction.clone())));
             self.match_rules(id, view, Direction::ToServer, Progress::Head, &|| transaction.clone());
         }
     }

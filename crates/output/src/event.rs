@@ -131,6 +131,8 @@ impl AnomalyEvent {
 pub struct AlertEvent {
     /// The flow it was raised on.
     pub flow: FlowTuple,
+    /// Type and code of the ICMP message at hand.
+    pub icmp: Option<(u8, u8)>,
     /// The flow's counters so far, `[to server, to client]`.
     pub packets: [u64; 2],
     /// Bytes so far, `[to server, to client]`.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use alert::{RuleAction, RuleFacts, Severity};
 use proto::Keep;
 use rules::{
-    Action, App, Buffer, BufferInfo, FlowTest, Header, HeaderProto, PacketTest, Part, Rule, Side, Stage,
-    StateOp, Test,
+    Action, App, Buffer, BufferInfo, Field, FlowTest, Header, HeaderProto, PacketTest, Part, Rule, Side,
+    Stage, StateOp, Test,
 };
 use wire::Direction;
 
@@ -158,6 +158,7 @@ impl Compiler {
             packets,
             streams,
             memory: rule.state.iter().map(|op| self.memory(op)).collect(),
+            files: asks_for_files(rule),
             hashed: rule.packet.iter().any(|test| matches!(test, PacketTest::FileHash { .. })),
             effect: match (rule.action, rule.noalert) {
                 (Action::Pass, _) => Effect::Pass,
@@ -330,6 +331,17 @@ fn needs_packet(test: &PacketTest) -> bool {
             | PacketTest::FtpBounce
             | PacketTest::Variable { .. }
     )
+}
+
+/// Whether a rule asks for a file's content or for what is known of it.
+fn asks_for_files(rule: &Rule) -> bool {
+    rule.parts
+        .iter()
+        .any(|part| matches!(part.buffer, Buffer::FileData | Buffer::FileName | Buffer::FileMagic))
+        || rule.fields.iter().any(|test| test.field == Field::FileSize)
+        || rule.packet.iter().any(|test| {
+            matches!(test, PacketTest::FileHash { .. } | PacketTest::FileExtension(_) | PacketTest::FileStore)
+        })
 }
 
 fn kind_of(

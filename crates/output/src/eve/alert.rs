@@ -1,9 +1,13 @@
 //! `alert`: a finding. What Ringward adds goes into `alert.metadata`, as rule authors do.
 
 use ::alert::Side;
+use ::proto::Transaction;
 use wire::{Direction, Endpoint};
 
-use super::{Forms, body_beside, community, endpoints, flow_counters, has_ports, head, transaction, tunnel};
+use super::{
+    Forms, body_beside, community, endpoints, fileinfo, flow, flow_counters, has_ports, head, transaction,
+    tunnel,
+};
 use crate::event::{AlertEvent, Stamp};
 use crate::json::{Object, Value, json};
 use crate::text::eve_ip;
@@ -12,6 +16,7 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
     let alert = &event.alert;
     let mut line = head(stamp, "alert");
     endpoints(&mut line, &event.flow, alert.direction);
+    flow::icmp(&mut line, "icmp", event.icmp);
     tunnel(&mut line, event.tunnel.as_ref());
     line.insert("pkt_src".into(), "wire/pcap".into());
     community(&mut line, &event.flow);
@@ -37,10 +42,8 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
         }
     }
     line.insert("alert".into(), body);
-    if let Some((tx_id, tx)) = &event.transaction
-        && let Some(name) = body_beside(tx)
-    {
-        line.insert(name.into(), transaction(tx, *tx_id, forms));
+    if let Some((tx_id, tx)) = &event.transaction {
+        beside(&mut line, tx, *tx_id, forms);
     }
     if let Some(app) = event.app {
         line.insert("app_proto".into(), app.name().into());
@@ -59,6 +62,22 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
     }
     line.insert("flow".into(), flow);
     line.into()
+}
+
+/// The body of the transaction that matched; of a file its own, and that of what carried it.
+fn beside(line: &mut Object, tx: &Transaction, tx_id: u64, forms: &Forms) {
+    let carrier = match tx {
+        Transaction::FileInfo(file) => {
+            line.insert("files".into(), vec![fileinfo::body(file)].into());
+            file.carrier.as_ref()
+        }
+        other => Some(other),
+    };
+    if let Some(carrier) = carrier
+        && let Some(name) = body_beside(carrier)
+    {
+        line.insert(name.into(), transaction(carrier, tx_id, forms));
+    }
 }
 
 /// Who did it and whom it was done to, as the rule says.

@@ -226,6 +226,7 @@ fn events() -> Vec<Event> {
             framebuffer: Some(::proto::rfb::Framebuffer::default()),
         })),
         Event::Alert(Box::new(AlertEvent {
+            icmp: None,
             flow: tcp,
             packets: [1, 0],
             bytes: [60, 0],
