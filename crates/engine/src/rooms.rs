@@ -49,6 +49,8 @@ pub(crate) struct Rooms {
 /// The flow that events are about.
 pub(crate) struct Subject {
     pub(crate) tuple: FlowTuple,
+    /// Type and code of the message at hand.
+    pub(crate) icmp: Option<(u8, u8)>,
     pub(crate) packets: [u64; 2],
     pub(crate) bytes: [u64; 2],
 }
@@ -151,6 +153,7 @@ impl Rooms {
             alert.raised = self.clock.map(|now| now());
             let event = AlertEvent {
                 flow: Some(flow.tuple),
+                icmp: flow.icmp,
                 packets: flow.packets,
                 bytes: flow.bytes,
                 app: session.layer.protocol(),
@@ -263,7 +266,8 @@ impl Rooms {
         inspection.close(&mut session, &mut tcp, &self.streams);
         // What comes to light at the end belongs to the flow's last packet, not to the one at hand.
         let last = Input { bytes: &[], time: record.end, arrival: None, wire_len: 0, ordinal: None, ..*at };
-        let subject = Subject { tuple: record.tuple, packets: record.packets, bytes: record.bytes };
+        let subject =
+            Subject { tuple: record.tuple, icmp: None, packets: record.packets, bytes: record.bytes };
         let was_open = matches!(session.evidence(), Evidence::Open(_));
         if was_open {
             session.set_evidence(Evidence::Complete);

@@ -258,7 +258,9 @@ impl Inspection<'_> {
             let chunk = Chunk { direction: self.moment.direction, bytes, time: self.moment.time };
             let Session { layer, counts, special, .. } = session;
             let spoken = Spoken::of(layer);
-            layer.datagram(self.tuple, chunk, &mut Collector { inspection: self, spoken, counts, special });
+            let mut collector = Collector::new(self, spoken, counts, special);
+            layer.datagram(collector.inspection.tuple, chunk, &mut collector);
+            collector.events_left();
         }
     }
 
@@ -277,8 +279,9 @@ impl Inspection<'_> {
                 self.look_up_announcement(&mut session.layer);
                 let Session { layer, counts, special, .. } = session;
                 let spoken = Spoken::of(layer);
-                let mut collector = Collector { inspection: self, spoken, counts, special };
+                let mut collector = Collector::new(self, spoken, counts, special);
                 layer.gap(collector.inspection.tuple, direction, missing, &mut collector);
+                collector.events_left();
             }
             StreamEvent::Depth(_) => self.findings.depths += 1,
             StreamEvent::Anomaly(direction, anomaly) => {
@@ -305,8 +308,9 @@ impl Inspection<'_> {
             let chunk = Chunk { direction, bytes, time: self.moment.time };
             let Session { layer, counts, special, .. } = session;
             let spoken = Spoken::of(layer);
-            let mut collector = Collector { inspection: self, spoken, counts, special };
+            let mut collector = Collector::new(self, spoken, counts, special);
             layer.data(collector.inspection.tuple, chunk, &mut collector);
+            collector.events_left();
         }
         // Only now is it known what it is.
         if to_rules {
@@ -319,9 +323,10 @@ impl Inspection<'_> {
         tcp.flush(streams, &mut |event| self.stream(session, event));
         let Session { layer, counts, special, .. } = session;
         let spoken = Spoken::of(layer);
-        let mut collector = Collector { inspection: self, spoken, counts, special };
+        let mut collector = Collector::new(self, spoken, counts, special);
         layer.close(&mut collector);
         collector.close_files();
+        collector.events_left();
         if let Some(special) = &mut session.special {
             self.matcher.end(special.rules.take());
         }
@@ -399,9 +404,37 @@ struct Collector<'a, 'b> {
     spoken: Spoken,
     counts: &'a mut Counts,
     special: &'a mut Option<Box<Special>>,
+    /// Events that rules ask for, until it is known of which transaction they are.
+    events: Vec<&'static str>,
+}
+
+impl<'a, 'b> Collector<'a, 'b> {
+    fn new(
+        inspection: &'a mut Inspection<'b>,
+        spoken: Spoken,
+        counts: &'a mut Counts,
+        special: &'a mut Option<Box<Special>>,
+    ) -> Self {
+        Collector { inspection, spoken, counts, special, events: Vec::new() }
+    }
 }
 
 impl Collector<'_, '_> {
+    /// Lets rules see the events that wait, with the transaction that the parser has told them of.
+    fn events_of(&mut self, direction: Direction, transaction: Option<(u64, &dyn Fn() -> Transaction)>) {
+        for event in std::mem::take(&mut self.events) {
+            let mut room = RuleRoom { spoken: self.spoken, special: &mut *self.special };
+            room.run(self.inspection, direction, transaction, |matcher, cx, rules, hits| {
+                matcher.event(event, cx, rules, hits);
+            });
+        }
+    }
+
+    /// Lets rules see the events that are of no transaction.
+    fn events_left(&mut self) {
+        self.events_of(self.inspection.moment.direction, None);
+    }
+
     /// Lets the detectors see a transaction; `id` is its ordinal in the flow.
     fn detect(&mut self, id: u64, transaction: &Transaction, stage: Stage) {
         let mut alerts = std::mem::take(&mut self.inspection.findings.scratch);
@@ -501,9 +534,11 @@ impl Collector<'_, '_> {
         let make = || transaction.clone();
         if is_message(transaction) {
             let direction = transaction.direction();
+            self.events_of(direction, Some((id, &make)));
             self.match_rules(id, view, direction, Progress::Head, &make);
             return self.match_rules(id, view, direction, Progress::Done, &make);
         }
+        self.events_of(self.inspection.moment.direction, Some((id, &make)));
         self.match_rules(id, view, Direction::ToServer, Progress::Done, &make);
         self.match_rules(id, view, Direction::ToClient, Progress::Head, &make);
         self.match_rules(id, view, Direction::ToClient, Progress::Done, &make);
@@ -541,6 +576,7 @@ impl Sink for Collector<'_, '_> {
         self.detect(id, transaction, Stage::Begun);
         if self.by_inspection(transaction) && !is_message(transaction) {
             let view = View::Other(transaction);
+            self.events_of(self.inspection.moment.direction, Some((id, &|| transaction.clone())));
             self.match_rules(id, view, Direction::ToServer, Progress::Head, &|| transaction.clone());
         }
     }
@@ -558,7 +594,11 @@ impl Sink for Collector<'_, '_> {
             return;
         }
         let transaction = || Transaction::from(view.http.clone());
-        self.match_rules(view.number, View::Http(view), direction, progress, &transaction);
+        // Exchanges of HTTP/1 are counted from 1, transactions from 0; streams of HTTP/2 have their own numbers.
+        let first = u64::from(self.spoken.app != Some(AppProto::Http2));
+        let id = view.number.saturating_sub(first);
+        self.events_of(self.inspection.moment.direction, Some((id, &transaction)));
+        self.match_rules(id, View::Http(view), direction, progress, &transaction);
         if progress == Progress::Done
             && let Some(dns) = dns_over_https(&view, direction)
         {
@@ -566,7 +606,7 @@ impl Sink for Collector<'_, '_> {
                 Spoken { app: Some(AppProto::Dns), original: Some(AppProto::Http2), encrypted: false };
             let spoken = std::mem::replace(&mut self.spoken, within);
             for progress in [Progress::Head, Progress::Done] {
-                self.match_rules(view.number, View::Other(&dns), direction, progress, &|| dns.clone());
+                self.match_rules(id, View::Other(&dns), direction, progress, &|| dns.clone());
             }
             self.spoken = spoken;
         }
@@ -601,13 +641,10 @@ impl Sink for Collector<'_, '_> {
             told.push(event);
             let tx_id = Some(self.counts.logged.into());
             self.inspection.findings.anomalies.push(Found { kind: AnomalyKind::AppLayer, event, tx_id });
-            if self.inspection.matcher.wants_event(event) {
-                let direction = self.inspection.moment.direction;
-                let mut room = RuleRoom { spoken: self.spoken, special: &mut *self.special };
-                room.run(self.inspection, direction, None, |matcher, cx, rules, hits| {
-                    matcher.event(event, cx, rules, hits);
-                });
-            }
+        }
+        // Rules are told of each transaction that it happens in.
+        if self.inspection.matcher.wants_event(event) && !self.events.contains(&event) {
+            self.events.push(event);
         }
     }
 

@@ -364,7 +364,11 @@ impl Worker {
             _ => {}
         }
         inspection.packet_rules(session);
-        let subject = Subject { tuple: flow.tuple, packets: flow.packets, bytes: flow.bytes };
+        let icmp = match packet.transport {
+            Transport::Icmp { kind, code } => Some((kind, code)),
+            _ => None,
+        };
+        let subject = Subject { tuple: flow.tuple, icmp, packets: flow.packets, bytes: flow.bytes };
         rooms.report(&subject, &mut flow.app, moment.direction, input, emit);
         if tracked.interim {
             rooms.interim(flow, input, emit);

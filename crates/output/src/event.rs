@@ -131,6 +131,8 @@ impl AnomalyEvent {
 pub struct AlertEvent {
     /// The flow it was raised on; none if it is about a frame without one: ARP, or what cannot be decoded.
     pub flow: Option<FlowTuple>,
+    /// Type and code of the ICMP message at hand.
+    pub icmp: Option<(u8, u8)>,
     /// The flow's counters so far, `[to server, to client]`.
     pub packets: [u64; 2],
     /// Bytes so far, `[to server, to client]`.
@@ -152,6 +154,7 @@ impl AlertEvent {
     #[must_use]
     pub fn of_frame(alert: Alert) -> Self {
         AlertEvent {
+            icmp: None,
             flow: None,
             packets: [0; 2],
             bytes: [0; 2],

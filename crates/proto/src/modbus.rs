@@ -15,6 +15,8 @@ const MAX_MESSAGE: usize = 6 + 254;
 /// Requests without a response yet; the oldest is logged without one.
 const MAX_PENDING: usize = 32;
 const HEADER: usize = 7;
+const PUBLIC_ASSIGNED: (u8, &str) = (1, "PUBLIC_ASSIGNED");
+const RESERVED: (u8, &str) = (8, "RESERVED");
 
 /// A request or a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +60,27 @@ impl ModbusMessage {
             24 => "RdFIFOQueue",
             43 => "MEI",
             _ => "Unknown",
+        }
+    }
+
+    /// What the number of its function is: as a bit of `modbus: function ...` in rules, and its name in EVE.
+    #[must_use]
+    pub fn category(&self) -> (u8, &'static str) {
+        let word = || self.data.first_chunk().map(|word| u16::from_be_bytes(*word));
+        match self.function & 0x7f {
+            // Diagnostics say in their data what they do; so does the encapsulated interface.
+            8 => match word() {
+                Some(19 | 21..) => RESERVED,
+                _ => PUBLIC_ASSIGNED,
+            },
+            43 => match self.data.first() {
+                Some(13 | 14) | None => PUBLIC_ASSIGNED,
+                Some(_) => RESERVED,
+            },
+            1..=7 | 11 | 12 | 15..=17 | 20..=24 => PUBLIC_ASSIGNED,
+            9 | 10 | 13 | 14 | 41 | 42 | 90 | 91 | 125..=127 => RESERVED,
+            65..=72 | 100..=110 => (4, "USER_DEFINED"),
+            _ => (2, "PUBLIC_UNASSIGNED"),
         }
     }
 

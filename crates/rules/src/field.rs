@@ -99,6 +99,8 @@ fields! {
     ModbusValue ["modbus:value"] Request Done [Modbus];
     // Bits of the function's kind: 0 read, 1 write, 2 coils, 3 discretes, 4 input, 5 holding.
     ModbusAccess ["modbus:access"] Request Done [Modbus];
+    // Bits of what the function's number is: 0 public and assigned, 1 public and unassigned, 2 user's, 3 reserved.
+    ModbusCategory ["modbus:category"] Request Done [Modbus];
     EnipCommand ["enip.command" "enip_command"] Both Done [Enip];
     EnipStatus ["enip.status"] Both Done [Enip];
     EnipCipService ["enip.cip_service" "cip_service"] Both Done [Enip];

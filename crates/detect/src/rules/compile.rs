@@ -8,8 +8,8 @@ use alert::{RuleAction, RuleFacts, Severity};
 use foldhash::fast::FixedState;
 use proto::Keep;
 use rules::{
-    Action, App, Buffer, BufferInfo, FlowTest, Header, HeaderProto, PacketTest, Part, Rule, Side, Stage,
-    StateOp, Test,
+    Action, App, Buffer, BufferInfo, Field, FlowTest, Header, HeaderProto, PacketTest, Part, Rule, Side,
+    Stage, StateOp, Test,
 };
 use wire::Direction;
 
@@ -152,6 +152,7 @@ impl Compiler {
             packets,
             streams,
             memory: rule.state.iter().map(memory).collect(),
+            files: asks_for_files(rule),
             hashed: rule.packet.iter().any(|test| matches!(test, PacketTest::FileHash { .. })),
             effect: match (rule.action, rule.noalert) {
                 (Action::Pass, _) => Effect::Pass,
@@ -192,11 +193,17 @@ impl Compiler {
             }
             Kind::Event => {
                 for test in &rule.packet {
-                    if let PacketTest::DecodeEvent(name)
-                    | PacketTest::StreamEvent(name)
-                    | PacketTest::AppEvent(_, name) = test
-                    {
-                        self.events.entry(name.clone()).or_default().push(number);
+                    match test {
+                        PacketTest::DecodeEvent(name) | PacketTest::StreamEvent(name) => {
+                            self.events.entry(name.clone()).or_default().push(number);
+                        }
+                        // Events of HTTP/1 and of mail have upper case, those of others lower.
+                        PacketTest::AppEvent(_, name) => {
+                            for name in [name.to_ascii_uppercase(), name.to_ascii_lowercase()] {
+                                self.events.entry(name.into()).or_default().push(number);
+                            }
+                        }
+                        _ => {}
                     }
                 }
             }
@@ -313,6 +320,17 @@ fn needs_packet(test: &PacketTest) -> bool {
             | PacketTest::FtpBounce
             | PacketTest::Variable { .. }
     )
+}
+
+/// Whether a rule asks for a file's content or for what is known of it.
+fn asks_for_files(rule: &Rule) -> bool {
+    rule.parts
+        .iter()
+        .any(|part| matches!(part.buffer, Buffer::FileData | Buffer::FileName | Buffer::FileMagic))
+        || rule.fields.iter().any(|test| test.field == Field::FileSize)
+        || rule.packet.iter().any(|test| {
+            matches!(test, PacketTest::FileHash { .. } | PacketTest::FileExtension(_) | PacketTest::FileStore)
+        })
 }
 
 fn kind_of(

@@ -91,6 +91,8 @@ pub(crate) struct Compiled {
     pub(crate) memory: Box<[Memory]>,
     /// It asks for the hash of a file.
     pub(crate) hashed: bool,
+    /// It asks for anything of a file: the others are matched with the transaction that carries it.
+    pub(crate) files: bool,
     pub(crate) effect: Effect,
     pub(crate) threshold: Option<Threshold>,
     pub(crate) filter: Option<DetectionFilter>,

@@ -470,9 +470,8 @@ impl Matcher {
         }
         let view = prepared.as_deref().map(|prepared| prepared.view);
         // Files of HTTP were looked at with their exchange; only their hashes were not known then.
-        let known =
-            matches!(view, Some(View::File(_))) && matches!(cx.app, Some(AppProto::Http | AppProto::Http2));
-        if known && !rule.hashed {
+        let known = matches!(cx.app, Some(AppProto::Http | AppProto::Http2));
+        if matches!(view, Some(View::File(_))) && !(if known { rule.hashed } else { rule.files }) {
             return false;
         }
         if !rule.packet.iter().all(|test| packet_holds(test, cx, view.as_ref(), &set.reputation)) {

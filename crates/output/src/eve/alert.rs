@@ -1,10 +1,14 @@
 //! `alert`: a finding. What Ringward adds goes into `alert.metadata`, as rule authors do.
 
 use ::alert::Side;
-use flow::FlowTuple;
+use ::flow::FlowTuple;
+use ::proto::Transaction;
 use wire::{Direction, Endpoint};
 
-use super::{Forms, body_beside, community, endpoints, flow_counters, has_ports, head, transaction, tunnel};
+use super::{
+    Forms, body_beside, community, endpoints, fileinfo, flow, flow_counters, has_ports, head, transaction,
+    tunnel,
+};
 use crate::event::{AlertEvent, Stamp};
 use crate::json::{Object, Value, json};
 use crate::text::eve_ip;
@@ -15,6 +19,7 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
     if let Some(flow) = &event.flow {
         endpoints(&mut line, flow, alert.direction);
     }
+    flow::icmp(&mut line, "icmp", event.icmp);
     tunnel(&mut line, event.tunnel.as_ref());
     line.insert("pkt_src".into(), "wire/pcap".into());
     if let Some(flow) = &event.flow {
@@ -42,10 +47,8 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
         }
     }
     line.insert("alert".into(), body);
-    if let Some((tx_id, tx)) = &event.transaction
-        && let Some(name) = body_beside(tx)
-    {
-        line.insert(name.into(), transaction(tx, *tx_id, forms));
+    if let Some((tx_id, tx)) = &event.transaction {
+        beside(&mut line, tx, *tx_id, forms);
     }
     if let Some(app) = event.app {
         line.insert("app_proto".into(), app.name().into());
@@ -56,13 +59,13 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
             Direction::ToClient => "to_client",
         };
         line.insert("direction".into(), direction.into());
-        line.insert("flow".into(), flow(event, tuple));
+        line.insert("flow".into(), so_far(event, tuple));
     }
     line.into()
 }
 
 /// How far the flow had come.
-fn flow(event: &AlertEvent, tuple: &FlowTuple) -> Value {
+fn so_far(event: &AlertEvent, tuple: &FlowTuple) -> Value {
     let mut flow = flow_counters(event.packets, event.bytes, tuple.start);
     flow["src_ip"] = eve_ip(tuple.client.ip).into();
     flow["dest_ip"] = eve_ip(tuple.server.ip).into();
@@ -71,6 +74,22 @@ fn flow(event: &AlertEvent, tuple: &FlowTuple) -> Value {
         flow["dest_port"] = tuple.server.port.into();
     }
     flow
+}
+
+/// The body of the transaction that matched; of a file its own, and that of what carried it.
+fn beside(line: &mut Object, tx: &Transaction, tx_id: u64, forms: &Forms) {
+    let carrier = match tx {
+        Transaction::FileInfo(file) => {
+            line.insert("files".into(), vec![fileinfo::body(file)].into());
+            file.carrier.as_ref()
+        }
+        other => Some(other),
+    };
+    if let Some(carrier) = carrier
+        && let Some(name) = body_beside(carrier)
+    {
+        line.insert(name.into(), transaction(carrier, tx_id, forms));
+    }
 }
 
 /// Who did it and whom it was done to, as the rule says.

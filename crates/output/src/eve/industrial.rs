@@ -12,7 +12,8 @@ fn put(out: &mut Object, name: &'static str, value: Option<impl Into<Value>>) {
 
 pub(super) fn modbus(modbus: &Modbus, tx_id: u64) -> Value {
     let mut out = Object::new();
-    out.insert("id".into(), tx_id.into());
+    // Counted from 1.
+    out.insert("id".into(), tx_id.saturating_add(1).into());
     put(&mut out, "request", modbus.request.as_ref().map(|m| modbus_message(m, false)));
     put(&mut out, "response", modbus.response.as_ref().map(|m| modbus_message(m, true)));
     out.into()
@@ -39,6 +40,7 @@ fn modbus_message(message: &ModbusMessage, response: bool) -> Value {
         _ => "",
     };
     put(&mut out, "access_type", Some(access).filter(|a| !a.is_empty()));
+    out.insert("category".into(), message.category().1.into());
     match (message.range, function) {
         (Some((address, value)), 5 | 6) => {
             out.insert("write".into(), json!({"address": address, "data": value}));

@@ -8,24 +8,14 @@ use ::proto::tftp::Tftp;
 
 use crate::json::{Object, Value, json};
 
-/// Strata of reference clocks; from the next one on the reference is an address.
-const MAX_CLOCK_STRATUM: u8 = 1;
-
 pub(super) fn ntp(ntp: &Ntp) -> Value {
     let mut out = Object::new();
     out.insert("version".into(), ntp.version.into());
     out.insert("mode".into(), ntp.mode.into());
     if let (Some(stratum), Some(id)) = (ntp.stratum, ntp.reference_id) {
         out.insert("stratum".into(), stratum.into());
-        let letters = id.iter().take_while(|byte| byte.is_ascii_graphic()).count();
-        let named =
-            stratum <= MAX_CLOCK_STRATUM && letters > 0 && id[letters..].iter().all(|&byte| byte == 0);
-        let id = if named {
-            String::from_utf8_lossy(&id[..letters]).into_owned()
-        } else {
-            std::net::Ipv4Addr::from(id).to_string()
-        };
-        out.insert("reference_id".into(), id.into());
+        let id: Vec<String> = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        out.insert("reference_id".into(), id.join(":").into());
     }
     out.into()
 }

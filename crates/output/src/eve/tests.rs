@@ -236,6 +236,7 @@ fn events() -> Vec<Event> {
         }))),
         Event::Alert(Box::new(AlertEvent {
             flow: Some(tcp),
+            icmp: None,
             packets: [1, 0],
             bytes: [60, 0],
             app: Some(AppProto::Http),

@@ -86,7 +86,10 @@ impl Dcerpc {
         match pdu.kind {
             BIND | ALTER_CONTEXT => {
                 let asked = pdu.interfaces();
-                bound.0.extend_from_slice(&asked);
+                // What does not say that it begins binds nothing.
+                if pdu.is_first() {
+                    bound.0.extend_from_slice(&asked);
+                }
                 let surplus = bound.0.len().saturating_sub(MAX_BOUND);
                 bound.0.drain(..surplus);
                 call.interfaces = asked;

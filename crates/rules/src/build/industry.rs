@@ -1,7 +1,7 @@
 //! Keywords of industrial protocols that ask several numbers at once.
 
 use crate::app::App;
-use crate::fault::{Done, unsupported, wrong};
+use crate::fault::{Done, wrong};
 use crate::field::Field;
 use crate::number;
 use crate::options::{negation, unquoted};
@@ -36,8 +36,12 @@ impl Builder<'_> {
                 "unit" => self.add(Field::ModbusUnit, number::test(rest, 0xff)?)?,
                 "function" => {
                     let (negated, rest) = negation(rest);
-                    if rest.is_empty() || rest.starts_with(|c: char| !c.is_ascii_digit()) {
-                        return Err(unsupported("categories of functions"));
+                    if !rest.starts_with(|c: char| c.is_ascii_digit()) {
+                        let bits = names::find(names::of(Field::ModbusCategory), rest)
+                            .ok_or_else(|| wrong(format!("{rest:?} is no category of functions")))?;
+                        let of = [1, 2, 4, 8].into_iter().filter(|bit| bits & bit != 0).collect();
+                        self.add(Field::ModbusCategory, NumberTest::OneOf(of, negated))?;
+                        continue;
                     }
                     self.add(
                         Field::ModbusFunction,

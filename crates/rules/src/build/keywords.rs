@@ -188,7 +188,6 @@ const TABLE: &[(&str, Kind)] = &[
     ("ja3s_string", Kind::Sticky(Buffer::Ja3sString)),
     // Known, but nothing that can be done here.
     ("flow.elephant", Kind::Not("elephants are not told apart")),
-    ("ftpdata_command", Kind::Not("data connections are not tied to their command")),
     ("tls.store", Kind::Not("certificates are not stored")),
     ("tls_store", Kind::Not("certificates are not stored")),
     ("geoip", Kind::Not("there is no map of addresses to countries here")),

@@ -74,6 +74,9 @@ pub(super) fn of(field: Field) -> Names {
         Field::ModbusAccess => &[
             ("read", 1), ("write", 2), ("coils", 4), ("discretes", 8), ("input", 16), ("holding", 32),
         ],
+        Field::ModbusCategory => &[
+            ("assigned", 1), ("unassigned", 2), ("public", 3), ("user", 4), ("reserved", 8), ("all", 15),
+        ],
         Field::EnipCommand => &[
             ("nop", 0), ("list_services", 4), ("list_identity", 0x63), ("list_interfaces", 0x64),
             ("register_session", 0x65), ("unregister_session", 0x66), ("send_rr_data", 0x6f),
@@ -108,6 +111,7 @@ pub(super) fn of(field: Field) -> Names {
             ("broadcast", 5), ("control", 6), ("private", 7),
         ],
         Field::FtpMode => &[("passive", 0), ("active", 1)],
+        Field::FtpDataCommand => &[("retr", 1), ("stor", 2)],
         Field::LdapRequestOperation | Field::LdapResponsesOperation => &[
             ("bind_request", 0), ("bind_response", 1), ("unbind_request", 2), ("search_request", 3),
             ("search_result_entry", 4), ("search_result_done", 5), ("modify_request", 6), ("modify_response", 7),

@@ -103,6 +103,7 @@ pub(super) fn modbus(modbus: &Modbus, direction: Direction, field: Field, each: 
     let Some(request) = request.filter(|_| direction == Direction::ToServer) else { return };
     match field {
         Field::ModbusFunction => each(request.function.into()),
+        Field::ModbusCategory => each(request.category().0.into()),
         Field::ModbusUnit => each(request.unit.into()),
         Field::ModbusSubfunction => match (request.function, request.data.as_slice()) {
             (function::DIAGNOSTICS, [high, low, ..]) => each(u64::from(*high) << 8 | u64::from(*low)),

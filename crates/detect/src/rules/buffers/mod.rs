@@ -68,7 +68,7 @@ pub fn numbers(tx: &Transaction, direction: Direction, field: Field, each: &mut 
         Transaction::Modbus(modbus) => industrial::modbus(modbus, direction, field, each),
         Transaction::Rfb(rfb) => others::rfb_numbers(rfb, direction, field, each),
         Transaction::Ftp(ftp) => others::ftp_numbers(ftp, direction, field, each),
-        Transaction::FtpData(transfer) => others::ftp_data(transfer, direction, field, each),
+        Transaction::FtpData(transfer) => others::ftp_data(transfer, field, each),
         Transaction::Nfs(nfs) => others::nfs(nfs, direction, field, each),
         // A message is of the side that sent it.
         _ if tx.direction() != direction => {}

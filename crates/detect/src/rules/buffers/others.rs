@@ -52,15 +52,11 @@ pub(super) fn ftp<'a>(ftp: &'a Ftp, direction: Direction, buffer: Buffer, out: &
     }
 }
 
-/// Numbers of an FTP command: of the side that says them.
+/// Numbers of an FTP command.
 pub(super) fn ftp_numbers(ftp: &Ftp, direction: Direction, field: Field, each: &mut dyn FnMut(u64)) {
     match (direction, field) {
-        // The client names the port of active transfers, the server that of passive ones.
-        (_, Field::FtpDynamicPort) => {
-            let by_client = ftp.mode == Some("active");
-            let port = ftp.dynamic_port.filter(|_| by_client == (direction == Direction::ToServer));
-            port.into_iter().for_each(|port| each(port.into()));
-        }
+        // Of both directions, whoever names it.
+        (_, Field::FtpDynamicPort) => ftp.dynamic_port.into_iter().for_each(|port| each(port.into())),
         (Direction::ToServer, Field::FtpMode) => {
             ftp.mode.into_iter().for_each(|mode| each((mode == "active").into()));
         }
@@ -71,9 +67,9 @@ pub(super) fn ftp_numbers(ftp: &Ftp, direction: Direction, field: Field, each: &
     }
 }
 
-/// The command that opened an FTP data connection, in the direction of the file.
-pub(super) fn ftp_data(transfer: &FtpData, direction: Direction, field: Field, each: &mut dyn FnMut(u64)) {
-    if field != Field::FtpDataCommand || transfer.direction != Some(direction) {
+/// The command that opened an FTP data connection: of both directions, whichever the file goes.
+pub(super) fn ftp_data(transfer: &FtpData, field: Field, each: &mut dyn FnMut(u64)) {
+    if field != Field::FtpDataCommand {
         return;
     }
     match transfer.command.as_deref() {

@@ -62,7 +62,11 @@ pub fn holds(test: &PacketTest, cx: &PacketContext<'_>, reputation: &Reputation)
         PacketTest::IcmpSeq(wanted) => query_word(cx, 6) == Some(*wanted),
         PacketTest::IcmpV6Mtu(test) => number(packet_too_big(cx), test),
         PacketTest::IgmpType(test) => number(packet.and_then(igmp).map(|message| message[0].into()), test),
-        PacketTest::PayloadSize(test) => number(packet.map(payload_size), test),
+        PacketTest::PayloadSize(test) => {
+            // An empty payload is no other size: what is asked to be different has to be there.
+            let other = matches!(test, NumberTest::Equal(_, true));
+            number(packet.map(payload_size).filter(|size| !other || *size > 0), test)
+        }
         PacketTest::StreamSize { side, both, test } => {
             cx.tuple.proto == IpProto::TCP && of_sides(*side, *both, cx.stream_sizes, test)
         }
