@@ -1,5 +1,6 @@
 """The benches behind scripts/bench. Every ratio is taken within one run; the calibration is part of it."""
 import argparse
+import gzip
 import json
 import os
 import pathlib
@@ -505,13 +506,13 @@ def cpu_seconds(*command):
     return used() - before
 
 
-def mix(table):
-    """Decoding, flows, protocols and events over the bench mix, against sha256sum of the same bytes."""
+def per_packet(cases):
+    """CPU seconds of replays over the bench mix, and of sha256sum of the same bytes: what more copies of it cost, in
+    which fixed costs are left out. `cases`: name to (events, more arguments). Also how many packets and bytes more."""
     if not BENCH_MIX.exists():
         raise SystemExit(f"{BENCH_MIX} is not there; RINGWARD_DATA names the folder beside its own")
     build = ["cargo", "build", "--release", "--locked", "--quiet", "-p", "ringward"]
     subprocess.run(build, check=True, cwd=ROOT)
-    cases = {"dns, http, tls events": PROTOCOL_EVENTS, "all events": []}
     spent, packets, size = {}, [], []
     with tempfile.TemporaryDirectory(prefix="ringward-mix-") as folder:
         folder = pathlib.Path(folder)
@@ -525,32 +526,62 @@ def mix(table):
             for name in (*cases, "sha256sum"):
                 spent.setdefault(name, []).append([])
             config = folder / "ringward.toml"
-            replay = (RELEASE / "ringward", "replay", "--reset", "-c", config, "--out", folder / "out", pcap)
+            replay = (RELEASE / "ringward", "replay", "--reset", "--workers", "1", "-c", config, "--out", folder / "out")
             # In turns: ratios are of neighbours.
             for _ in range(MIX_ROUNDS):
-                for name, events in cases.items():
+                for name, (events, more) in cases.items():
                     config.write_text(f"[output]\nevents = {json.dumps(events)}\n")
-                    spent[name][-1].append(cpu_seconds(*replay))
+                    spent[name][-1].append(cpu_seconds(*replay, *more, pcap))
                 spent["sha256sum"][-1].append(cpu_seconds("sha256sum", pcap))
-    # The increment leaves fixed costs out.
     cost = {}
     for name, runs in spent.items():
         few, many = (min(run) for run in (runs[0], runs[-1]))
         cost[name] = many - few
-    more_packets, more_bytes = packets[-1] - packets[0], size[-1] - size[0]
+    return cost, packets[-1] - packets[0], size[-1] - size[0]
+
+
+def mix(table):
+    """Decoding, flows, protocols and events over the bench mix, against sha256sum of the same bytes."""
+    cases = {"dns, http, tls events": (PROTOCOL_EVENTS, []), "all events": ([], [])}
+    cost, more_packets, more_bytes = per_packet(cases)
     params = f"{MIX_COPIES[0]} to {MIX_COPIES[1]} copies"
     table.add("packets", more_packets, "packets", params)
     table.add("sha256sum", cost["sha256sum"] / more_packets * 1e9, "ns/packet", params)
-    for name in cases:
+    for name, (events, _) in cases.items():
         table.add("replay", cost[name] / more_packets * 1e9, "ns/packet", name)
         table.add("replay", more_bytes * 8 / cost[name] / 1e9, "Gbit/s", f"a core; {name}")
-        aim = "<= 0.2" if cases[name] == PROTOCOL_EVENTS else None
+        aim = "<= 0.2" if events == PROTOCOL_EVENTS else None
         table.add("ratio to sha256sum", cost[name] / cost["sha256sum"], "", name, aim)
+
+
+def rules(table):
+    """The same with no rules, a thousand, and all of them; and what loading them costs."""
+    everything = DATA / "rules" / "et-open.rules.gz"
+    with tempfile.NamedTemporaryFile("w", suffix=".rules") as some:
+        with gzip.open(everything, "rt", errors="replace") as lines:
+            enabled = [line for line in lines if line.startswith("alert")]
+        some.writelines(enabled[:: len(enabled) // 1000][:1000])
+        some.flush()
+        events = [*PROTOCOL_EVENTS, "alert"]
+        cases = {"no rules": (events, []), "1,000 rules": (events, ["--rules", some.name]),
+                 "all rules": (events, ["--rules", everything])}
+        cost, more_packets, more_bytes = per_packet(cases)
+    for name in cases:
+        table.add("replay", cost[name] / more_packets * 1e9, "ns/packet", name, "<= 340" if name == "all rules" else None)
+        table.add("replay", more_bytes * 8 / cost[name] / 1e9, "Gbit/s", f"a core; {name}")
+        aim = "<= 0.23" if name == "all rules" else None
+        table.add("ratio to sha256sum", cost[name] / cost["sha256sum"], "", name, aim)
+    table.add("cost of all rules", cost["all rules"] / cost["no rules"], "", "beside none", "<= 1.5")
+    check = [RELEASE / "ringward", "rules", "check", "--json", everything]
+    told = json.loads(subprocess.run(check, stdout=subprocess.PIPE, text=True).stdout)
+    table.add("load and compile", told["seconds"], "s", f"{told['loaded']} rules", "<= 5")
+    table.add("compiled set", told["bytes"] / 2**20, "MiB", f"{told['loaded']} rules", "<= 400")
+    table.add("rules loaded", told["loaded"] / len(enabled), "", f"of {len(enabled)} enabled", ">= 0.995")
 
 
 BENCHES = {"decode": decode, "flow": flow, "indicators": indicators, "search": search, "worker": worker, "live": live,
            "programs": programs, "inline": inline, "garbage": garbage, "replay": replay,
-           "mix": mix}
+           "mix": mix, "rules": rules}
 
 
 def main():
@@ -559,7 +590,7 @@ def main():
     parser.add_argument("--json", action="store_true", help="a JSON object per figure")
     args = parser.parse_args()
     # These need captures that are not ours to bring.
-    everything = [name for name in BENCHES if name not in ("replay", "mix", "search")]
+    everything = [name for name in BENCHES if name not in ("replay", "mix", "rules", "search")]
     for name in everything if args.name == "all" else [args.name]:
         BENCHES[name](Table(name, args.json))
 

@@ -14,5 +14,6 @@ mod golden;
 mod indicators;
 mod ja4;
 mod oracles;
+mod rules;
 mod story;
 mod streams;
