@@ -102,6 +102,7 @@ struct Compiler {
     payload: PayloadBuilder,
     transactions: TransactionBuilder,
     addresses: Vec<u32>,
+    carriers: Vec<u32>,
     applications: [Vec<u32>; 2],
     events: HashMap<Arc<str>, Vec<u32>>,
     keep: Keep,
@@ -222,6 +223,9 @@ impl Compiler {
                 }
             }
         }
+        if compiled.asks_carrier_only() {
+            self.carriers.push(number);
+        }
         self.file_hashes |= compiled.hashed;
         for part in in_transactions {
             self.keep.heads |= part.buffer.info().apps.contains(&App::Http1);
@@ -270,6 +274,7 @@ impl Compiler {
             headers: self.headers,
             chains: self.chains,
             addresses: self.addresses,
+            carriers: self.carriers,
             applications: self.applications,
             events: self.events,
             keep: self.keep,

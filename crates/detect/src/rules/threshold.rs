@@ -33,6 +33,8 @@ struct Count {
     count: u32,
     /// `backoff`: at which count the next is told.
     next: u32,
+    /// It has counted since the last [`Thresholds::expire`].
+    fresh: bool,
 }
 
 impl Count {
@@ -60,6 +62,13 @@ impl Thresholds {
         let limited = set.rules.iter().filter(|rule| rule.threshold.is_some() || rule.filter.is_some());
         let limits = limited.map(|rule| ((rule.gid, rule.sid), (rule.threshold, rule.filter)));
         Thresholds { limits: limits.collect(), filters, ..Thresholds::default() }
+    }
+
+    /// Between two captures: forgets the counts whose time is over, but for those that the capture which ended at `now`
+    /// has counted itself (Suricata clears up late, too: what follows may be older).
+    pub fn expire(&mut self, now: Nanos) {
+        self.counts.retain(|_, count| std::mem::take(&mut count.fresh) || !count.is_over(now));
+        self.changed.retain(|_, until| *until >= now);
     }
 
     /// Forgets all counts.
@@ -153,12 +162,13 @@ impl Thresholds {
                 return true;
             }
         }
-        let fresh = Count { since: now, seconds, count: 0, next: 0 };
+        let fresh = Count { since: now, seconds, count: 0, next: 0, fresh: true };
         let count = self.counts.entry(key).or_insert(fresh);
         // Flows are short: their counts do not run out.
         if seconds > 0 && count.is_over(now) {
             *count = fresh;
         }
+        count.fresh = true;
         count.count = count.count.saturating_add(1);
         judge(count)
     }
