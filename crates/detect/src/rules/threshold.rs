@@ -193,3 +193,30 @@ fn key(alert: &Alert, flow: &FlowTuple, track: Track, purpose: u32) -> Key {
     };
     Key { gid: alert.gid, sid: alert.sid, purpose, first, second, flow }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_second_and_what_was_before_belong_to_the_window() {
+        let second = 1_000_000_000;
+        let count = Count { since: Nanos(5 * second), seconds: 3, count: 1, next: 0, fresh: true };
+        for (now, over) in [(8 * second, false), (8 * second + 1, true), (second, false)] {
+            assert_eq!(count.is_over(Nanos(now)), over, "{now}");
+        }
+    }
+
+    #[test]
+    fn counts_outlive_the_capture_that_made_them_once() {
+        let second = 1_000_000_000;
+        let key = Key { gid: 1, sid: 1, purpose: 1, first: None, second: None, flow: 0 };
+        let mut thresholds = Thresholds::default();
+        assert!(thresholds.count(key, 3, Nanos(second), |count| count.count == 1));
+        thresholds.expire(Nanos(9 * second));
+        assert!(thresholds.count(key, 3, Nanos(2 * second), |count| count.count == 2));
+        thresholds.expire(Nanos(9 * second));
+        thresholds.expire(Nanos(9 * second));
+        assert!(thresholds.count(key, 3, Nanos(2 * second), |count| count.count == 1));
+    }
+}
