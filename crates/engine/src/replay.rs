@@ -317,7 +317,7 @@ impl Reader {
             self.collect(0);
             if options.reset
                 && !last_file
-                && let Err(err) = self.desk.reset(options)
+                && let Err(err) = self.desk.reset(options, self.last.0)
             {
                 return Err(err.into());
             }
@@ -510,8 +510,10 @@ impl Desk {
         Ok(())
     }
 
-    fn reset(&mut self, options: &ReplayOptions) -> Result<(), OutputError> {
-        self.warden.reset(Judge::new(options.policy.clone()), options.keep_thresholds);
+    /// `now`: when the capture ended.
+    fn reset(&mut self, options: &ReplayOptions, now: Nanos) -> Result<(), OutputError> {
+        let keep = options.keep_thresholds.then_some(now);
+        self.warden.reset(Judge::new(options.policy.clone()), keep);
         self.anomalies.reset();
         self.recorder.reset()
     }

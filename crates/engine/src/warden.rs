@@ -144,12 +144,14 @@ impl Warden {
         }
     }
 
-    /// Forgets everybody (a new capture with empty state); what thresholds have counted only if not kept.
-    pub fn reset(&mut self, judge: Judge, keep_thresholds: bool) {
+    /// Forgets everybody (a new capture with empty state), and what thresholds have counted: all of it, or what is over
+    /// at the time up to which they are kept.
+    pub fn reset(&mut self, judge: Judge, keep_thresholds: Option<Nanos>) {
         self.judge = judge;
         self.register.clear();
-        if !keep_thresholds {
-            self.thresholds.reset();
+        match keep_thresholds {
+            Some(now) => self.thresholds.expire(now),
+            None => self.thresholds.reset(),
         }
     }
 

@@ -96,6 +96,7 @@ struct Compiler {
     payload: PayloadBuilder,
     transactions: TransactionBuilder,
     addresses: Vec<u32>,
+    carriers: Vec<u32>,
     applications: [Vec<u32>; 2],
     events: HashMap<Arc<str>, Vec<u32>>,
     keep: Keep,
@@ -224,6 +225,9 @@ impl Compiler {
                 }
             }
         }
+        if compiled.asks_carrier_only() {
+            self.carriers.push(number);
+        }
         self.file_hashes |= compiled.hashed;
         for part in in_transactions {
             self.keep.heads |= part.buffer.info().apps.contains(&App::Http1);
@@ -254,6 +258,7 @@ impl Compiler {
             headers: self.headers,
             chains: self.chains,
             addresses: self.addresses,
+            carriers: self.carriers,
             applications: self.applications,
             events: self.events,
             keep: self.keep,

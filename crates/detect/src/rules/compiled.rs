@@ -120,6 +120,19 @@ impl Compiled {
         }
     }
 
+    /// Whether it asks for nothing but a protocol above IP: then the outermost packet of a tunnel can match it too.
+    pub(crate) fn asks_carrier_only(&self) -> bool {
+        let protocols = self.packet.iter().all(|test| matches!(test, PacketTest::IpProto(_)));
+        self.kind == Kind::Packet
+            && protocols
+            && !self.packet.is_empty()
+            && self.payload.is_none()
+            && self.headers.is_empty()
+            && self.memory.is_empty()
+            && self.flow == FlowTest::default()
+            && self.apps == u64::MAX
+    }
+
     /// How far a side has to be for all that it asks of it to be known.
     pub(crate) fn progress(&self) -> Progress {
         let stages = self.sections.iter().map(|s| s.buffer.info().stage);

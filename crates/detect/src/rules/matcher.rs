@@ -163,6 +163,9 @@ impl Matcher {
         self.candidates.clear();
         if cx.packets[way.index()] == 1 {
             self.candidates.extend_from_slice(&set.addresses);
+            if let Some(tunnel) = packet.tunnel.as_ref().filter(|_| !set.carriers.is_empty()) {
+                self.carrier(cx, tunnel, out);
+            }
         }
         let transport = Transport::of(cx.tuple.proto);
         let groups = set.payload.of(transport, way);
@@ -183,6 +186,33 @@ impl Matcher {
         if !self.candidates.is_empty() {
             let payload = PayloadView { stream: None, packet: Some(packet.payload) };
             self.verify_all(cx, None, payload, None, flow, out);
+        }
+    }
+
+    /// Rules on what a tunnel is made of, asked of its outermost packet as the flow in it begins.
+    fn carrier(&mut self, cx: &PacketContext<'_>, tunnel: &wire::Tunnel<'_>, out: &mut Vec<Hit>) {
+        let outer = tunnel.outermost();
+        for &number in &self.set.carriers {
+            let Some(rule) = self.set.rules.get(number as usize) else { continue };
+            let Some(header) = self.set.headers.get(rule.header as usize) else { continue };
+            let family = match header.proto {
+                HeaderProto::Ip | HeaderProto::PacketHeader => true,
+                HeaderProto::IpV4 => outer.source.ip.is_ipv4(),
+                HeaderProto::IpV6 => outer.source.ip.is_ipv6(),
+                _ => false,
+            };
+            let asked = rule.packet.iter().all(|test| match test {
+                PacketTest::IpProto(test) => test.holds(outer.proto.0.into()),
+                _ => false,
+            });
+            if family
+                && asked
+                && rule.effect == Effect::Tell
+                && header.take(outer.source, outer.destination, false)
+            {
+                self.counters.matches += 1;
+                out.push(Hit { rule: number, direction: cx.direction, transaction: None });
+            }
         }
     }
 
@@ -304,7 +334,8 @@ impl Matcher {
         self.vectors = prepared.into_vectors();
     }
 
-    /// Rules that ask for more than a head wait for it.
+    /// Rules that ask for more than a head wait for it; so do those that ask for a bit which is not as they want it: a rule
+    /// on the rest may set it.
     fn put_off(
         &mut self,
         set: &RuleSet,
@@ -313,9 +344,13 @@ impl Matcher {
         flow: &mut Option<Box<FlowRules>>,
     ) {
         let generation = self.generation;
-        let refused = &mut self.counters.pending_refused;
+        let (refused, hosts) = (&mut self.counters.pending_refused, &self.hosts);
         self.candidates.retain(|&rule| {
-            let now = set.rules.get(rule as usize).is_none_or(|rule| rule.progress() == Progress::Head);
+            let now = set.rules.get(rule as usize).is_none_or(|rule| {
+                let mut asked = rule.memory.iter().filter(|op| op.asks());
+                rule.progress() == Progress::Head
+                    && asked.all(|op| state::asks(op, flow.as_deref(), cx, hosts))
+            });
             if !now {
                 let pending = &mut flow.get_or_insert_default().pending;
                 let entry = Pending { transaction: number, direction: cx.direction, generation, rule };

@@ -23,6 +23,8 @@ pub struct RuleSet {
     pub(crate) transactions: Transactions,
     /// Rules on addresses alone.
     pub(crate) addresses: Vec<u32>,
+    /// Rules on what tunnels are made of: they ask for nothing but a protocol above IP.
+    pub(crate) carriers: Vec<u32>,
     /// Rules on what a flow speaks, `[to server, to client]`.
     pub(crate) applications: [Vec<u32>; 2],
     /// Rules on what was found wrong, by its name.

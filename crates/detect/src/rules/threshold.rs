@@ -33,6 +33,8 @@ struct Count {
     count: u32,
     /// `backoff`: at which count the next is told.
     next: u32,
+    /// It has counted since the last [`Thresholds::expire`].
+    fresh: bool,
 }
 
 impl Count {
@@ -60,6 +62,13 @@ impl Thresholds {
         let limited = set.rules.iter().filter(|rule| rule.threshold.is_some() || rule.filter.is_some());
         let limits = limited.map(|rule| ((rule.gid, rule.sid), (rule.threshold, rule.filter)));
         Thresholds { limits: limits.collect(), filters: filters.clone(), ..Thresholds::default() }
+    }
+
+    /// Between two captures: forgets the counts whose time is over, but for those that the capture which ended at `now`
+    /// has counted itself (Suricata clears up late, too: what follows may be older).
+    pub fn expire(&mut self, now: Nanos) {
+        self.counts.retain(|_, count| std::mem::take(&mut count.fresh) || !count.is_over(now));
+        self.changed.retain(|_, until| *until >= now);
     }
 
     /// Forgets all counts.
@@ -156,12 +165,13 @@ impl Thresholds {
                 return true;
             }
         }
-        let fresh = Count { since: now, seconds, count: 0, next: 0 };
+        let fresh = Count { since: now, seconds, count: 0, next: 0, fresh: true };
         let count = self.counts.entry(key).or_insert(fresh);
         // Flows are short: their counts do not run out.
         if seconds > 0 && count.is_over(now) {
             *count = fresh;
         }
+        count.fresh = true;
         count.count = count.count.saturating_add(1);
         judge(count)
     }
@@ -186,4 +196,31 @@ fn key(alert: &Alert, flow: Option<&FlowTuple>, track: Track, purpose: u32) -> K
         Track::Flow => (None, None, flow.map_or(0, |flow| flow.id)),
     };
     Key { gid: alert.gid, sid: alert.sid, purpose, first, second, flow }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_second_and_what_was_before_belong_to_the_window() {
+        let second = 1_000_000_000;
+        let count = Count { since: Nanos(5 * second), seconds: 3, count: 1, next: 0, fresh: true };
+        for (now, over) in [(8 * second, false), (8 * second + 1, true), (second, false)] {
+            assert_eq!(count.is_over(Nanos(now)), over, "{now}");
+        }
+    }
+
+    #[test]
+    fn counts_outlive_the_capture_that_made_them_once() {
+        let second = 1_000_000_000;
+        let key = Key { gid: 1, sid: 1, purpose: 1, first: None, second: None, flow: 0 };
+        let mut thresholds = Thresholds::default();
+        assert!(thresholds.count(key, 3, Nanos(second), |count| count.count == 1));
+        thresholds.expire(Nanos(9 * second));
+        assert!(thresholds.count(key, 3, Nanos(2 * second), |count| count.count == 2));
+        thresholds.expire(Nanos(9 * second));
+        thresholds.expire(Nanos(9 * second));
+        assert!(thresholds.count(key, 3, Nanos(2 * second), |count| count.count == 1));
+    }
 }

@@ -50,7 +50,7 @@ impl TcpConnection {
             greeted && !syn && ack && distance(header.ack, other.start) >= 0
         };
         self.was_opened()
-            || (self.handshake == Handshake::SynReceived && opens())
+            || (self.handshake == Handshake::SynReceived && !self.is_reset() && opens())
             || (self.handshake == Handshake::None && syn && !ack && !payload.is_empty())
     }
 

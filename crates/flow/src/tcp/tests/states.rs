@@ -18,6 +18,45 @@ fn states_follow_the_handshake_and_the_end() {
 }
 
 #[test]
+fn a_connection_is_opened_by_both_sides() {
+    let ack = |payload| TcpHeader {
+        src_port: 1,
+        dst_port: 2,
+        seq: 100,
+        ack: payload,
+        flags: TcpFlags(TcpFlags::ACK),
+        window: 9,
+    };
+    let data = |header, payload| Segment {
+        header,
+        window_scale: None,
+        direction: UP,
+        receiver: Ipv4Addr::LOCALHOST.into(),
+        payload,
+        missing: 0,
+        time: Nanos(0),
+    };
+    let mut case = Case::new(StreamOptions::default());
+    let syn = TcpHeader { flags: TcpFlags(TcpFlags::SYN), ..ack(0) };
+    assert!(case.tcp.carries_opened(&data(syn, b"early")));
+    assert!(!case.tcp.carries_opened(&data(syn, b"")));
+    case.send(UP, 99, 0, TcpFlags::SYN, b"");
+    assert!(!case.tcp.carries_opened(&data(ack(500), b"x")));
+    case.send(DOWN, 499, 100, SYN_ACK, b"");
+    assert!(case.tcp.carries_opened(&data(ack(500), b"x")) && !case.tcp.was_opened());
+    assert!(!case.tcp.carries_opened(&data(ack(400), b"x")));
+    case.send(UP, 100, 500, TcpFlags::ACK, b"xy");
+    assert!(case.tcp.was_opened());
+    assert_eq!([UP, DOWN].map(|way| case.tcp.stream_size(way)), [3, 1]);
+
+    // Only one side is heard.
+    let mut case = Case::new(StreamOptions::default());
+    case.send(UP, 99, 0, TcpFlags::SYN, b"");
+    case.send(UP, 100, 500, TcpFlags::ACK, b"");
+    assert!(!case.tcp.was_opened() && !case.tcp.carries_opened(&data(ack(500), b"x")));
+}
+
+#[test]
 fn the_client_closes_first() {
     let mut case = Case::opened();
     case.send(UP, 100, 500, FIN_ACK, b"");
