@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use detect::IndicatorDetector;
-use engine::{Input, Worker, WorkerCounters, WorkerOptions};
+use engine::{Input, Snapshot, Worker, WorkerCounters, WorkerOptions};
 use flow::defrag::DefragOptions;
 use flow::{Pressure, StreamOptions, Timeouts};
 use intel::Loader;
@@ -19,7 +18,7 @@ const BATCH: usize = 64;
 
 fn worker() -> Worker {
     let mut loader = Loader::new();
-    loader.text("bench", "bad.example\n");
+    loader.text("bench", "bad.example\n").expect("a list");
     let options = WorkerOptions {
         max_flows: 262_144,
         timeouts: Timeouts::default(),
@@ -31,13 +30,10 @@ fn worker() -> Worker {
         lookback: 64 << 20,
         files: engine::FileOptions::default(),
         evidence_limit: 1 << 20,
+        evidence_severity: alert::Severity::High,
         clock: None,
     };
-    Worker::new(
-        &options,
-        &Detectors::of_indicators(IndicatorDetector::new(Arc::new(loader.finish().0))),
-        Arc::new(WorkerCounters::default()),
-    )
+    Worker::new(&options, &Snapshot::new(loader.finish().0), Arc::new(WorkerCounters::default()))
 }
 
 fn benches(criterion: &mut Criterion) {

@@ -11,7 +11,7 @@ use flow::defrag::{DefragOptions, Defragmenter, Frames, Policy};
 use flow::{
     FlowTuple, HostPolicies, OverlapPolicy, Segment, StreamEvent, StreamOptions, Streams, TcpConnection,
 };
-use intel::Loader;
+use intel::{Kind, Loader, Observable, Progress};
 use proto::http1::HttpParser;
 use proto::http2::Http2Parser;
 use proto::websocket::WebSocketParser;
@@ -39,6 +39,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("data_protocols", data_protocols),
     ("indicators", indicators),
     ("rules", rules),
+    ("stix_pattern", stix_pattern),
     ("check_in", check_in),
     ("verify", verify),
 ];
@@ -531,19 +532,49 @@ pub fn data_protocols(data: &[u8]) {
     }
 }
 
-/// An indicator list: what is loaded is found again.
+/// An indicator list of whatever format: what is loaded is counted, and what was read is found again.
 pub fn indicators(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let mut loader = Loader::new();
-    loader.text("fuzz", &text);
-    let (set, report) = loader.finish();
-    assert!(set.len() as u64 <= report.domains + report.ips + report.urls);
-    for line in text.lines() {
-        let _ = set.domain(line);
-        if let Ok(ip) = line.parse() {
-            let _ = set.ip(ip);
+    for name in ["fuzz", "fuzz.csv"] {
+        let mut loader = Loader::with_limit(1000);
+        let loaded = loader.text(name, &text);
+        let (set, report) = loader.finish();
+        assert_eq!(set.len() as u64, report.loaded());
+        assert!(loaded.is_err() || set.len() <= 1000);
+        let mut progress = Progress::default();
+        for line in text.lines().take(100) {
+            let _ = set.domain(line, Nanos(0));
+            let url = Observable::Url { host: line, port: Some(1), uri: line };
+            for seen in [url, Observable::Text(Kind::Email, line), Observable::Hex(Kind::Ja3, line)] {
+                if let Some(hit) = set.look_up(&seen, Nanos(0)) {
+                    set.hit(&hit, Nanos(0));
+                }
+                let _ = set.advance(&seen, Nanos(0), &mut progress);
+            }
+            if let Ok(ip) = line.parse() {
+                let _ = set.ip(ip, Nanos(0));
+            }
         }
+        assert!(set.hits().len() <= set.len());
+        let (next, _) = Loader::new().finish();
+        next.inherit(&set);
+        assert_eq!(next.hit_count(), 0);
     }
+}
+
+/// A pattern of STIX, in an indicator in a bundle: it is loaded, or refused by line.
+pub fn stix_pattern(data: &[u8]) {
+    let pattern = serde_json::Value::from(String::from_utf8_lossy(data));
+    let bundle = format!(
+        "{{\"type\": \"bundle\", \"objects\": [\n{{\"type\": \"indicator\", \"id\": \"indicator--1\", \
+         \"pattern\": {pattern}}}]}}"
+    );
+    let mut loader = Loader::with_limit(100_000);
+    let loaded = loader.text("fuzz", &bundle);
+    let (set, report) = loader.finish();
+    assert_eq!(set.len() as u64, report.loaded());
+    assert!(loaded.is_err() || report.loaded() + report.skipped > 0);
+    assert!(report.errors.iter().all(|error| error.line == 2));
 }
 
 /// The URI of a C2 request.

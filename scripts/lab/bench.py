@@ -85,7 +85,7 @@ def decode(table):
 
 
 def figures(name, table):
-    """Runs a bench that prints a figure a line."""
+    """Runs a bench that measures by itself: figure, parameters, value, unit and aim on each line."""
     calibrate(table)
     command = ["cargo", "bench", "--locked", "--quiet", "-p", "ringward-benches", "--bench", name]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
@@ -103,12 +103,7 @@ def search(table):
 
 
 def indicators(table):
-    found = criterion("indicators", table)
-    for kind in ("miss", "one_percent_hits"):
-        few, many = found[f"indicators/{kind}/1000"], found[f"indicators/{kind}/1000000"]
-        table.add(f"look-up, {kind}", few, "ns", "indicators=1000")
-        table.add(f"look-up, {kind}", many, "ns", "indicators=1000000")
-        table.add(f"ratio, {kind}", many / few, "", "1,000,000 to 1,000 indicators")
+    figures("indicators", table)
 
 
 def worker(table):

@@ -71,6 +71,10 @@ pub enum Technique {
     WebProtocols,
     /// T1573: C2 inside TLS.
     EncryptedChannel,
+    /// T1071.003: C2 over mail.
+    MailProtocols,
+    /// T1105: tools come from outside.
+    IngressToolTransfer,
     /// T1071: C2 over a protocol not told apart here.
     ApplicationLayerProtocol,
     /// T1132.001: base64 and the like inside C2 traffic.
@@ -91,6 +95,8 @@ impl Technique {
             Technique::Dns => "T1071.004",
             Technique::WebProtocols => "T1071.001",
             Technique::EncryptedChannel => "T1573",
+            Technique::MailProtocols => "T1071.003",
+            Technique::IngressToolTransfer => "T1105",
             Technique::ApplicationLayerProtocol => "T1071",
             Technique::StandardEncoding => "T1132.001",
             Technique::SystemInformationDiscovery => "T1082",
@@ -106,6 +112,8 @@ impl Technique {
             Technique::Dns => "Application Layer Protocol: DNS",
             Technique::WebProtocols => "Application Layer Protocol: Web Protocols",
             Technique::EncryptedChannel => "Encrypted Channel",
+            Technique::MailProtocols => "Application Layer Protocol: Mail Protocols",
+            Technique::IngressToolTransfer => "Ingress Tool Transfer",
             Technique::ApplicationLayerProtocol => "Application Layer Protocol",
             Technique::StandardEncoding => "Data Encoding: Standard Encoding",
             Technique::SystemInformationDiscovery => "System Information Discovery",
@@ -121,6 +129,8 @@ impl Technique {
             Technique::Dns
             | Technique::WebProtocols
             | Technique::EncryptedChannel
+            | Technique::MailProtocols
+            | Technique::IngressToolTransfer
             | Technique::ApplicationLayerProtocol
             | Technique::StandardEncoding => Tactic::CommandAndControl,
             Technique::SystemInformationDiscovery | Technique::SystemOwnerDiscovery => Tactic::Discovery,

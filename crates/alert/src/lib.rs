@@ -54,21 +54,37 @@ pub enum Observation {
     Ip,
     /// An HTTP request for exactly that URL.
     Url,
+    /// A file is transferred.
+    File,
+    /// A TLS server shows the certificate.
+    Certificate,
+    /// A client or server of TLS or SSH offers what this fingerprint is made of (JA3, JA4, HASSH).
+    Fingerprint,
+    /// An HTTP client calls itself so.
+    #[serde(rename = "user_agent")]
+    UserAgent,
+    /// A mail is from or to the address, or somebody logs in with it.
+    Email,
     /// A rule with the action "alert" matched.
     Rule,
     /// A rule with the action "drop" or "reject" matched.
-    #[serde(rename = "rule-drop")]
+    #[serde(rename = "rule_drop")]
     RuleDrop,
 }
 
 impl Observation {
     /// Every kind, in the order of the configuration reference.
-    pub const ALL: [Observation; 7] = [
+    pub const ALL: [Observation; 12] = [
         Observation::Dns,
         Observation::Http,
         Observation::Tls,
         Observation::Ip,
         Observation::Url,
+        Observation::File,
+        Observation::Certificate,
+        Observation::Fingerprint,
+        Observation::UserAgent,
+        Observation::Email,
         Observation::Rule,
         Observation::RuleDrop,
     ];
@@ -82,8 +98,13 @@ impl Observation {
             Observation::Tls => "tls",
             Observation::Ip => "ip",
             Observation::Url => "url",
+            Observation::File => "file",
+            Observation::Certificate => "certificate",
+            Observation::Fingerprint => "fingerprint",
+            Observation::UserAgent => "user_agent",
+            Observation::Email => "email",
             Observation::Rule => "rule",
-            Observation::RuleDrop => "rule-drop",
+            Observation::RuleDrop => "rule_drop",
         }
     }
 }
@@ -97,7 +118,7 @@ impl fmt::Display for Observation {
 /// The indicator that matched and what it matched on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndicatorHit {
-    /// "domain", "ip" or "url".
+    /// "domain", "ip", "sha256" ...
     pub kind: &'static str,
     /// The indicator as listed.
     pub indicator: Arc<str>,
@@ -107,6 +128,12 @@ pub struct IndicatorHit {
     pub description: Option<Arc<str>>,
     /// File and line of the indicator, as "FILE:LINE".
     pub source: String,
+    /// How sure the list is of it, in percent, if it says so. The alert's severity takes it into account.
+    pub confidence: Option<u8>,
+    /// The list's tags.
+    pub tags: Vec<String>,
+    /// ATT&CK techniques that the list names, by their identifiers: beside those that the finding itself shows.
+    pub techniques: Vec<String>,
 }
 
 /// One finding of one detector.
@@ -137,8 +164,9 @@ pub struct Alert {
     /// The host on our side that is in trouble: the one to isolate. `None` if that is not clear (for
     /// example a listed address that scans us from outside).
     pub victim: Option<IpAddr>,
-    /// The other side: the listed address, the C2 server, or the resolver asked.
-    pub peer: IpAddr,
+    /// The other side: the listed address, the C2 server, or the resolver asked. `None` of a frame that has no
+    /// addresses.
+    pub peer: Option<IpAddr>,
     /// The matched indicator, of alerts that one made.
     pub hit: Option<IndicatorHit>,
     /// The rule that matched, of alerts that one made.

@@ -29,6 +29,8 @@ pub struct RuleFacts {
     pub action: RuleAction,
     /// Which side is the victim, if the rule says so.
     pub target: Option<Side>,
+    /// Whether packets behind the alert are to be kept (`tag`).
+    pub tagged: bool,
     /// Keys with their values, in the order of the rule.
     pub metadata: Vec<(Arc<str>, Vec<Arc<str>>)>,
     /// Where to read on.

@@ -1,27 +1,30 @@
-//! Threat-intelligence indicators: domains, addresses and URLs seen on the wire.
+//! Threat-intelligence indicators seen on the wire: domains, addresses and URLs here, all others in `traits.rs`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use alert::{Alert, CheckIn, IndicatorHit, RINGWARD_GID};
-use intel::{Indicators, Match};
+use alert::Alert;
+use intel::{Indicators, Match, Observable, Progress};
 use proto::dns::{Dns, RData};
-use proto::{Http, Transaction};
+use proto::{Http, Tls, Transaction};
 
 use crate::catalogue::{self, SignatureInfo};
+use crate::finding::{Sides, alert};
 use crate::{Context, Memo, c2};
 
 /// Matches indicators. Cheap to clone: workers share the set.
 #[derive(Clone, Debug)]
 pub struct IndicatorDetector {
-    indicators: Arc<Indicators>,
+    pub(crate) indicators: Arc<Indicators>,
 }
 
-/// Who is who in an alert.
-#[derive(Clone, Copy)]
-struct Sides {
-    victim: Option<IpAddr>,
-    peer: IpAddr,
+/// How far a transaction has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Its first part is known: see `proto::Sink::inspect`.
+    Begun,
+    /// Nothing more will be known.
+    Complete,
 }
 
 impl IndicatorDetector {
@@ -31,6 +34,22 @@ impl IndicatorDetector {
         IndicatorDetector { indicators }
     }
 
+    /// The indicator that names what is seen, or that has several parts and this as the last of them.
+    pub(crate) fn look(&self, cx: &Context<'_>, seen: &Observable<'_>, memo: &mut Memo) -> Option<Match<'_>> {
+        let single = self.indicators.look_up(seen, cx.time);
+        if !self.indicators.has_patterns() {
+            return single;
+        }
+        let whole = self.indicators.advance(seen, cx.time, &mut memo.progress);
+        single.or(whole)
+    }
+
+    /// Counts the hit and passes the alert on.
+    pub(crate) fn tell(&self, alert: Alert, hit: &Match<'_>, out: &mut Vec<Alert>) {
+        self.indicators.hit(hit, alert.time);
+        out.push(alert);
+    }
+
     /// The first packet of a flow: listed addresses. Whom a listed address calls is no victim yet: to
     /// isolate everybody it sends a packet to would hand it a weapon.
     pub fn flow_start(&self, cx: &Context<'_>, out: &mut Vec<Alert>) {
@@ -38,27 +57,84 @@ impl IndicatorDetector {
             return;
         }
         let (client, server) = (cx.tuple.client.ip, cx.tuple.server.ip);
-        if let Some(hit) = self.indicators.ip(server) {
-            let sides = Sides { victim: Some(client), peer: server };
-            out.push(alert(&catalogue::IP, cx, sides, &hit, server.to_string(), None));
+        if let Some(hit) = self.indicators.ip(server, cx.time) {
+            self.tell(
+                alert(&catalogue::IP, cx, Sides::client(cx), &hit, server.to_string(), None),
+                &hit,
+                out,
+            );
         }
-        if let Some(hit) = self.indicators.ip(client) {
+        if let Some(hit) = self.indicators.ip(client, cx.time) {
             let sides = Sides { victim: None, peer: client };
-            out.push(alert(&catalogue::IP_INBOUND, cx, sides, &hit, client.to_string(), None));
+            self.tell(alert(&catalogue::IP_INBOUND, cx, sides, &hit, client.to_string(), None), &hit, out);
+        }
+        // Of two addresses.
+        if self.indicators.has_patterns() {
+            let mut progress = Progress::default();
+            self.addresses(cx, &mut progress, &mut |hit| {
+                let sides = Sides { victim: None, peer: server };
+                self.tell(alert(&catalogue::IP, cx, sides, &hit, server.to_string(), None), &hit, out);
+            });
         }
     }
 
-    /// A transaction.
-    pub fn transaction(&self, cx: &Context<'_>, tx: &Transaction, memo: &mut Memo, out: &mut Vec<Alert>) {
+    /// Notes both addresses of a flow as parts of patterns.
+    fn addresses<'a>(&'a self, cx: &Context<'_>, progress: &mut Progress, whole: &mut dyn FnMut(Match<'a>)) {
+        for ip in [cx.tuple.client.ip, cx.tuple.server.ip] {
+            if let Some(hit) = self.indicators.advance(&Observable::Ip(ip), cx.time, progress) {
+                whole(hit);
+            }
+        }
+    }
+
+    /// A transaction, told of twice: when it has begun and when it is complete.
+    pub fn transaction(
+        &self,
+        cx: &Context<'_>,
+        tx: &Transaction,
+        stage: Stage,
+        memo: &mut Memo,
+        out: &mut Vec<Alert>,
+    ) {
         if self.indicators.is_empty() {
             return;
         }
+        if self.indicators.has_patterns() {
+            // They were told of with the first packet, where there is no memory yet.
+            self.addresses(cx, &mut memo.progress, &mut |_| {});
+        }
+        match stage {
+            Stage::Begun => self.begun(cx, tx, memo, out),
+            Stage::Complete => match tx {
+                Transaction::Tls(tls) => self.certificate(cx, tls, memo, out),
+                Transaction::Dtls(dtls) => self.certificate(cx, &dtls.0, memo, out),
+                Transaction::Smtp(smtp) => self.mail(cx, smtp, memo, out),
+                _ => {}
+            },
+        }
+    }
+
+    fn begun(&self, cx: &Context<'_>, tx: &Transaction, memo: &mut Memo, out: &mut Vec<Alert>) {
+        let tls = |tls: &Tls, memo: &mut Memo, out: &mut Vec<Alert>| {
+            self.server_name(cx, tls.sni.as_deref(), memo, out);
+            self.hello(cx, tls.ja3.as_ref().map(|ja3| &*ja3.hash), tls.ja4.as_deref(), memo, out);
+        };
         match tx {
             Transaction::Dns(dns) => self.dns(cx, dns, memo, out),
-            Transaction::Http(http) => self.http(cx, http, out),
-            Transaction::Dtls(dtls) => self.server_name(cx, dtls.0.sni.as_deref(), memo, out),
-            Transaction::Quic(quic) => self.server_name(cx, quic.sni.as_deref(), memo, out),
-            Transaction::Tls(tls) => self.server_name(cx, tls.sni.as_deref(), memo, out),
+            Transaction::Http(http) => {
+                self.http(cx, http, memo, out);
+                self.user_agent(cx, http.user_agent.as_deref(), memo, out);
+            }
+            Transaction::Dtls(dtls) => tls(&dtls.0, memo, out),
+            Transaction::Tls(of) => tls(of, memo, out),
+            Transaction::Quic(quic) => {
+                self.server_name(cx, quic.sni.as_deref(), memo, out);
+                self.hello(cx, quic.ja3.as_ref().map(|ja3| &*ja3.hash), quic.ja4.as_deref(), memo, out);
+                self.user_agent(cx, quic.user_agent.as_deref(), memo, out);
+            }
+            Transaction::Ssh(ssh) => self.ssh(cx, ssh, memo, out),
+            Transaction::Login(login) => self.login(cx, login, memo, out),
+            Transaction::FileInfo(file) => self.file(cx, file, memo, out),
             // Asked of the neighbours, who know nothing of the Internet's names: whoever is called like a listed
             // domain there is not it.
             Transaction::Mdns(_) | Transaction::Llmnr(_) | Transaction::Nbns(_) => {}
@@ -67,26 +143,28 @@ impl IndicatorDetector {
     }
 
     fn dns(&self, cx: &Context<'_>, dns: &Dns, memo: &mut Memo, out: &mut Vec<Alert>) {
-        let sides = Sides { victim: Some(cx.tuple.client.ip), peer: cx.tuple.server.ip };
-        let mut report = |hit: Option<Match<'_>>, observed: &dyn Fn() -> String| {
-            if let Some(hit) = hit.filter(|hit| memo.first(hit.id)) {
-                out.push(alert(&catalogue::DNS, cx, sides, &hit, observed(), None));
+        let mut report = |seen: Observable<'_>, observed: &dyn Fn() -> String| {
+            if let Some(hit) = self.look(cx, &seen, memo)
+                && memo.first(hit.id)
+            {
+                let alert = alert(&catalogue::DNS, cx, Sides::client(cx), &hit, observed(), None);
+                self.tell(alert, &hit, out);
             }
         };
         for question in &dns.questions {
-            report(self.indicators.domain(&question.name), &|| question.name.clone());
+            report(Observable::Domain(&question.name), &|| question.name.clone());
         }
         for record in &dns.answers {
             let asked = || dns.questions.first().map_or(record.name.as_str(), |q| q.name.as_str());
             match &record.data {
                 RData::Cname(name) => {
-                    report(self.indicators.domain(name), &|| format!("{} -> {name}", asked()));
+                    report(Observable::Domain(name), &|| format!("{} -> {name}", asked()));
                 }
                 RData::A(ip) => {
-                    report(self.indicators.ip((*ip).into()), &|| format!("{} -> {ip}", asked()));
+                    report(Observable::Ip((*ip).into()), &|| format!("{} -> {ip}", asked()));
                 }
                 RData::Aaaa(ip) => {
-                    report(self.indicators.ip((*ip).into()), &|| format!("{} -> {ip}", asked()));
+                    report(Observable::Ip((*ip).into()), &|| format!("{} -> {ip}", asked()));
                 }
                 _ => {}
             }
@@ -95,39 +173,33 @@ impl IndicatorDetector {
 
     fn server_name(&self, cx: &Context<'_>, name: Option<&str>, memo: &mut Memo, out: &mut Vec<Alert>) {
         let Some(name) = name else { return };
-        if let Some(hit) = self.indicators.domain(name).filter(|hit| memo.first(hit.id)) {
-            let sides = Sides { victim: Some(cx.tuple.client.ip), peer: cx.tuple.server.ip };
-            out.push(alert(&catalogue::TLS, cx, sides, &hit, name.to_owned(), None));
+        if let Some(hit) = self.look(cx, &Observable::Domain(name), memo)
+            && memo.first(hit.id)
+        {
+            let alert = alert(&catalogue::TLS, cx, Sides::client(cx), &hit, name.to_owned(), None);
+            self.tell(alert, &hit, out);
         }
     }
 
     /// One alert a request; a listed URL says more than its host.
-    fn http(&self, cx: &Context<'_>, http: &Http, out: &mut Vec<Alert>) {
+    fn http(&self, cx: &Context<'_>, http: &Http, memo: &mut Memo, out: &mut Vec<Alert>) {
         let server = cx.tuple.server.ip.to_string();
         let host = http.host.as_deref().unwrap_or(&server);
-        let by_url = self.indicators.url(host, http.port, &http.uri);
-        let (signature, hit) = match by_url {
-            Some(hit) => (&catalogue::URL, hit),
-            None => {
-                let by_host = match host.parse::<IpAddr>() {
-                    // The flow's own address was matched with its first packet.
-                    Ok(ip) if ip == cx.tuple.server.ip => None,
-                    Ok(ip) => self.indicators.ip(ip),
-                    Err(_) => self.indicators.domain(host),
-                };
-                match by_host {
-                    Some(hit) => (&catalogue::HTTP, hit),
-                    None => return self.http_to_listed_address(cx, http, host, out),
-                }
-            }
+        let url = Observable::Url { host, port: http.port, uri: &http.uri };
+        let by_url = self.look(cx, &url, memo);
+        let by_host = match host.parse::<IpAddr>() {
+            // The flow's own address was matched with its first packet; what the request gives away was not.
+            Ok(ip) if ip == cx.tuple.server.ip => None,
+            Ok(ip) => self.look(cx, &Observable::Ip(ip), memo),
+            Err(_) => self.look(cx, &Observable::Domain(host), memo),
         };
-        self.http_alert(cx, http, host, signature, &hit, out);
-    }
-
-    /// A request on a flow to a listed address was alerted on already; what it gives away was not.
-    fn http_to_listed_address(&self, cx: &Context<'_>, http: &Http, host: &str, out: &mut Vec<Alert>) {
-        if let Some(hit) = self.indicators.ip(cx.tuple.server.ip) {
-            self.http_alert(cx, http, host, &catalogue::HTTP, &hit, out);
+        let by_address = || self.indicators.ip(cx.tuple.server.ip, cx.time);
+        let found = match by_url {
+            Some(hit) => Some((&catalogue::URL, hit)),
+            None => by_host.or_else(by_address).map(|hit| (&catalogue::HTTP, hit)),
+        };
+        if let Some((signature, hit)) = found {
+            self.http_alert(cx, http, host, signature, &hit, out);
         }
     }
 
@@ -140,49 +212,10 @@ impl IndicatorDetector {
         hit: &Match<'_>,
         out: &mut Vec<Alert>,
     ) {
-        let sides = Sides { victim: Some(cx.tuple.client.ip), peer: cx.tuple.server.ip };
-        let observed = if hit.kind == "url" { format!("{host}{}", http.uri) } else { host.to_owned() };
+        let is_url = signature.sid == catalogue::URL.sid;
+        let observed = if is_url { format!("{host}{}", http.uri) } else { host.to_owned() };
         let checkin = c2::decode(&http.uri);
-        out.push(alert(signature, cx, sides, hit, observed, checkin));
-    }
-}
-
-fn alert(
-    signature: &SignatureInfo,
-    cx: &Context<'_>,
-    sides: Sides,
-    hit: &Match<'_>,
-    observed: String,
-    checkin: Option<CheckIn>,
-) -> Alert {
-    let mut techniques = signature.techniques.to_vec();
-    if let Some(checkin) = &checkin {
-        techniques.extend(c2::techniques(checkin));
-    }
-    Alert {
-        time: cx.time,
-        arrival: cx.arrival,
-        raised: None,
-        gid: RINGWARD_GID,
-        sid: signature.sid,
-        rev: signature.rev,
-        signature: signature.signature.into(),
-        category: signature.category.into(),
-        severity: signature.severity,
-        observation: signature.observation,
-        direction: cx.direction,
-        victim: sides.victim,
-        peer: sides.peer,
-        hit: Some(IndicatorHit {
-            kind: hit.kind,
-            indicator: Arc::from(hit.indicator),
-            observed,
-            description: hit.description.map(Arc::from),
-            source: format!("{}:{}", hit.file, hit.line),
-        }),
-        rule: None,
-        techniques,
-        checkin,
+        self.tell(alert(signature, cx, Sides::client(cx), hit, observed, checkin), hit, out);
     }
 }
 

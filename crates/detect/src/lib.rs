@@ -7,14 +7,16 @@
 
 pub mod c2;
 mod catalogue;
+mod finding;
 mod indicator;
 pub mod rules;
+mod traits;
 
 use flow::FlowTuple;
 use wire::{Direction, Nanos};
 
 pub use catalogue::{SignatureInfo, catalogue};
-pub use indicator::IndicatorDetector;
+pub use indicator::{IndicatorDetector, Stage};
 
 /// What a detector may know about the packet at hand.
 #[derive(Clone, Copy, Debug)]
@@ -30,15 +32,23 @@ pub struct Context<'a> {
 }
 
 /// What was alerted on this flow already, so that a lookup and its answer are one alert.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memo {
-    seen: [Option<u32>; 4],
+    seen: [Option<u64>; 4],
     next: u8,
+    /// What the flow has shown of indicators of several parts.
+    progress: intel::Progress,
 }
 
 impl Memo {
+    /// Whether there is nothing to remember.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.next == 0 && self.progress.is_empty()
+    }
+
     /// Whether this is the first time; remembers the last four.
-    pub(crate) fn first(&mut self, id: u32) -> bool {
+    pub(crate) fn first(&mut self, id: u64) -> bool {
         if self.seen.contains(&Some(id)) {
             return false;
         }

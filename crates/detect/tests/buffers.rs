@@ -5,7 +5,8 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
-use detect::rules::{Instances, dce_interface, dce_little_endian, instances, numbers};
+use detect::rules::Instances;
+use detect::rules::buffers::{dce_interface, dce_little_endian, instances, numbers};
 use flow::FlowTuple;
 use proptest::prelude::*;
 use proto::{AppLayer, AppProto, Chunk, Transaction};

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -13,7 +14,9 @@ use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, Sender, bounded};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::snapshot::Snapshots;
 use crate::stats::Stats;
+use crate::threads::Wish;
 use crate::warden::Listed;
 
 /// A request line longer than this is refused.
@@ -22,6 +25,10 @@ const MAX_REQUEST: u64 = 4096;
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a reply may take.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a client waits for a reload: of ten million names it takes some seconds.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(600);
+/// Lines of hits in one answer.
+const MAX_HIT_ROWS: usize = 100_000;
 /// How often the listener looks whether it should stop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Who may talk to the sensor: its user and group.
@@ -53,6 +60,13 @@ pub enum Request {
     IsolateFlush,
     /// The counters.
     Stats,
+    /// Make what detectors match with anew.
+    Reload,
+    /// Which indicators were hit?
+    IocHits {
+        /// At most so many, those that were hit most often first.
+        top: usize,
+    },
 }
 
 /// What the sensor answers.
@@ -79,6 +93,36 @@ pub enum Reply {
         /// The counters.
         stats: Stats,
     },
+    /// Answer to `ioc_hits`.
+    IocHits {
+        /// Indicators that were hit, those that are not shown among them.
+        total: usize,
+        /// The first of them.
+        hits: Vec<HitRow>,
+    },
+}
+
+/// An indicator that was hit: a line of `ringward iocs hits`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HitRow {
+    /// "domain", "ip", "sha256" ...
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The indicator.
+    pub indicator: String,
+    /// How often it was hit.
+    pub hits: u32,
+    /// When last, in seconds since 1970.
+    pub last_hit: u32,
+    /// Its list, as "FILE:LINE".
+    pub source: String,
+}
+
+/// Who answers.
+pub(crate) struct Desks {
+    pub(crate) warden: Sender<Asked>,
+    pub(crate) reload: Sender<Wish>,
+    pub(crate) snapshots: Arc<Snapshots>,
 }
 
 /// A request on its way to the warden, with the way back.
@@ -120,7 +164,8 @@ pub fn request(path: &Path, request: &Request) -> Result<Reply, ControlError> {
 }
 
 fn talk(mut stream: UnixStream, request: &Request) -> io::Result<Reply> {
-    stream.set_read_timeout(Some(REPLY_TIMEOUT * 2))?;
+    let patience = if *request == Request::Reload { RELOAD_TIMEOUT } else { REPLY_TIMEOUT * 2 };
+    stream.set_read_timeout(Some(patience))?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     stream.write_all(&line)?;
@@ -156,11 +201,11 @@ impl Listener {
     }
 
     /// Serves clients one after the other until `stop`.
-    pub(crate) fn serve(&self, warden: &Sender<Asked>, stop: &AtomicBool) {
+    pub(crate) fn serve(&self, desks: &Desks, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             match self.listener.accept() {
                 Ok((stream, _)) => {
-                    if let Err(err) = serve_client(stream, warden) {
+                    if let Err(err) = serve_client(stream, desks) {
                         tracing::debug!("control client: {err}");
                     }
                 }
@@ -176,17 +221,23 @@ impl Drop for Listener {
     }
 }
 
-fn serve_client(stream: UnixStream, warden: &Sender<Asked>) -> io::Result<()> {
+fn serve_client(stream: UnixStream, desks: &Desks) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(CLIENT_TIMEOUT))?;
     stream.set_write_timeout(Some(CLIENT_TIMEOUT))?;
     let mut line = String::new();
     BufReader::new((&stream).take(MAX_REQUEST)).read_line(&mut line)?;
     let reply = match serde_json::from_str(&line) {
+        Ok(Request::Reload) => match desks.reload.try_send(Some(stream.try_clone()?)) {
+            // Answered when it is done; others are served meanwhile.
+            Ok(()) => return Ok(()),
+            Err(_) => Reply::Refused { message: "enough reloads are waiting".into() },
+        },
+        Ok(Request::IocHits { top }) => ioc_hits(&desks.snapshots, top),
         Ok(request) => {
             let (answer, answered) = bounded(1);
             let refused = |message: &str| Reply::Refused { message: message.into() };
-            match warden.send_timeout(Asked { request, answer }, REPLY_TIMEOUT) {
+            match desks.warden.send_timeout(Asked { request, answer }, REPLY_TIMEOUT) {
                 Ok(()) => match answered.recv_timeout(REPLY_TIMEOUT) {
                     Ok(reply) => reply,
                     Err(RecvTimeoutError::Timeout) => {
@@ -200,7 +251,27 @@ fn serve_client(stream: UnixStream, warden: &Sender<Asked>) -> io::Result<()> {
         }
         Err(err) => Reply::Refused { message: format!("not a request: {err}") },
     };
-    let mut line = serde_json::to_vec(&reply)?;
+    answer(&stream, &reply)
+}
+
+/// Sends a client its answer.
+pub(crate) fn answer(mut stream: &UnixStream, reply: &Reply) -> io::Result<()> {
+    let mut line = serde_json::to_vec(reply)?;
     line.push(b'\n');
-    (&stream).write_all(&line)
+    stream.write_all(&line)
+}
+
+fn ioc_hits(snapshots: &Snapshots, top: usize) -> Reply {
+    let hits = snapshots.current().indicators.hits();
+    let row = |hit: intel::Hit| HitRow {
+        kind: hit.kind.to_owned(),
+        indicator: hit.indicator,
+        hits: hit.count,
+        last_hit: hit.last,
+        source: hit.source,
+    };
+    Reply::IocHits {
+        total: hits.len(),
+        hits: hits.into_iter().take(top.min(MAX_HIT_ROWS)).map(row).collect(),
+    }
 }

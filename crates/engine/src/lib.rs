@@ -9,7 +9,6 @@ mod bypass;
 mod clock;
 mod control;
 mod counters;
-mod detectors;
 mod expectations;
 mod files;
 mod handover;
@@ -26,15 +25,15 @@ mod rooms;
 mod sensor;
 mod session;
 mod shed;
+mod snapshot;
 mod stats;
 mod threads;
 mod warden;
 mod worker;
 
 pub use clock::monotonic;
-pub use control::{ControlError, Reply, Request, request};
+pub use control::{ControlError, HitRow, Reply, Request, request};
 pub use counters::{Counter, WORKER_COUNTERS, WorkerCounters};
-pub use detectors::Detectors;
 pub use files::FileOptions;
 pub use input::Input;
 pub use options::{
@@ -42,8 +41,10 @@ pub use options::{
 };
 pub use reassembly::Merged;
 pub use replay::{ReplayError, ReplayOptions, ReplaySummary, replay};
-pub use sensor::{Sensor, Stopped};
+pub use sensor::{Matching, Sensor, Stopped};
+pub use snapshot::Snapshot;
 pub use stats::{EACH_COUNTERS, PORT_COUNTERS, Stats, VERDICT_COUNTERS};
+pub use threads::{Load, Loaded};
 pub use warden::Listed;
 pub use worker::{Worker, WorkerOptions};
 

@@ -19,10 +19,10 @@ use wire::{Decoded, LinkType, Malformed, Nanos, cannot_be_fragment, decode_inner
 
 use crate::anomalies::Limiter;
 use crate::counters::{WorkerCounters, sum};
-use crate::detectors::Detectors;
 use crate::input::Input;
 use crate::lookback::cost;
 use crate::reassembly::{Merged, Reassembly};
+use crate::snapshot::Snapshot;
 use crate::warden::{Enforcement, Warden};
 use crate::worker::{Worker, WorkerOptions};
 
@@ -133,7 +133,7 @@ type Outcome = Vec<(Order, Stamp, Event)>;
 pub fn replay(
     files: &[PathBuf],
     options: &ReplayOptions,
-    detectors: &Detectors,
+    snapshot: &Snapshot,
     recorder: Recorder,
 ) -> Result<ReplaySummary, ReplayError> {
     let workers = options.workers.max(1);
@@ -146,7 +146,7 @@ pub fn replay(
         let mut shifts = counters
             .iter()
             .take(workers)
-            .map(|counters| Shift::new(Worker::new(&worker, detectors, counters.clone())));
+            .map(|counters| Shift::new(Worker::new(&worker, snapshot, counters.clone())));
         let lanes = match (workers, shifts.next()) {
             (1, Some(shift)) => Lanes::Here { shift: Box::new(shift), last: None },
             (_, first) => {
@@ -161,7 +161,7 @@ pub fn replay(
         };
         let desk = Desk {
             warden: Warden::new(Judge::new(options.policy.clone()), Enforcement::Replay)
-                .with_thresholds(detectors.thresholds()),
+                .with_thresholds(snapshot.thresholds()),
             recorder,
             summary: ReplaySummary::default(),
             now: Nanos::default(),
@@ -269,7 +269,7 @@ fn flow_id(event: &Event) -> u64 {
     match event {
         Event::Flow(e) => e.record.tuple.id,
         Event::Transaction(e) => e.flow.id,
-        Event::Alert(e) => e.flow.id,
+        Event::Alert(e) => e.flow.map_or(0, |flow| flow.id),
         Event::Evidence(e) => e.flow.id,
         Event::Piece(e) => e.flow.id,
         Event::Anomaly(e) => e.flow.map_or(0, |(flow, _)| flow.id),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use alert::{Alert, Severity};
 use detect::IndicatorDetector;
 use detect::rules::Matcher;
 use flow::{EndReason, Ended, Flow, FlowRecord, FlowTuple, Streams};
@@ -20,6 +21,7 @@ use crate::files::FileOptions;
 use crate::input::{Input, Place};
 use crate::lookback::Lookback;
 use crate::session::{Bypass, Evidence, Findings, Found, Inspection, Moment, Session, Standing};
+use crate::snapshot::Snapshot;
 
 /// Everything but the table, so that flows that end while the table is busy can be worked on.
 #[derive(Debug)]
@@ -33,12 +35,15 @@ pub(crate) struct Rooms {
     pub(crate) files: FileOptions,
     pub(crate) anomalies: Limiter,
     pub(crate) evidence_limit: u64,
+    pub(crate) evidence_severity: Severity,
     pub(crate) tunnels: bool,
     pub(crate) clock: Option<fn() -> Nanos>,
     /// None in replay.
     pub(crate) bypasser: Option<Bypasser>,
     pub(crate) expectations: Expectations,
     pub(crate) place: Option<Place>,
+    /// What is done with files whatever is matched with.
+    pub(crate) configured_files: FileOptions,
 }
 
 /// The flow that events are about.
@@ -51,6 +56,13 @@ pub(crate) struct Subject {
 }
 
 impl Rooms {
+    /// From now on detectors match with this.
+    pub(crate) fn match_with(&mut self, snapshot: &Snapshot) {
+        self.detector = IndicatorDetector::new(snapshot.indicators.clone());
+        self.matcher.set_rules(snapshot.rules.clone());
+        self.files = snapshot.files(&self.configured_files);
+    }
+
     pub(crate) fn count(&self, packet: &Packet<'_>) {
         self.counters.network(packet);
         self.counters.transport(packet);
@@ -90,6 +102,15 @@ impl Rooms {
         input: &Input<'_>,
         emit: &mut impl FnMut(Stamp, Event),
     ) {
+        if self.matcher.wants_event(event) {
+            let mut alerts = Vec::new();
+            self.matcher.frame(event, input.time, &mut alerts);
+            for alert in alerts {
+                self.counters.alerts.add(1);
+                let alert = Alert { arrival: input.arrival, raised: self.clock.map(|now| now()), ..alert };
+                emit(stamp(input, input.time), Event::Alert(Box::new(AlertEvent::of_frame(alert))));
+            }
+        }
         if let Some((stamp, event)) = self.anomalies.decode_event(event, input, &self.counters) {
             emit(stamp, event);
         }
@@ -124,19 +145,21 @@ impl Rooms {
         self.counters.gaps.add(std::mem::take(gaps));
         self.counters.depths_reached.add(std::mem::take(depths));
         self.counters.expectations_refused.add(std::mem::take(unexpected));
-        let alerted = !alerts.is_empty();
+        let mut evident = session.evidence() != Evidence::None;
         for (mut alert, transaction) in alerts.drain(..) {
             self.counters.alerts.add(1);
+            session.set_alerted();
+            evident |= is_evident(&alert, self.evidence_severity);
             alert.raised = self.clock.map(|now| now());
             let event = AlertEvent {
-                flow: flow.tuple,
+                flow: Some(flow.tuple),
                 icmp: flow.icmp,
                 packets: flow.packets,
                 bytes: flow.bytes,
                 app: session.layer.protocol(),
                 transaction,
                 alert,
-                evidence: Some(evidence_name(&flow.tuple)),
+                evidence: evident.then(|| evidence_name(&flow.tuple)),
                 tunnel: session.tunnel(),
             };
             emit(stamp(input, input.time), Event::Alert(Box::new(event)));
@@ -167,7 +190,7 @@ impl Rooms {
             let event = TransactionEvent { flow: flow.tuple, direction, tx_id, transaction, tunnel };
             emit(stamp(input, input.time), Event::Transaction(Box::new(event)));
         }
-        if alerted || session.evidence() != Evidence::None {
+        if evident {
             self.evidence(&flow.tuple, session, input, emit);
         }
     }
@@ -267,6 +290,15 @@ impl Rooms {
     }
 }
 
+/// Whether the packets of a flow with this alert are kept: indicators and tags ask for it, other rules if they are
+/// severe enough.
+fn is_evident(alert: &Alert, least: Severity) -> bool {
+    match &alert.rule {
+        Some(rule) => rule.tagged || alert.severity <= least,
+        None => true,
+    }
+}
+
 /// Whether rules still look at what a flow carries: at all but what is encrypted.
 fn looked_at_by_rules(matcher: &Matcher, session: &Session) -> bool {
     !matcher.is_empty() && !matches!(session.layer.protocol(), Some(AppProto::Tls | AppProto::Ssh))
@@ -282,7 +314,7 @@ fn flow_event(record: FlowRecord, session: &Session) -> FlowEvent {
         app: session.layer.protocol(),
         original: session.layer.original(),
         expected: session.layer.expected(&record.tuple),
-        alerted: session.evidence() != Evidence::None,
+        alerted: session.alerted(),
         transactions: session.transactions(),
         icmp_reply: session.icmp_reply(),
         tunnel: session.tunnel(),

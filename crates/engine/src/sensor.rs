@@ -17,25 +17,27 @@ use verdict::Judge;
 
 use crate::bypass::Bypasser;
 use crate::clock;
-use crate::control::Listener;
+use crate::control::{Desks, Listener};
 use crate::counters::WorkerCounters;
-use crate::detectors::Detectors;
 use crate::expectations::Expectations;
 use crate::handover::{Exchange, Handover};
 use crate::input::Place;
 use crate::options::{SensorError, SensorOptions};
 use crate::owners::Owners;
 use crate::ports::{Maps, PortPlan};
+use crate::snapshot::{Snapshot, Snapshots};
 use crate::stats::{Gauges, Stats};
 use crate::threads::{
-    EVENT_QUEUE, Port, PortWatch, Record, WardenThread, Watchdog, Watched, WorkerThread, allowed_cpus, keep,
-    record,
+    EVENT_QUEUE, Load, Port, PortWatch, Record, ReloadThread, WardenThread, Watchdog, Watched, Wish,
+    WorkerThread, allowed_cpus, keep, record,
 };
 use crate::warden::{Enforcement, Warden};
 use crate::worker::Worker;
 
 /// Alerts that may wait for the warden.
 const ALERT_QUEUE: usize = 4096;
+/// Reloads that may wait for each other.
+const RELOAD_QUEUE: usize = 4;
 /// Requests that may wait for the warden.
 const REQUEST_QUEUE: usize = 16;
 
@@ -58,6 +60,21 @@ pub struct Sensor {
     stop_watch: Arc<AtomicBool>,
     stop_workers: Arc<AtomicBool>,
     stop_control: Arc<AtomicBool>,
+    wish: Sender<Wish>,
+}
+
+/// What detectors match with, now and after each reload.
+pub struct Matching {
+    /// Now.
+    pub snapshot: Snapshot,
+    /// Makes what the configuration names then.
+    pub load: Load,
+}
+
+impl std::fmt::Debug for Matching {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Matching").field("snapshot", &self.snapshot).finish_non_exhaustive()
+    }
 }
 
 /// How a sensor ended.
@@ -82,11 +99,11 @@ impl Sensor {
     /// What keeps a port, a socket or a thread from working; nothing is left attached then.
     pub fn start(
         options: SensorOptions,
-        detectors: &Detectors,
+        matching: Matching,
         recorder: Recorder,
     ) -> Result<Self, SensorError> {
         let pins = PinFolder::open(&options.pins)?;
-        let started = Self::start_on(&pins, options, detectors, recorder);
+        let started = Self::start_on(&pins, options, matching, recorder);
         if started.is_err() {
             let _ = IsolationMap::unpin_if_idle(&pins, clock::monotonic().0);
         }
@@ -96,7 +113,7 @@ impl Sensor {
     fn start_on(
         pins: &PinFolder,
         options: SensorOptions,
-        detectors: &Detectors,
+        matching: Matching,
         recorder: Recorder,
     ) -> Result<Self, SensorError> {
         let listener = Listener::bind(&options.socket)
@@ -142,10 +159,17 @@ impl Sensor {
         }
         let guarded = guarded || !options.inline.is_empty();
         let warden = Warden::new(Judge::new(policy), Enforcement::Kernel { map: Box::new(map), guarded })
-            .with_thresholds(detectors.thresholds());
+            .with_thresholds(matching.snapshot.thresholds());
         let guard = (!options.guard.is_empty()).then_some(guard);
-        let threads = Threads { options: &options, detectors, listener, recorder, counters, maps, claims };
+        let threads = Threads { options: &options, matching, listener, recorder, counters, maps, claims };
         threads.start(opened, guard, pins.clone(), gauges, warden)
+    }
+
+    /// Makes what detectors match with anew, in a while, as `ringward reload` does; the log tells how that went.
+    pub fn reload(&self) {
+        if self.wish.try_send(None).is_err() {
+            tracing::warn!("not reloaded: enough reloads are waiting");
+        }
     }
 
     /// Whether a thread has died; the sensor should be stopped then.
@@ -261,7 +285,7 @@ impl Ports {
 /// What the threads are made of.
 struct Threads<'a> {
     options: &'a SensorOptions,
-    detectors: &'a Detectors,
+    matching: Matching,
     listener: Listener,
     recorder: Recorder,
     counters: Vec<Arc<WorkerCounters>>,
@@ -282,6 +306,8 @@ impl Threads<'_> {
         let (to_warden, alerts) = bounded(ALERT_QUEUE);
         let (ask, asked) = bounded(REQUEST_QUEUE);
         let (records, to_write) = bounded::<Record>(EVENT_QUEUE);
+        let (wish, wishes) = bounded::<Wish>(RELOAD_QUEUE);
+        let snapshots = Arc::new(Snapshots::new(Arc::new(self.matching.snapshot)));
         let flag = || Arc::new(AtomicBool::new(false));
         let (stop_workers, stop_control, stop_watch) = (flag(), flag(), flag());
         let write_errors = Arc::new(AtomicU64::new(0));
@@ -293,6 +319,7 @@ impl Threads<'_> {
         let refused = recorder.refused();
         let recorder = spawn("recorder", move || record(recorder, &to_write, &errors))?;
         let warden = WardenThread {
+            generation: 0,
             warden,
             alerts,
             asked,
@@ -304,6 +331,7 @@ impl Threads<'_> {
             source: source.clone(),
             stats_interval: options.stats_interval,
             stats_told: Instant::now(),
+            snapshots: snapshots.clone(),
         };
         let warden = spawn("warden", move || warden.run())?;
         let bypass = self.maps.bypass.clone();
@@ -320,7 +348,7 @@ impl Threads<'_> {
             // A few changes a second at most, and the workers look ten times a second.
             let (tell, changes) = unbounded();
             tell_workers.push(tell);
-            let worker = Worker::new(&options.worker, self.detectors, counters.clone());
+            let worker = Worker::new(&options.worker, &snapshots.current(), counters.clone());
             let of = (options.steering == Steering::Flow).then_some(options.workers);
             let place = Place { index, of, owners: owners.clone() };
             let handover = Handover::new(exchange.clone(), index, of.is_some());
@@ -333,6 +361,7 @@ impl Threads<'_> {
                 worker: worker
                     .with_bypass(bypasser.clone())
                     .with_expectations(expectations.clone())
+                    .with_snapshots(snapshots.clone())
                     .steered_to(place)
                     .with_handover(handover.clone()),
                 handover,
@@ -360,7 +389,12 @@ impl Threads<'_> {
         };
         let watch = spawn("watch", move || watch.run())?;
         let (listener, stop) = (self.listener, stop_control.clone());
-        let control = spawn("control", move || listener.serve(&ask, &stop))?;
+        let desks = Desks { warden: ask, reload: wish.clone(), snapshots: snapshots.clone() };
+        let control = spawn("control", move || listener.serve(&desks, &stop))?;
+        let (load, stop) = (self.matching.load, stop_control.clone());
+        let reload = ReloadThread { load, snapshots, wishes, stop };
+        // Not waited for when the sensor stops: it may be in the middle of ten million names.
+        drop(spawn("reload", move || reload.run())?);
         Ok(Sensor {
             guard,
             pins,
@@ -378,6 +412,7 @@ impl Threads<'_> {
             stop_watch,
             stop_workers,
             stop_control,
+            wish,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use alert::Alert;
 use detect::rules::{FileView, FlowRules, Hit, Matcher, PacketContext, View, dns_over_https};
-use detect::{Context, IndicatorDetector, Memo};
+use detect::{Context, IndicatorDetector, Memo, Stage};
 use flow::{FlowTable, FlowTuple, StreamEvent, Streams, TcpConnection};
 use output::{AnomalyKind, PieceEvent};
 use proto::{
@@ -53,6 +53,7 @@ pub(crate) struct Session {
 #[derive(Debug, Default)]
 struct Special {
     memo: Memo,
+    alerted: bool,
     evidence: Evidence,
     bypass: Bypass,
     icmp_reply: Option<(u8, u8)>,
@@ -94,6 +95,15 @@ impl Session {
 
     pub(crate) fn set_evidence(&mut self, evidence: Evidence) {
         self.special.get_or_insert_default().evidence = evidence;
+    }
+
+    /// Whether there was an alert.
+    pub(crate) fn alerted(&self) -> bool {
+        self.special.as_ref().is_some_and(|special| special.alerted)
+    }
+
+    pub(crate) fn set_alerted(&mut self) {
+        self.special.get_or_insert_default().alerted = true;
     }
 
     pub(crate) fn bypass(&self) -> Bypass {
@@ -417,14 +427,14 @@ impl Collector<'_, '_> {
     }
 
     /// Lets the detectors see a transaction; `id` is its ordinal in the flow.
-    fn detect(&mut self, id: u64, transaction: &Transaction) {
+    fn detect(&mut self, id: u64, transaction: &Transaction, stage: Stage) {
         let mut alerts = std::mem::take(&mut self.inspection.findings.scratch);
         let context = self.inspection.context();
         let mut memo =
             self.special.as_mut().map(|special| std::mem::take(&mut special.memo)).unwrap_or_default();
-        self.inspection.detector.transaction(&context, transaction, &mut memo, &mut alerts);
+        self.inspection.detector.transaction(&context, transaction, stage, &mut memo, &mut alerts);
         // Only what was alerted on is remembered, and so a flow without alerts needs no room for it.
-        if !alerts.is_empty() || self.special.is_some() {
+        if !memo.is_empty() || self.special.is_some() {
             self.special.get_or_insert_default().memo = memo;
         }
         let found = alerts.drain(..).map(|alert| (alert, Some((id, transaction.clone()))));
@@ -454,7 +464,7 @@ impl Collector<'_, '_> {
         self.file_ready(FileView { info: &info, content: &content, carrier: info.carrier.as_ref() });
         let id = u64::from(self.counts.logged);
         let transaction = Transaction::from(FileInfo { tx_id: id, ..info });
-        self.detect(id, &transaction);
+        self.detect(id, &transaction, Stage::Begun);
         self.inspection.findings.logged.push((id, transaction));
     }
 
@@ -554,7 +564,7 @@ impl Sink for Collector<'_, '_> {
     fn inspect(&mut self, transaction: &Transaction) {
         let id = u64::from(self.counts.inspected);
         self.counts.inspected = self.counts.inspected.saturating_add(1);
-        self.detect(id, transaction);
+        self.detect(id, transaction, Stage::Begun);
         if self.by_inspection(transaction) && !is_message(transaction) {
             let view = View::Other(transaction);
             self.events_of(self.inspection.moment.direction, Some((id, &|| transaction.clone())));
@@ -603,7 +613,9 @@ impl Sink for Collector<'_, '_> {
         if self.by_inspection(&transaction) {
             self.rules_at_end(&transaction);
         }
-        self.inspection.findings.logged.push((self.counts.logged.into(), transaction));
+        let id = u64::from(self.counts.logged);
+        self.detect(id, &transaction, Stage::Complete);
+        self.inspection.findings.logged.push((id, transaction));
         self.counts.logged = self.counts.logged.saturating_add(1);
     }
 

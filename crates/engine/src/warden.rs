@@ -93,10 +93,15 @@ impl Warden {
         Warden { thresholds, ..self }
     }
 
+    /// With other limits from now on.
+    pub fn set_thresholds(&mut self, thresholds: Thresholds) {
+        self.thresholds = thresholds;
+    }
+
     /// Whether an alert is to be told; else it is counted.
     pub fn tells(&mut self, event: &mut AlertEvent) -> bool {
         if let (Some(action), Some(rule)) =
-            (self.thresholds.changed_action(&event.alert, &event.flow), &event.alert.rule)
+            (self.thresholds.changed_action(&event.alert, event.flow.as_ref()), &event.alert.rule)
         {
             let (action, observation) = match action {
                 Action::Alert => (RuleAction::Alert, Observation::Rule),
@@ -107,7 +112,7 @@ impl Warden {
             event.alert.rule = Some(Arc::new(RuleFacts { action, ..RuleFacts::clone(rule) }));
             event.alert.observation = observation;
         }
-        let told = self.thresholds.passes(&event.alert, &event.flow);
+        let told = self.thresholds.passes(&event.alert, event.flow.as_ref());
         self.suppressed += u64::from(!told);
         told
     }
@@ -161,8 +166,8 @@ impl Warden {
         let cause = Isolation {
             arrival: alert.arrival,
             latency: Latency { alert_ns: since_arrival(alert.raised), ..Latency::default() },
-            flow: Some(event.flow),
-            peer: Some(alert.peer),
+            flow: event.flow,
+            peer: alert.peer,
             ..Isolation::by(by, reason)
         };
         self.carry_out(verdict, alert.time, cause)

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use alert::Severity;
 use capture::BypassReason;
+use detect::IndicatorDetector;
 use flow::defrag::DefragOptions;
 use flow::{FlowTable, KeyHash, Pressure, Segment, StreamOptions, Streams, Timeouts, Tracked};
 use output::{Event, Stamp};
@@ -12,7 +14,6 @@ use wire::{Decoded, Direction, LinkType, Malformed, Nanos, Packet, Transport, de
 use crate::anomalies::Limiter;
 use crate::bypass::{Bypasser, can_be_bypassed};
 use crate::counters::WorkerCounters;
-use crate::detectors::Detectors;
 use crate::expectations::Expectations;
 use crate::files::FileOptions;
 use crate::handover::Handover;
@@ -22,6 +23,7 @@ use crate::reassembly::{Merged, Reassembly};
 use crate::rooms::{Rooms, Subject};
 use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session, Standing};
 use crate::shed::HeavyFlows;
+use crate::snapshot::{Snapshot, Snapshots};
 
 /// Frames that are decoded before the first of them is worked on: enough to hide the way to memory, few enough
 /// for the first one's flow to be still in the cache when its turn comes.
@@ -54,6 +56,8 @@ pub struct WorkerOptions {
     pub files: FileOptions,
     /// Evidence bytes per flow.
     pub evidence_limit: u64,
+    /// How severe a rule's alert must at least be for its flow's packets to be kept.
+    pub evidence_severity: Severity,
     /// The monotonic clock, read only when an alert is raised; none in replay.
     pub clock: Option<fn() -> Nanos>,
 }
@@ -72,27 +76,33 @@ pub struct Worker {
     /// Zero: it is not.
     overloaded_until: Nanos,
     heavy: HeavyFlows,
+    /// None in replay.
+    snapshots: Option<Arc<Snapshots>>,
+    /// Of the snapshot that is matched with.
+    generation: u64,
 }
 
 impl Worker {
     /// A worker with no flows.
     #[must_use]
-    pub fn new(options: &WorkerOptions, detectors: &Detectors, counters: Arc<WorkerCounters>) -> Self {
+    pub fn new(options: &WorkerOptions, snapshot: &Snapshot, counters: Arc<WorkerCounters>) -> Self {
         Worker {
             table: FlowTable::new(options.max_flows, options.timeouts)
                 .with_pressure(options.pressure)
                 .with_interim(options.interim),
             rooms: Rooms {
-                detector: detectors.indicators.clone(),
-                matcher: detectors.matcher(),
+                detector: IndicatorDetector::new(snapshot.indicators.clone()),
+                matcher: snapshot.matcher(),
                 lookback: Lookback::new(options.lookback),
                 streams: Streams::new(options.streams.clone()),
                 findings: Findings::default(),
                 counters,
-                files: detectors.file_options(&options.files),
+                files: snapshot.files(&options.files),
+                configured_files: options.files.clone(),
                 // A replay limits them where all are in order, so that the number of workers does not show.
                 anomalies: if options.clock.is_some() { Limiter::default() } else { Limiter::open() },
                 evidence_limit: options.evidence_limit,
+                evidence_severity: options.evidence_severity,
                 tunnels: options.tunnels,
                 clock: options.clock,
                 bypasser: None,
@@ -104,6 +114,23 @@ impl Worker {
             bypassed: Vec::new(),
             overloaded_until: Nanos(0),
             heavy: HeavyFlows::default(),
+            snapshots: None,
+            generation: 0,
+        }
+    }
+
+    /// Lets what detectors match with be swapped.
+    pub(crate) fn with_snapshots(mut self, snapshots: Arc<Snapshots>) -> Self {
+        self.snapshots = Some(snapshots);
+        self
+    }
+
+    /// Takes on what detectors are to match with, if it is new.
+    pub(crate) fn refresh(&mut self) {
+        if let Some(snapshots) = &self.snapshots
+            && let Some(snapshot) = snapshots.newer(&mut self.generation)
+        {
+            self.rooms.match_with(&snapshot);
         }
     }
 

@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use capture::{BATCH, BypassTable, CapturePort, Device, PortOptions, Shared, SingleQueue};
-use detect::IndicatorDetector;
-use engine::{Input, Worker, WorkerCounters, WorkerOptions};
+use engine::{Input, Snapshot, Worker, WorkerCounters, WorkerOptions};
 use etherparse::PacketBuilder;
 use flow::defrag::DefragOptions;
 use flow::{Pressure, StreamOptions, Timeouts};
@@ -63,7 +62,7 @@ fn tcp(flow: u16) -> Vec<u8> {
 
 fn worker() -> Worker {
     let mut loader = Loader::new();
-    loader.text("test", "bad.example\n");
+    loader.text("test", "bad.example\n").unwrap();
     let options = WorkerOptions {
         max_flows: 4096,
         timeouts: Timeouts::default(),
@@ -75,10 +74,11 @@ fn worker() -> Worker {
         lookback: 1 << 20,
         files: engine::FileOptions::default(),
         evidence_limit: 1 << 20,
+        evidence_severity: alert::Severity::High,
         clock: None,
     };
-    let detector = IndicatorDetector::new(Arc::new(loader.finish().0));
-    Worker::new(&options, detector, Arc::new(WorkerCounters::default()))
+    let snapshot = Snapshot::new(loader.finish().0);
+    Worker::new(&options, &snapshot, Arc::new(WorkerCounters::default()))
 }
 
 /// A frame as the `n`th of all.

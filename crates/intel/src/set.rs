@@ -1,319 +1,286 @@
-//! The compiled set: compact, immutable, looked up without allocating.
-//!
-//! All texts lie in one arena; a table of 32-bit offsets finds them by hash. A name is looked up once
-//! for each of its parents, from the whole name to its last two labels. Most names are in no list, so
-//! each look-up first asks a bit map that is small enough to stay in the cache far longer than the
-//! table: with a million indicators a miss costs little more than with a thousand.
+//! The compiled set: compact, immutable but for its tallies of hits, looked up without allocating.
 
-use std::hash::BuildHasher;
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use foldhash::fast::FixedState;
-use hashbrown::HashTable;
+use wire::Nanos;
 
-use crate::line::Indicator;
+use crate::attributes::{Pool, UNKNOWN};
+use crate::hits::Tally;
+use crate::kind::Kind;
+use crate::patterns::{Patterns, Progress};
+use crate::store::{Found, Record};
+use crate::table::{Observable, Table, render};
 
-/// Bits of the filter per entry; one wrong "perhaps" in about 16 look-ups.
-const FILTER_BITS_PER_ENTRY: usize = 16;
-/// Labels of a name that are looked up; deeper names are cut on the left.
-const MAX_PARENTS: usize = 32;
-/// Longest request target that is compared; longer ones are in no list.
-const MAX_KEY: usize = 4096;
-/// Entries are written by trusted operators, so the hash need not be secret; a fixed seed keeps
-/// look-ups reproducible.
-const SEED: u64 = 0x5249_4e47_5741_5244;
+const NANOS: u64 = 1_000_000_000;
 
 /// An indicator that was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match<'a> {
-    /// Number of the indicator within its set.
-    pub id: u32,
-    /// "domain", "ip" or "url".
-    pub kind: &'static str,
+    /// The same for the same indicator in every set of this process.
+    pub id: u64,
+    /// What it is.
+    pub kind: Kind,
     /// The indicator in its canonical form.
-    pub indicator: &'a str,
+    pub indicator: Cow<'a, str>,
     /// What its list says about it.
     pub description: Option<&'a str>,
+    /// How sure its list is, in percent.
+    pub confidence: Option<u8>,
     /// Its list.
     pub file: &'a str,
     /// Its line in the list, from 1.
     pub line: u32,
+    tags: &'a str,
+    techniques: &'a str,
+    place: Place,
 }
 
+/// Where its tally is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Kind {
-    Domain,
-    Ip,
-    Url,
+enum Place {
+    Slot(usize),
+    Pattern(usize),
 }
 
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Kind::Domain => "domain",
-            Kind::Ip => "ip",
-            Kind::Url => "url",
-        }
+impl<'a> Match<'a> {
+    /// The tags that its list gives it.
+    pub fn tags(&self) -> impl Iterator<Item = &'a str> {
+        self.tags.lines()
+    }
+
+    /// Identifiers of the ATT&CK techniques that its list names: "T1566.001".
+    pub fn techniques(&self) -> impl Iterator<Item = &'a str> {
+        self.techniques.lines()
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    /// Where its text begins in the arena.
-    start: u32,
-    len: u16,
-    kind: Kind,
-    file: u16,
-    line: u32,
-    /// Index of its description; [`NO_TEXT`] if it has none.
-    description: u32,
+/// An indicator that was hit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// "domain", "ip" ...
+    pub kind: &'static str,
+    /// The indicator in its canonical form.
+    pub indicator: String,
+    /// How often.
+    pub count: u32,
+    /// When last, in seconds since 1970.
+    pub last: u32,
+    /// Its list and line, as "FILE:LINE".
+    pub source: String,
 }
-
-const NO_TEXT: u32 = u32::MAX;
 
 /// See the module's text.
 #[derive(Debug)]
 pub struct Indicators {
-    arena: String,
-    entries: Vec<Entry>,
-    table: HashTable<u32>,
-    filter: Box<[u64]>,
-    descriptions: Vec<Box<str>>,
-    files: Vec<Box<str>>,
-    hasher: FixedState,
+    /// Tells this set's progress of patterns from that of others.
+    number: u64,
+    listed: Table,
+    allowed: Table,
+    patterns: Patterns,
+    pool: Pool,
+    /// By slot of the table. Most are never touched, and so take no memory.
+    hits: Box<[AtomicU64]>,
 }
 
 impl Default for Indicators {
     fn default() -> Self {
-        Indicators {
-            arena: String::new(),
-            entries: Vec::new(),
-            table: HashTable::new(),
-            filter: Box::new([0]),
-            descriptions: Vec::new(),
-            files: Vec::new(),
-            hasher: FixedState::with_seed(SEED),
-        }
+        Indicators::new(Table::default(), Table::default(), Patterns::default(), Pool::default())
     }
 }
 
 impl Indicators {
+    pub(crate) fn new(mut listed: Table, allowed: Table, mut patterns: Patterns, pool: Pool) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        listed.store.seal();
+        patterns.seal();
+        let hits = bytemuck::allocation::zeroed_slice_box(listed.store.slots());
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Indicators { number, listed, allowed, patterns, pool, hits }
+    }
+
     /// Number of indicators.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.listed.store.len() + self.patterns.all.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
-    /// The listed domain that `name` is, or lies below; the most specific if there are several.
+    /// Whether there are any of a kind, as parts of patterns, too.
     #[must_use]
-    pub fn domain(&self, name: &str) -> Option<Match<'_>> {
-        let mut lower = [0_u8; 256];
-        let name = name.strip_suffix('.').unwrap_or(name).as_bytes();
-        let lower = lower.get_mut(..name.len())?;
-        lower.copy_from_slice(name);
-        lower.make_ascii_lowercase();
-        let mut rest: &[u8] = lower;
-        for _ in 0..MAX_PARENTS {
-            if let Some(found) = self.find(Kind::Domain, rest) {
-                return Some(found);
-            }
-            let dot = rest.iter().position(|&b| b == b'.')?;
-            rest = &rest[dot + 1..];
-        }
-        None
+    pub fn has(&self, kind: Kind) -> bool {
+        self.listed.has(kind) || self.patterns.has(kind)
     }
 
-    /// The listed address.
+    /// Whether any has several parts.
     #[must_use]
-    pub fn ip(&self, ip: IpAddr) -> Option<Match<'_>> {
-        let mut key = [0; 17];
-        let len = ip_key(ip, &mut key);
-        self.find_by(Kind::Ip, &key[..len], |text| text.parse() == Ok(ip.to_canonical()))
+    pub fn has_patterns(&self) -> bool {
+        !self.patterns.is_empty()
     }
 
-    /// The listed URL: with its query if the list has one, whatever the query otherwise. `host` as in
-    /// the request, lower case; `uri` in origin or absolute form.
+    /// Bytes of memory, but for the tallies of hits: eight for each indicator that was hit, in whole pages.
     #[must_use]
-    pub fn url(&self, host: &str, port: Option<u16>, uri: &str) -> Option<Match<'_>> {
-        let target = match uri.split_once("://") {
-            Some((_, rest)) if !uri.starts_with('/') => &rest[rest.find('/').unwrap_or(rest.len())..],
-            _ => uri,
-        };
-        let target = target.split('#').next().unwrap_or(target);
-        let path = target.split('?').next().unwrap_or(target);
-        [target, path].into_iter().find_map(|target| {
-            let mut key = [0_u8; MAX_KEY];
-            let mut at = 0;
-            let mut push = |bytes: &[u8]| -> Option<()> {
-                key.get_mut(at..at + bytes.len())?.copy_from_slice(bytes);
-                at += bytes.len();
-                Some(())
-            };
-            push(host.as_bytes())?;
-            if let Some(port) = port.filter(|p| !matches!(p, 80 | 443)) {
-                let mut digits = [0; 6];
-                push(decimal(port, &mut digits))?;
-            }
-            push(if target.is_empty() { b"/" } else { target.as_bytes() })?;
-            self.find(Kind::Url, &key[..at])
-        })
+    pub fn bytes(&self) -> usize {
+        self.listed.store.bytes() + self.allowed.store.bytes() + self.pool.bytes()
     }
 
-    fn find(&self, kind: Kind, key: &[u8]) -> Option<Match<'_>> {
-        self.find_by(kind, key, |text| text.as_bytes() == key)
+    /// The listed domain that `name` is, or lies below; the most specific if there are several. `now` decides whether
+    /// an indicator's time is over.
+    #[must_use]
+    pub fn domain(&self, name: &str, now: Nanos) -> Option<Match<'_>> {
+        let found = self.listed.domain(name, self.in_force(now))?;
+        self.unless_allowed(&Observable::Domain(name), found)
     }
 
-    fn find_by(&self, kind: Kind, key: &[u8], same: impl Fn(&str) -> bool) -> Option<Match<'_>> {
-        let hash = self.hash(kind, key);
-        let (word, bits) = self.filter_bits(hash);
-        if self.filter[word] & bits != bits {
+    /// The listed address, or the smallest listed network that it is in.
+    #[must_use]
+    pub fn ip(&self, ip: IpAddr, now: Nanos) -> Option<Match<'_>> {
+        self.look_up(&Observable::Ip(ip), now)
+    }
+
+    /// The indicator that names what is seen.
+    #[must_use]
+    pub fn look_up(&self, seen: &Observable<'_>, now: Nanos) -> Option<Match<'_>> {
+        let found = self.listed.look_up(seen, self.in_force(now))?;
+        self.unless_allowed(seen, found)
+    }
+
+    /// Notes what a flow shows; a pattern that is whole with it.
+    #[must_use]
+    pub fn advance(&self, seen: &Observable<'_>, now: Nanos, progress: &mut Progress) -> Option<Match<'_>> {
+        if self.patterns.is_empty() || self.allowed.covers(seen) {
             return None;
         }
-        let id = *self.table.find(hash, |&id| {
-            let entry = &self.entries[id as usize];
-            entry.kind == kind && same(self.text(entry))
-        })?;
-        let entry = &self.entries[id as usize];
-        Some(Match {
-            id,
-            kind: kind.name(),
-            indicator: self.text(entry),
-            description: self.descriptions.get(entry.description as usize).map(AsRef::as_ref),
-            file: self.files.get(usize::from(entry.file)).map_or("", AsRef::as_ref),
-            line: entry.line,
-        })
+        let valid = |attributes| self.is_in_force(attributes, now);
+        let number = self.patterns.advance(seen, self.number, progress, |p| valid(p.attributes))? as usize;
+        self.pattern(number)
     }
 
-    fn text(&self, entry: &Entry) -> &str {
-        let start = entry.start as usize;
-        self.arena.get(start..start + usize::from(entry.len)).unwrap_or("")
+    /// Counts a hit.
+    pub fn hit(&self, of: &Match<'_>, now: Nanos) {
+        let cell = match of.place {
+            Place::Slot(slot) => self.hits.get(slot),
+            Place::Pattern(number) => self.patterns.all.get(number).map(|pattern| &pattern.hits),
+        };
+        if let Some(cell) = cell {
+            Tally::at(now).add_to(cell);
+        }
     }
 
-    fn hash(&self, kind: Kind, key: &[u8]) -> u64 {
-        self.hasher.hash_one((kind as u8, key))
+    /// Everything that was hit, the most often hit first, and of these the latest.
+    #[must_use]
+    pub fn hits(&self) -> Vec<Hit> {
+        let row = |found: Match<'_>, tally: Tally| Hit {
+            kind: found.kind.name(),
+            source: format!("{}:{}", found.file, found.line),
+            indicator: found.indicator.into_owned(),
+            count: tally.count,
+            last: tally.last,
+        };
+        let mut rows: Vec<Hit> = self
+            .tallies()
+            .filter_map(|(slot, tally)| {
+                let record = self.listed.store.at(slot)?;
+                Some(row(self.describe(Found { record, slot, hash: 0 }), tally))
+            })
+            .collect();
+        rows.extend(self.patterns.all.iter().enumerate().filter_map(|(number, pattern)| {
+            let tally = Tally::read(&pattern.hits);
+            (tally.count > 0).then_some(row(self.pattern(number)?, tally))
+        }));
+        rows.sort_by(|a, b| (b.count, b.last, &a.indicator).cmp(&(a.count, a.last, &b.indicator)));
+        rows
     }
 
-    /// Two bits in one word: one cache line a look-up.
-    fn filter_bits(&self, hash: u64) -> (usize, u64) {
-        let word = (hash >> 32) as usize & (self.filter.len() - 1);
-        (word, 1 << (hash & 63) | 1 << (hash >> 6 & 63))
+    /// All hits together.
+    #[must_use]
+    pub fn hit_count(&self) -> u64 {
+        let patterns = self.patterns.all.iter().map(|p| Tally::read(&p.hits).count);
+        self.tallies().map(|(_, tally)| tally.count).chain(patterns).map(u64::from).sum()
     }
 
-    /// Adds an indicator; false if it is there already or does not fit.
-    pub(crate) fn insert(
-        &mut self,
-        indicator: &Indicator,
-        file: u16,
-        line: u32,
-        description: Option<u32>,
-    ) -> bool {
-        let mut bytes = [0; 17];
-        let ip_text;
-        let (kind, key, text): (Kind, &[u8], &str) = match indicator {
-            Indicator::Domain(name) => (Kind::Domain, name.as_bytes(), name),
-            Indicator::Url(url) => (Kind::Url, url.as_bytes(), url),
-            Indicator::Ip(ip) => {
-                ip_text = ip.to_string();
-                let len = ip_key(*ip, &mut bytes);
-                (Kind::Ip, &bytes[..len], &ip_text)
+    fn tallies(&self) -> impl Iterator<Item = (usize, Tally)> {
+        let read = |(slot, cell)| (slot, Tally::read(cell));
+        self.hits.iter().enumerate().map(read).filter(|(_, tally)| tally.count > 0)
+    }
+
+    /// Adds the hits of the set that this one takes the place of, for indicators that are in both. Nobody may count
+    /// hits in the old one any more.
+    pub fn inherit(&self, old: &Indicators) {
+        for (slot, tally) in old.tallies() {
+            let Some(record) = old.listed.store.at(slot) else { continue };
+            if let Some(cell) =
+                self.listed.store.find(record.kind, record.key).and_then(|found| self.hits.get(found.slot))
+            {
+                tally.add_to(cell);
             }
-        };
-        let hash = self.hash(kind, key);
-        let same = |id: &u32| {
-            let entry = &self.entries[*id as usize];
-            entry.kind == kind && self.text(entry) == text
-        };
-        let (Ok(start), Ok(len), Ok(id)) =
-            (u32::try_from(self.arena.len()), u16::try_from(text.len()), u32::try_from(self.entries.len()))
-        else {
-            return false;
-        };
-        if self.table.find(hash, same).is_some() {
-            return false;
         }
-        self.arena.push_str(text);
-        self.entries.push(Entry {
-            start,
-            len,
+        let own: HashMap<&str, &AtomicU64> = self.patterns.all.iter().map(|p| (&*p.text, &p.hits)).collect();
+        for pattern in &old.patterns.all {
+            if let (tally, Some(cell)) = (Tally::read(&pattern.hits), own.get(&*pattern.text)) {
+                tally.add_to(cell);
+            }
+        }
+    }
+
+    #[inline]
+    fn in_force(&self, now: Nanos) -> impl FnMut(&Record<'_>) -> bool {
+        move |record| self.is_in_force(record.attributes, now)
+    }
+
+    fn is_in_force(&self, attributes: u32, now: Nanos) -> bool {
+        let expires = self.pool.get(attributes).expires;
+        expires == 0 || now.0 / NANOS < u64::from(expires)
+    }
+
+    fn unless_allowed<'a>(&'a self, seen: &Observable<'_>, found: Found<'a>) -> Option<Match<'a>> {
+        if self.allowed.store.len() > 0 && self.allowed.covers(seen) {
+            return None;
+        }
+        Some(self.describe(found))
+    }
+
+    fn describe<'a>(&'a self, found: Found<'a>) -> Match<'a> {
+        let Found { record, slot, hash } = found;
+        let indicator = render(record.kind, record.key);
+        self.said(hash, record.kind, indicator, record.line, record.attributes, Place::Slot(slot))
+    }
+
+    fn pattern(&self, number: usize) -> Option<Match<'_>> {
+        let pattern = self.patterns.all.get(number)?;
+        let id = self.listed.store.hash(Kind::Pattern, pattern.text.as_bytes());
+        let (text, place) = ((&*pattern.text).into(), Place::Pattern(number));
+        Some(self.said(id, Kind::Pattern, text, pattern.line, pattern.attributes, place))
+    }
+
+    fn said<'a>(
+        &'a self,
+        id: u64,
+        kind: Kind,
+        indicator: Cow<'a, str>,
+        line: u32,
+        attributes: u32,
+        place: Place,
+    ) -> Match<'a> {
+        let of = self.pool.get(attributes);
+        Match {
+            id,
             kind,
-            file,
+            indicator,
+            description: Some(self.pool.text(of.description)).filter(|text| !text.is_empty()),
+            confidence: Some(of.confidence).filter(|&percent| percent != UNKNOWN),
+            file: self.pool.text(of.file),
             line,
-            description: description.unwrap_or(NO_TEXT),
-        });
-        let (arena, entries, hasher) = (&self.arena, &self.entries, &self.hasher);
-        self.table.insert_unique(hash, id, |&id| rehash(arena, &entries[id as usize], hasher));
-        true
-    }
-
-    pub(crate) fn add_file(&mut self, name: &str) -> u16 {
-        self.files.push(name.into());
-        u16::try_from(self.files.len() - 1).unwrap_or(u16::MAX)
-    }
-
-    pub(crate) fn add_description(&mut self, text: &str) -> u32 {
-        self.descriptions.push(text.into());
-        u32::try_from(self.descriptions.len() - 1).unwrap_or(NO_TEXT)
-    }
-
-    /// Builds the filter once everything is in.
-    pub(crate) fn seal(&mut self) {
-        let words = (self.entries.len() * FILTER_BITS_PER_ENTRY / 64).next_power_of_two().max(16);
-        self.filter = vec![0; words].into_boxed_slice();
-        for entry in &self.entries {
-            let (word, bits) = self.filter_bits(rehash(&self.arena, entry, &self.hasher));
-            self.filter[word] |= bits;
-        }
-        self.arena.shrink_to_fit();
-        self.entries.shrink_to_fit();
-    }
-}
-
-fn rehash(arena: &str, entry: &Entry, hasher: &FixedState) -> u64 {
-    let start = entry.start as usize;
-    let text = arena.get(start..start + usize::from(entry.len)).unwrap_or("");
-    match (entry.kind, text.parse::<IpAddr>()) {
-        (Kind::Ip, Ok(ip)) => {
-            let mut key = [0; 17];
-            let len = ip_key(ip, &mut key);
-            hasher.hash_one((Kind::Ip as u8, &key[..len]))
-        }
-        (kind, _) => hasher.hash_one((kind as u8, text.as_bytes())),
-    }
-}
-
-fn ip_key(ip: IpAddr, key: &mut [u8; 17]) -> usize {
-    match ip.to_canonical() {
-        IpAddr::V4(v4) => {
-            key[..4].copy_from_slice(&v4.octets());
-            4
-        }
-        IpAddr::V6(v6) => {
-            key[..16].copy_from_slice(&v6.octets());
-            16
+            tags: self.pool.text(of.tags),
+            techniques: self.pool.text(of.techniques),
+            place,
         }
     }
-}
-
-/// ":PORT" without allocating.
-fn decimal(port: u16, out: &mut [u8; 6]) -> &[u8] {
-    let mut at = out.len();
-    let mut rest = port;
-    loop {
-        at -= 1;
-        out[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    at -= 1;
-    out[at] = b':';
-    &out[at..]
 }

@@ -129,8 +129,8 @@ impl AnomalyEvent {
 /// An alert with its context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlertEvent {
-    /// The flow it was raised on.
-    pub flow: FlowTuple,
+    /// The flow it was raised on; none if it is about a frame without one: ARP, or what cannot be decoded.
+    pub flow: Option<FlowTuple>,
     /// Type and code of the ICMP message at hand.
     pub icmp: Option<(u8, u8)>,
     /// The flow's counters so far, `[to server, to client]`.
@@ -147,6 +147,24 @@ pub struct AlertEvent {
     pub evidence: Option<Arc<str>>,
     /// The tunnel that the flow's first packet came through.
     pub tunnel: Option<Outer>,
+}
+
+impl AlertEvent {
+    /// About a frame that belongs to no flow: nobody is the victim, and there are no packets of the flow to be kept.
+    #[must_use]
+    pub fn of_frame(alert: Alert) -> Self {
+        AlertEvent {
+            flow: None,
+            icmp: None,
+            packets: [0; 2],
+            bytes: [0; 2],
+            app: None,
+            transaction: None,
+            alert,
+            evidence: None,
+            tunnel: None,
+        }
+    }
 }
 
 /// What happened to a host's isolation.

@@ -8,11 +8,12 @@ use std::thread;
 use std::time::Duration;
 
 use capture::PinnedIsolation;
-use engine::{ControlError, Detectors, ReplayOptions, Reply, Request, Sensor, Stopped};
+use engine::{ControlError, HitRow, Loaded, Matching, ReplayOptions, Reply, Request, Sensor, Stopped};
 use output::Recorder;
 
 use crate::config::Config;
-use crate::{Failure, IsolateAction, Reach, ReplayArgs, ReportArgs, exporter, rulebook, setup};
+use crate::matching::Added;
+use crate::{Failure, IsolateAction, Reach, ReplayArgs, ReportArgs, exporter, matching, setup};
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -32,16 +33,18 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     }
     capture::log_libbpf();
     let options = setup::sensor(&config)?;
-    let detector = setup::detector(&config.intel.files, strict || config.intel.strict)?;
-    let rules = rulebook::for_use(&config.rules, &[])?;
-    let detectors = Detectors::of_indicators(detector).with_rules(rules.set, rules.filters);
+    let Loaded { snapshot, told } = matching::load(&config, &Added::default(), strict)?;
+    told.iter().for_each(|line| eprintln!("ringward: {line}"));
     let recorder =
         Recorder::create(&config.output.dir, setup::recorder(&config, true)).map_err(Failure::running)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, stop.clone()).map_err(Failure::running)?;
     }
-    let sensor = Sensor::start(options, &detectors, recorder).map_err(Failure::running)?;
+    let again = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGHUP, again.clone()).map_err(Failure::running)?;
+    let matching = Matching { snapshot, load: matching::reload(path, strict) };
+    let sensor = Sensor::start(options, matching, recorder).map_err(Failure::running)?;
     if let Ok(at) = config.control.prometheus.parse()
         && let Err(err) = exporter::start(at, config.control.socket.clone())
     {
@@ -53,6 +56,9 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     while !stop.load(Ordering::Relaxed) && !broken {
         thread::sleep(POLL);
         broken = sensor.is_broken();
+        if again.swap(false, Ordering::Relaxed) {
+            sensor.reload();
+        }
     }
     let stopped = sensor.stop().map_err(Failure::running)?;
     summary(&stopped);
@@ -99,10 +105,9 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
         Some(path) => Config::load(path)?,
         None => Config::default(),
     };
-    let files: Vec<PathBuf> = config.intel.files.iter().chain(&args.iocs).cloned().collect();
-    let detector = setup::detector(&files, args.strict || config.intel.strict)?;
-    let rules = rulebook::for_use(&config.rules, &args.rules)?;
-    let detectors = Detectors::of_indicators(detector).with_rules(rules.set, rules.filters);
+    let added = Added { indicators: &args.iocs, allow: &args.allow, rules: &args.rules };
+    let Loaded { snapshot, told } = matching::load(&config, &added, args.strict)?;
+    told.iter().for_each(|line| eprintln!("ringward: {line}"));
     let options = ReplayOptions {
         workers: args.workers.map_or(config.workers.count as usize, usize::from),
         reset: args.reset,
@@ -111,7 +116,7 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
     };
     let recorder = Recorder::create(&args.out, setup::recorder(&config, false)).map_err(Failure::running)?;
     let refused = recorder.refused();
-    let summary = engine::replay(&args.pcaps, &options, &detectors, recorder).map_err(Failure::running)?;
+    let summary = engine::replay(&args.pcaps, &options, &snapshot, recorder).map_err(Failure::running)?;
     eprintln!(
         "ringward: {} packets, {} alerts, {} verdicts to isolate (replay enforces nothing); {}",
         summary.frames,
@@ -198,7 +203,9 @@ fn answer(reply: Reply, action: &IsolateAction) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Reply::Stats { .. } => Err(Failure::running("the sensor answered something else")),
+        Reply::Stats { .. } | Reply::IocHits { .. } => {
+            Err(Failure::running("the sensor answered something else"))
+        }
     }
 }
 
@@ -237,6 +244,39 @@ pub fn stats(reach: &Reach, json: bool, prometheus: bool) -> Result<(), Failure>
         for (name, value) in stats.counters {
             println!("{name:<48} {value:>14}");
         }
+    }
+    Ok(())
+}
+
+/// `ringward reload`.
+pub fn reload(reach: &Reach) -> Result<(), Failure> {
+    match engine::request(&socket(reach)?, &Request::Reload).map_err(Failure::running)? {
+        Reply::Done { message } => {
+            println!("{message}");
+            Ok(())
+        }
+        Reply::Refused { message } => Err(Failure::running(message)),
+        _ => Err(Failure::running("the sensor answered something else")),
+    }
+}
+
+/// `ringward iocs hits`.
+pub fn hits(reach: &Reach, top: usize, json: bool) -> Result<(), Failure> {
+    let reply = engine::request(&socket(reach)?, &Request::IocHits { top }).map_err(Failure::running)?;
+    let Reply::IocHits { total, hits } = reply else {
+        return Err(Failure::running("the sensor answered something else"));
+    };
+    if json {
+        println!("{}", serde_json::to_string_pretty(&hits).map_err(Failure::running)?);
+        return Ok(());
+    }
+    for HitRow { kind, indicator, hits, last_hit, source } in &hits {
+        let last = time::OffsetDateTime::from_unix_timestamp(i64::from(*last_hit)).ok();
+        let last = last.and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok());
+        println!("{hits:>10}  {:<20}  {kind:<12} {indicator}  {source}", last.unwrap_or_default());
+    }
+    if total > hits.len() {
+        println!("{} more; --top shows them", total - hits.len());
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod doctor;
 mod exporter;
+mod matching;
 mod prometheus;
 mod reference;
 mod rulebook;
@@ -63,6 +64,19 @@ enum Command {
         #[arg(long)]
         prometheus: bool,
     },
+    /// Load indicators anew, as the sensor's configuration names them now. Not a packet is lost; if anything is wrong
+    /// with them, what was in force still is.
+    Reload {
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Indicators of the running sensor.
+    Iocs {
+        #[command(flatten)]
+        reach: Reach,
+        #[command(subcommand)]
+        action: IocsAction,
+    },
     /// Look at this machine and its NICs: what they can do, what is mis-set, the command that mends it.
     Doctor {
         /// Interfaces.
@@ -101,12 +115,16 @@ struct ReplayArgs {
     /// Configuration file; its ports are ignored.
     #[arg(short, long)]
     config: Option<PathBuf>,
-    /// Indicator list, in addition to the configuration's.
+    /// Indicator list, in addition to the configuration's: plain text, hosts file, CSV, MISP event, STIX bundle, dataset
+    /// or reputation list of Suricata, gzip or not; a folder is a MISP feed.
     #[arg(long = "iocs", value_name = "FILE")]
     iocs: Vec<PathBuf>,
     /// Rule file, in addition to the configuration's.
     #[arg(long = "rules", value_name = "FILE")]
     rules: Vec<PathBuf>,
+    /// List of what is never an indicator, in addition to the configuration's.
+    #[arg(long, value_name = "FILE")]
+    allow: Vec<PathBuf>,
     /// Worker threads; the result does not depend on it.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Option<u16>,
@@ -201,6 +219,19 @@ enum IsolateAction {
     Flush,
 }
 
+#[derive(Debug, Subcommand)]
+enum IocsAction {
+    /// Which were hit, how often and when last; the counts stay over a reload.
+    Hits {
+        /// At most so many, those that were hit most often first.
+        #[arg(long, default_value_t = 100)]
+        top: usize,
+        /// As a JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 /// A failure with its exit code.
 #[derive(Debug)]
 struct Failure {
@@ -241,6 +272,8 @@ fn main() -> ExitCode {
         Command::Replay(args) => commands::replay(args),
         Command::Isolate { reach, action } => commands::isolate(&reach, &action),
         Command::Stats { reach, json, prometheus } => commands::stats(&reach, json, prometheus),
+        Command::Reload { reach } => commands::reload(&reach),
+        Command::Iocs { reach, action: IocsAction::Hits { top, json } } => commands::hits(&reach, top, json),
         Command::Doctor { interfaces, json, fix, undo, state } => {
             let treatment = match (fix, undo) {
                 (true, _) => doctor::Treatment::Fix,

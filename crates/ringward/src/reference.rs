@@ -93,6 +93,7 @@ fn detectors() -> String {
             techniques.join(", ")
         );
     }
+    out.push_str(INDICATORS);
     out.push_str(CHECK_IN);
     out
 }
@@ -126,6 +127,21 @@ Not supported are rules of firewall mode (`accept:hook` and the like), `config` 
 transaction (`=>`), and rules on a hook (`http1:request_headers`). A set's `state` and `save` are read, but not written.
 
 ## Keywords";
+const INDICATORS: &str = "
+## Severity and victim
+
+A list that is not sure of an indicator makes its alerts milder: below 70 % confidence they are of medium severity at
+most, below 40 % of low. Confidence, tags and techniques of the list are in the alert's metadata (`ioc_confidence`,
+`ioc_tags`, `mitre_technique_id`). An indicator whose time is over, by the packet's clock, matches nothing; what an
+allow-list has matches nothing whatever list names it.
+
+The victim of an alert is the host on our side that is in trouble, the one to isolate. Who looks a listed name up, calls a
+listed host or is answered with a listed certificate is one. Who is called by a listed address is none: everybody that
+such an address sends a packet to would be cut off. A listed file's victim is the client that fetched it, or that sent
+it if its address is a private one (RFC 1918, 4193, 6598); a server that was sent a file from outside is none, and a mail
+server is none for the mails that it is sent. Fingerprints of clients, user agents, recipients of mail and logins make a
+client the victim if its address is private.
+";
 
 const CHECK_IN: &str = "
 ## What a C2 request gave away
@@ -162,7 +178,11 @@ fn keys(out: &mut String, schema: &Value, prefix: &str, table: &Value, defaults:
             keys(out, schema, &format!("{prefix}{key}."), target, fallback)?;
             continue;
         }
-        let shown = if fallback.is_null() { "required".to_owned() } else { format!("`{fallback}`") };
+        let shown = match (fallback.is_null(), optional(value).is_some()) {
+            (true, true) => "none".to_owned(),
+            (true, false) => "required".to_owned(),
+            (false, _) => format!("`{fallback}`"),
+        };
         let about = value["description"].as_str().or(target["description"].as_str()).unwrap_or("");
         writeln!(
             out,
@@ -172,6 +192,12 @@ fn keys(out: &mut String, schema: &Value, prefix: &str, table: &Value, defaults:
         )?;
     }
     Ok(())
+}
+
+/// The type of a value that need not be there.
+fn optional(value: &Value) -> Option<&str> {
+    let types = value["type"].as_array().filter(|types| types.iter().any(|of| of == "null"))?;
+    types.iter().find_map(|of| of.as_str().filter(|&name| name != "null"))
 }
 
 fn kind(value: &Value, target: &Value) -> String {
@@ -184,7 +210,7 @@ fn kind(value: &Value, target: &Value) -> String {
         let list = if value["type"] == "array" { "list of " } else { "" };
         return format!("{list}{}", names.join(", "));
     }
-    match value["type"].as_str() {
+    match value["type"].as_str().or(optional(value)) {
         Some("array") => format!("list of {}s", value["items"]["type"].as_str().unwrap_or("value")),
         Some(other) => other.to_owned(),
         None => "string".to_owned(),

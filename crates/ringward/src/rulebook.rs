@@ -69,6 +69,8 @@ pub struct Loaded {
     pub set: Arc<RuleSet>,
     /// What `threshold.config` says.
     pub filters: Filters,
+    /// What there is to say about it, line by line.
+    pub told: Vec<String>,
 }
 
 impl Rulebook {
@@ -85,7 +87,7 @@ impl Rulebook {
             keyword: not.keyword.to_owned(),
             why: not.why,
         }));
-        (Loaded { set: Arc::new(set), filters }, report)
+        (Loaded { set: Arc::new(set), filters, told: Vec::new() }, report)
     }
 }
 
@@ -98,17 +100,16 @@ pub fn for_use(config: &Rules, more: &[PathBuf]) -> Result<Loaded, Failure> {
         return Ok(Loaded::default());
     }
     let begin = Instant::now();
-    let (loaded, report) = load(config, more)?.compile();
+    let (mut loaded, report) = load(config, more)?.compile();
     let refused = report.errors.iter().chain(&report.unsupported);
-    for line in refused.clone().take(SHOWN_AT_START) {
-        eprintln!("ringward: {line}");
-    }
+    let mut told: Vec<String> = refused.clone().take(SHOWN_AT_START).map(ToString::to_string).collect();
     let count = refused.count() as u64 + report.unnamed;
     if count > 0 {
-        eprintln!("ringward: {count} rules are not loaded; `ringward rules check` names them all");
+        told.push(format!("{count} rules are not loaded; `ringward rules check` names them all"));
     }
     let (seconds, mib) = (begin.elapsed().as_secs_f64(), loaded.set.memory() >> 20);
-    eprintln!("ringward: {} rules in {seconds:.1} s, {mib} MiB", loaded.set.len());
+    told.push(format!("{} rules in {seconds:.1} s, {mib} MiB", loaded.set.len()));
+    loaded.told = told;
     Ok(loaded)
 }
 

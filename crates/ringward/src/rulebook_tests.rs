@@ -44,7 +44,7 @@ fn rules_are_loaded_as_configured() {
 fn json_names_file_line_sid_and_keyword() {
     let mut loader = Loader::new(Settings::default());
     loader.text("x.rules", b"\nalert ip any any -> any any (nonsense; sid:2;)\n");
-    let (rules, report) = loader.finish();
+    let (_, report) = loader.finish();
     let value = as_json(&report, &Filters::default(), 0.5, 7);
     assert_eq!(value["unsupported"][0]["line"], 2);
     assert_eq!(value["unsupported"][0]["sid"], 2);

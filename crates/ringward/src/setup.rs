@@ -1,19 +1,15 @@
 //! From configuration to the options of the rooms.
 
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use alert::{Observation, Severity};
 use capture::{BindMode, Steering, XdpMode};
-use detect::IndicatorDetector;
 use engine::{
     BypassOptions, CapturePortOptions, FileOptions, GuardPort, InlinePair, SensorOptions, Wakeup,
     WorkerOptions,
 };
 use flow::defrag::DefragOptions;
 use flow::{HostPolicies, OverlapPolicy, Pressure, StateTimeouts, StreamOptions, Timeouts};
-use intel::Loader;
 use ipnet::IpNet;
 use output::{DnsVersion, EventTypes, FileBudget, RecorderOptions};
 use verdict::{Mode, Policy};
@@ -25,8 +21,6 @@ use crate::config::{
 };
 
 const MIB: u64 = 1024 * 1024;
-/// Malformed indicator lines that are printed; the rest is only counted.
-const SHOWN_LINE_ERRORS: usize = 20;
 
 /// The isolation policy.
 pub fn policy(config: &Config) -> Result<Policy, Failure> {
@@ -37,12 +31,7 @@ pub fn policy(config: &Config) -> Result<Policy, Failure> {
             config::Mode::Observe => Mode::Observe,
         },
         isolate_on: p.isolate_on.iter().map(|&seen| observation(seen)).collect(),
-        min_severity: match p.min_severity {
-            1 => Severity::High,
-            2 => Severity::Medium,
-            3 => Severity::Low,
-            _ => Severity::Informational,
-        },
+        min_severity: severity(p.min_severity),
         lifetime: config::lifetime(&p.lifetime).map_err(Failure::usage)?,
         ..Policy::default()
     };
@@ -52,6 +41,16 @@ pub fn policy(config: &Config) -> Result<Policy, Failure> {
     Ok(policy)
 }
 
+/// A severity by its number; the configuration has checked it.
+fn severity(number: u8) -> Severity {
+    match number {
+        1 => Severity::High,
+        2 => Severity::Medium,
+        3 => Severity::Low,
+        _ => Severity::Informational,
+    }
+}
+
 fn observation(seen: Seen) -> Observation {
     match seen {
         Seen::Dns => Observation::Dns,
@@ -59,6 +58,11 @@ fn observation(seen: Seen) -> Observation {
         Seen::Tls => Observation::Tls,
         Seen::Ip => Observation::Ip,
         Seen::Url => Observation::Url,
+        Seen::File => Observation::File,
+        Seen::Certificate => Observation::Certificate,
+        Seen::Fingerprint => Observation::Fingerprint,
+        Seen::UserAgent => Observation::UserAgent,
+        Seen::Email => Observation::Email,
         Seen::Rule => Observation::Rule,
         Seen::RuleDrop => Observation::RuleDrop,
     }
@@ -151,6 +155,7 @@ pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> Result<WorkerOpt
         lookback: (u64::from(config.evidence.lookback_mib) * MIB) as usize,
         files: files(config, clock.is_some()),
         evidence_limit: u64::from(config.evidence.max_mib_per_flow) * MIB,
+        evidence_severity: severity(config.evidence.min_severity),
         clock,
     })
 }
@@ -186,35 +191,6 @@ pub fn recorder(config: &Config, append: bool) -> RecorderOptions {
             names => EventTypes::Only(names.to_vec()),
         },
     }
-}
-
-/// Loads the indicator lists and says what was in them.
-pub fn detector(files: &[PathBuf], strict: bool) -> Result<IndicatorDetector, Failure> {
-    let mut loader = Loader::new();
-    for file in files {
-        loader.file(file).map_err(Failure::usage)?;
-    }
-    let (indicators, report) = loader.finish();
-    for error in report.errors.iter().take(SHOWN_LINE_ERRORS) {
-        eprintln!("ringward: {error}");
-    }
-    if report.skipped > 0 {
-        if strict {
-            let what = format!("{} indicator lines cannot be read (--strict)", report.skipped);
-            return Err(Failure::usage(what));
-        }
-        eprintln!("ringward: {} indicator lines skipped", report.skipped);
-    }
-    if !files.is_empty() {
-        eprintln!(
-            "ringward: {} indicators: {} domains, {} addresses, {} URLs",
-            report.domains + report.ips + report.urls,
-            report.domains,
-            report.ips,
-            report.urls
-        );
-    }
-    Ok(IndicatorDetector::new(Arc::new(indicators)))
 }
 
 /// Everything a live sensor needs.

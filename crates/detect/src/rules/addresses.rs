@@ -99,6 +99,12 @@ impl Ends {
         }
     }
 
+    /// Whether it takes everything: what cannot be decoded has no ends.
+    pub(crate) fn is_any(&self) -> bool {
+        let any = |set: &Addresses| set.any_of.is_empty() && set.none_of.is_empty();
+        any(&self.src) && any(&self.dst) && self.src_ports.is_any() && self.dst_ports.is_any()
+    }
+
     /// Whether it takes what goes from one end to the other; `ports`: whether the protocol has them.
     pub(crate) fn take(&self, from: Endpoint, to: Endpoint, ports: bool) -> bool {
         self.one_way(from, to, ports) || (self.both_ways && self.one_way(to, from, ports))

@@ -1,9 +1,11 @@
 //! From rules to a set that is ready to be matched.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use alert::{RuleAction, RuleFacts, Severity};
+use foldhash::fast::FixedState;
 use proto::Keep;
 use rules::{
     Action, App, Buffer, BufferInfo, Field, FlowTest, Header, HeaderProto, PacketTest, Part, Rule, Side,
@@ -35,15 +37,10 @@ pub struct NotCompiled {
     pub why: String,
 }
 
-/// Numbers for names.
-#[derive(Debug, Default)]
-struct Names(HashMap<Arc<str>, u32>);
-
-impl Names {
-    fn number(&mut self, name: &Arc<str>) -> u32 {
-        let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
-        *self.0.entry(name.clone()).or_insert(next)
-    }
+/// The number of a name: the same in every set, so that what is remembered outlives a reload. That two of some
+/// thousand names have one number is less likely than a bit that flips in memory.
+fn number(name: &str) -> u64 {
+    FixedState::with_seed(0x666c_6f77_6269_7473).hash_one(name)
 }
 
 /// Compiles rules; those that cannot be are named.
@@ -95,9 +92,6 @@ struct Compiler {
     headers: Vec<Ends>,
     known_headers: HashMap<Header, u32>,
     chains: Chains,
-    flowbits: Names,
-    hostbits: Names,
-    integers: Names,
     datasets: DatasetStore,
     payload: PayloadBuilder,
     transactions: TransactionBuilder,
@@ -157,7 +151,7 @@ impl Compiler {
             packet: rule.packet.clone().into(),
             packets,
             streams,
-            memory: rule.state.iter().map(|op| self.memory(op)).collect(),
+            memory: rule.state.iter().map(memory).collect(),
             files: asks_for_files(rule),
             hashed: rule.packet.iter().any(|test| matches!(test, PacketTest::FileHash { .. })),
             effect: match (rule.action, rule.noalert) {
@@ -251,24 +245,6 @@ impl Compiler {
         number
     }
 
-    fn memory(&mut self, op: &StateOp) -> Memory {
-        match op {
-            StateOp::Flowbit { op, names } => {
-                Memory::Flowbit(*op, names.iter().map(|name| self.flowbits.number(name)).collect())
-            }
-            StateOp::Xbit { op, name, track, expire } => {
-                Memory::Hostbit(*op, self.hostbits.number(name), *track, *expire)
-            }
-            StateOp::Flowint { op, name, value } => {
-                let value = match value {
-                    Ok(number) => Ok(*number),
-                    Err(other) => Err(self.integers.number(other)),
-                };
-                Memory::Flowint(*op, self.integers.number(name), value)
-            }
-        }
-    }
-
     fn finish(self) -> RuleSet {
         RuleSet {
             payload: self.payload.build(),
@@ -284,6 +260,18 @@ impl Compiler {
             file_content: self.file_content,
             file_hashes: self.file_hashes,
             masks: super::set::masks(),
+        }
+    }
+}
+
+fn memory(op: &StateOp) -> Memory {
+    match op {
+        StateOp::Flowbit { op, names } => {
+            Memory::Flowbit(*op, names.iter().map(|name| number(name)).collect())
+        }
+        StateOp::Xbit { op, name, track, expire } => Memory::Hostbit(*op, number(name), *track, *expire),
+        StateOp::Flowint { op, name, value } => {
+            Memory::Flowint(*op, number(name), value.as_ref().map(|&n| n).map_err(|other| number(other)))
         }
     }
 }
@@ -438,6 +426,7 @@ fn facts(rule: &Rule) -> Arc<RuleFacts> {
             Side::Source => alert::Side::Source,
             Side::Destination => alert::Side::Destination,
         }),
+        tagged: rule.tag.is_some(),
         metadata,
         references: rule.references.iter().map(|reference| reference.url.clone()).collect(),
         source: format!("{}:{}", rule.file, rule.line).into(),

@@ -43,11 +43,11 @@ pub(crate) struct Section {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Memory {
     /// Any of these bits of the flow.
-    Flowbit(BitOp, Box<[u32]>),
+    Flowbit(BitOp, Box<[u64]>),
     /// A bit of an address, or of a pair of them, for so many seconds.
-    Hostbit(BitOp, u32, Track, u32),
+    Hostbit(BitOp, u64, Track, u32),
     /// A number of the flow, and a number or another's name.
-    Flowint(IntOp, u32, Result<u32, u32>),
+    Flowint(IntOp, u64, Result<u32, u64>),
 }
 
 impl Memory {

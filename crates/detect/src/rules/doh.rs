@@ -64,7 +64,7 @@ mod tests {
 
     fn name(http: &Http, request: &[u8], response: &[u8], direction: Direction) -> Option<String> {
         let message = |body| MessageView { body, ..MessageView::default() };
-        let view = HttpView { http, request: message(request), response: message(response) };
+        let view = HttpView { number: 0, http, request: message(request), response: message(response) };
         match dns_over_https(&view, direction)? {
             Transaction::Dns(dns) => dns.questions.first().map(|question| question.name.clone()),
             _ => None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alert::{Alert, Observation, RuleAction};
 use proto::{AppProto, Keep, Progress};
 use rules::{FlowTest, HeaderProto, PacketTest};
-use wire::{Direction, IpProto};
+use wire::{Direction, IpProto, Nanos};
 
 use super::buffers;
 use super::compiled::{Compiled, Effect, Kind};
@@ -53,6 +53,8 @@ pub const WINDOW_MEMORY: u64 = 256 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Matcher {
     set: Arc<RuleSet>,
+    /// How many sets there were before it.
+    generation: u32,
     hosts: Arc<HostBits>,
     candidates: Vec<u32>,
     vectors: [Vec<u8>; 3],
@@ -85,6 +87,7 @@ impl Matcher {
     pub fn new(set: Arc<RuleSet>, hosts: Arc<HostBits>) -> Self {
         Matcher {
             set,
+            generation: 0,
             hosts,
             candidates: Vec::new(),
             vectors: Default::default(),
@@ -92,6 +95,15 @@ impl Matcher {
             counters: RuleCounters::default(),
             profile: None,
         }
+    }
+
+    /// Goes on with another set; what is remembered of flows stays.
+    pub fn set_rules(&mut self, set: Arc<RuleSet>) {
+        if self.profile.is_some() {
+            self.profile = Some(vec![Profile::default(); set.len()]);
+        }
+        self.set = set;
+        self.generation = self.generation.wrapping_add(1);
     }
 
     /// Counts what each rule costs.
@@ -251,7 +263,7 @@ impl Matcher {
         } else if let Some(flow) = flow {
             flow.pending.retain(|pending| {
                 let ours = (pending.transaction, pending.direction) == (number, cx.direction);
-                if ours {
+                if ours && pending.generation == self.generation {
                     self.candidates.push(pending.rule);
                 }
                 !ours
@@ -280,12 +292,13 @@ impl Matcher {
         number: u64,
         flow: &mut Option<Box<FlowRules>>,
     ) {
+        let generation = self.generation;
         let refused = &mut self.counters.pending_refused;
         self.candidates.retain(|&rule| {
             let now = set.rules.get(rule as usize).is_none_or(|rule| rule.progress() == Progress::Head);
             if !now {
                 let pending = &mut flow.get_or_insert_default().pending;
-                let entry = Pending { transaction: number, direction: cx.direction, rule };
+                let entry = Pending { transaction: number, direction: cx.direction, generation, rule };
                 if pending.contains(&entry) {
                 } else if pending.len() < MAX_PENDING {
                     pending.push(entry);
@@ -311,6 +324,24 @@ impl Matcher {
         self.candidates.extend_from_slice(rules);
         let payload = PayloadView { stream: None, packet: cx.packet.map(|packet| packet.payload) };
         self.verify_all(cx, None, payload, None, flow, out);
+    }
+
+    /// A frame could not be decoded, and so belongs to no flow: the alerts of rules that ask for just that.
+    pub fn frame(&mut self, name: &str, time: Nanos, out: &mut Vec<Alert>) {
+        let set = self.set.clone();
+        for number in set.events.get(name).into_iter().flatten() {
+            let Some(rule) = set.rules.get(*number as usize) else { continue };
+            let any = set.headers.get(rule.header as usize).is_some_and(|header| {
+                matches!(header.proto, HeaderProto::PacketHeader | HeaderProto::Ip) && header.is_any()
+            });
+            let alone = rule.payload.is_none() && rule.headers.is_empty() && rule.memory.is_empty();
+            let asked = rule.packet.iter().all(|test| packet::is_decode_event(test, name));
+            self.counters.candidates += 1;
+            if any && alone && asked && rule.effect == Effect::Tell {
+                self.counters.matches += 1;
+                out.push(base(rule, time));
+            }
+        }
     }
 
     /// Whether any rule asks for things that go wrong by that name.
@@ -486,34 +517,39 @@ impl Matcher {
             Some(alert::Side::Destination) => (Some(ends.1), ends.0),
             None => (None, cx.tuple.server.ip),
         };
-        Some(Alert {
-            time: cx.time,
-            arrival: None,
-            raised: None,
-            gid: rule.gid,
-            sid: rule.sid,
-            rev: rule.rev,
-            signature: rule.msg.clone().into(),
-            category: rule.category.clone().into(),
-            severity: rule.severity,
-            observation: match rule.facts.action {
-                RuleAction::Alert => Observation::Rule,
-                RuleAction::Drop | RuleAction::Reject => Observation::RuleDrop,
-            },
-            direction: hit.direction,
-            victim,
-            peer,
-            hit: None,
-            rule: Some(rule.facts.clone()),
-            techniques: Vec::new(),
-            checkin: None,
-        })
+        Some(Alert { direction: hit.direction, victim, peer: Some(peer), ..base(rule, cx.time) })
     }
 
     /// What each rule has cost, with its id; empty unless asked for.
     pub fn profile(&self) -> impl Iterator<Item = (u32, u32, Profile)> {
         let costs = self.profile.iter().flatten();
         self.set.rules.iter().zip(costs).map(|(rule, cost)| (rule.gid, rule.sid, *cost))
+    }
+}
+
+/// What alerts of a rule have in common.
+fn base(rule: &Compiled, time: Nanos) -> Alert {
+    Alert {
+        time,
+        arrival: None,
+        raised: None,
+        gid: rule.gid,
+        sid: rule.sid,
+        rev: rule.rev,
+        signature: rule.msg.clone().into(),
+        category: rule.category.clone().into(),
+        severity: rule.severity,
+        observation: match rule.facts.action {
+            RuleAction::Alert => Observation::Rule,
+            RuleAction::Drop | RuleAction::Reject => Observation::RuleDrop,
+        },
+        direction: Direction::ToServer,
+        victim: None,
+        peer: None,
+        hit: None,
+        rule: Some(rule.facts.clone()),
+        techniques: Vec::new(),
+        checkin: None,
     }
 }
 

@@ -62,14 +62,16 @@ impl Window {
 pub(crate) struct Pending {
     pub(crate) transaction: u64,
     pub(crate) direction: Direction,
+    /// Of which of the worker's sets: rules of another one are let go.
+    pub(crate) generation: u32,
     pub(crate) rule: u32,
 }
 
 /// What rules remember of a flow: only there once there is something to remember.
 #[derive(Debug, Default)]
 pub struct FlowRules {
-    bits: SmallVec<[u32; 4]>,
-    integers: SmallVec<[(u32, u32); 1]>,
+    bits: SmallVec<[u64; 4]>,
+    integers: SmallVec<[(u64, u32); 1]>,
     pub(crate) windows: [Window; 2],
     pub(crate) pending: Vec<Pending>,
     /// Directions in which rules on what it speaks were looked at.
@@ -84,7 +86,7 @@ impl FlowRules {
         self.windows.iter().map(|window| window.bytes.capacity()).sum()
     }
 
-    fn integer(&self, name: u32) -> Option<u32> {
+    fn integer(&self, name: u64) -> Option<u32> {
         self.integers.iter().find(|(of, _)| *of == name).map(|&(_, value)| value)
     }
 }
@@ -93,7 +95,7 @@ impl FlowRules {
 pub(crate) fn asks(op: &Memory, flow: Option<&FlowRules>, cx: &PacketContext<'_>, hosts: &HostBits) -> bool {
     match op {
         Memory::Flowbit(op, names) => {
-            let set = |name: &u32| flow.is_some_and(|flow| flow.bits.contains(name));
+            let set = |name: &u64| flow.is_some_and(|flow| flow.bits.contains(name));
             match op {
                 BitOp::IsSet => names.iter().any(set),
                 BitOp::IsNotSet => names.iter().any(|name| !set(name)),
@@ -182,7 +184,7 @@ pub(crate) fn apply(
 /// Whose bit it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Owner {
-    name: u32,
+    name: u64,
     first: IpAddr,
     second: Option<IpAddr>,
 }
@@ -193,7 +195,7 @@ struct Owner {
 pub struct HostBits(Mutex<HashMap<Owner, Nanos>>);
 
 impl HostBits {
-    fn owner(name: u32, track: Track, cx: &PacketContext<'_>) -> Owner {
+    fn owner(name: u64, track: Track, cx: &PacketContext<'_>) -> Owner {
         let (source, destination) = (cx.source().ip, cx.destination().ip);
         let (first, second) = match track {
             Track::Source => (source, None),
@@ -203,13 +205,13 @@ impl HostBits {
         Owner { name, first, second }
     }
 
-    fn is_set(&self, name: u32, track: Track, cx: &PacketContext<'_>) -> bool {
+    fn is_set(&self, name: u64, track: Track, cx: &PacketContext<'_>) -> bool {
         // Whoever panicked while holding it has left a map that is whole.
         let bits = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         bits.get(&Self::owner(name, track, cx)).is_some_and(|&until| until >= cx.time)
     }
 
-    fn change(&self, op: BitOp, name: u32, track: Track, seconds: u32, cx: &PacketContext<'_>) {
+    fn change(&self, op: BitOp, name: u64, track: Track, seconds: u32, cx: &PacketContext<'_>) {
         let mut bits = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let owner = Self::owner(name, track, cx);
         let set = bits.get(&owner).is_some_and(|&until| until >= cx.time);

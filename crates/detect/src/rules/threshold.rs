@@ -56,10 +56,10 @@ pub struct Thresholds {
 impl Thresholds {
     /// Those of a set's rules and of threshold files, which go before the rules' own.
     #[must_use]
-    pub fn new(set: &RuleSet, filters: Filters) -> Self {
+    pub fn new(set: &RuleSet, filters: &Filters) -> Self {
         let limited = set.rules.iter().filter(|rule| rule.threshold.is_some() || rule.filter.is_some());
         let limits = limited.map(|rule| ((rule.gid, rule.sid), (rule.threshold, rule.filter)));
-        Thresholds { limits: limits.collect(), filters, ..Thresholds::default() }
+        Thresholds { limits: limits.collect(), filters: filters.clone(), ..Thresholds::default() }
     }
 
     /// Forgets all counts.
@@ -74,12 +74,12 @@ impl Thresholds {
         self.refused
     }
 
-    /// Whether this alert is told.
-    pub fn passes(&mut self, alert: &Alert, flow: &FlowTuple) -> bool {
+    /// Whether this alert is told. Frames that belong to no flow are counted together, whatever is tracked.
+    pub fn passes(&mut self, alert: &Alert, flow: Option<&FlowTuple>) -> bool {
         if alert.rule.is_none() {
             return true;
         }
-        let (source, destination) = ends(alert, flow);
+        let ends = flow.map(|flow| ends(alert, flow));
         let (gid, sid) = (alert.gid, alert.sid);
         let (own, filter) = self.limits.get(&(gid, sid)).copied().unwrap_or_default();
         if let Some(filter) = filter {
@@ -88,7 +88,10 @@ impl Thresholds {
                 return false;
             }
         }
-        let suppressed = |of: &rules::Suppress| of.rules.contains(gid, sid) && of.holds(source, destination);
+        let suppressed = |of: &rules::Suppress| {
+            of.rules.contains(gid, sid)
+                && ends.map_or(of.only.is_none(), |(source, destination)| of.holds(source, destination))
+        };
         if self.filters.suppress.iter().any(suppressed) {
             return false;
         }
@@ -125,7 +128,7 @@ impl Thresholds {
     }
 
     /// What a rule that matches too often does now (`rate_filter`), if that is something else than it says.
-    pub fn changed_action(&mut self, alert: &Alert, flow: &FlowTuple) -> Option<Action> {
+    pub fn changed_action(&mut self, alert: &Alert, flow: Option<&FlowTuple>) -> Option<Action> {
         alert.rule.as_ref()?;
         let rates = std::mem::take(&mut self.filters.rates);
         let found = rates.iter().zip(2_u32..).find_map(|(rate, number)| {
@@ -172,14 +175,15 @@ fn ends(alert: &Alert, flow: &FlowTuple) -> (IpAddr, IpAddr) {
 }
 
 /// `purpose`: which of the counters of a rule: 0 its filter, 1 its threshold, others a rate filter.
-fn key(alert: &Alert, flow: &FlowTuple, track: Track, purpose: u32) -> Key {
-    let (source, destination) = ends(alert, flow);
+fn key(alert: &Alert, flow: Option<&FlowTuple>, track: Track, purpose: u32) -> Key {
+    let ends = flow.map(|flow| ends(alert, flow));
+    let (source, destination) = (ends.map(|ends| ends.0), ends.map(|ends| ends.1));
     let (first, second, flow) = match track {
-        Track::Source => (Some(source), None, 0),
-        Track::Destination => (Some(destination), None, 0),
-        Track::Both => (Some(source), Some(destination), 0),
+        Track::Source => (source, None, 0),
+        Track::Destination => (destination, None, 0),
+        Track::Both => (source, destination, 0),
         Track::Rule => (None, None, 0),
-        Track::Flow => (None, None, flow.id),
+        Track::Flow => (None, None, flow.map_or(0, |flow| flow.id)),
     };
     Key { gid: alert.gid, sid: alert.sid, purpose, first, second, flow }
 }

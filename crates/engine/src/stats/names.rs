@@ -70,8 +70,8 @@ pub const EACH_COUNTERS: [(&str, &str); 23] = [
     ("worker.N.packet.*_ns", "Nanoseconds a packet takes it, averaged over each batch: p50, p99, maximum."),
 ];
 
-/// Name and meaning of the counters of verdicts and output.
-pub const VERDICT_COUNTERS: [(&str, &str); 8] = [
+/// Name and meaning of the counters of verdicts, output and intelligence.
+pub const VERDICT_COUNTERS: [(&str, &str); 11] = [
     ("isolation.active", "Hosts isolated now."),
     ("isolation.not_enforced", "Verdicts that could not be enforced; the log says why."),
     (
@@ -86,4 +86,7 @@ pub const VERDICT_COUNTERS: [(&str, &str); 8] = [
     ),
     ("output.reports_refused", "Incidents without report files because of output.max_reports."),
     ("output.verdict_events_lost", "Alerts and isolation steps that the recorder had no room for."),
+    ("intel.indicators", "Indicators in force."),
+    ("intel.reloads", "Times they were loaded anew."),
+    ("intel.reloads_failed", "Times they could not be; the log says why. What was in force still is then."),
 ];

@@ -4,6 +4,7 @@
 mod busy_poll;
 mod keeper;
 mod recorder;
+mod reload;
 mod warden;
 mod watch;
 mod worker;
@@ -13,6 +14,8 @@ use output::{Event, Stamp};
 pub(crate) use busy_poll::Watchdog;
 pub(crate) use keeper::keep;
 pub(crate) use recorder::record;
+pub use reload::{Load, Loaded};
+pub(crate) use reload::{ReloadThread, Wish};
 pub(crate) use warden::WardenThread;
 pub(crate) use watch::{PortWatch, Watched};
 pub(crate) use worker::{Port, WorkerThread, allowed_cpus};

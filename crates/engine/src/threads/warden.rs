@@ -13,6 +13,7 @@ use wire::Nanos;
 use super::Record;
 use crate::clock;
 use crate::control::{Asked, Reply, Request};
+use crate::snapshot::Snapshots;
 use crate::stats::{Gauges, Stats};
 use crate::warden::Warden;
 
@@ -39,6 +40,9 @@ pub(crate) struct WardenThread {
     /// Between two stats events; zero: none.
     pub(crate) stats_interval: Duration,
     pub(crate) stats_told: Instant,
+    pub(crate) snapshots: Arc<Snapshots>,
+    /// Of the snapshot whose thresholds are in force.
+    pub(crate) generation: u64,
 }
 
 impl WardenThread {
@@ -90,6 +94,9 @@ impl WardenThread {
 
     /// The map first, the log afterwards.
     fn judge(&mut self, stamp: Stamp, mut alert: Box<AlertEvent>) -> bool {
+        if let Some(snapshot) = self.snapshots.newer(&mut self.generation) {
+            self.warden.set_thresholds(snapshot.thresholds());
+        }
         if !self.warden.tells(&mut alert) {
             return false;
         }
@@ -165,6 +172,10 @@ impl WardenThread {
                 Reply::Done { message }
             }
             Request::Stats => Reply::Stats { stats: self.stats() },
+            // Never asked here: see `control::serve_client`.
+            Request::Reload | Request::IocHits { .. } => {
+                Reply::Refused { message: "not the warden's".into() }
+            }
         }
     }
 
@@ -178,6 +189,10 @@ impl WardenThread {
         stats.counters.push(("output.files_refused".into(), of(&self.refused.files)));
         stats.counters.push(("output.reports_refused".into(), of(&self.refused.reports)));
         stats.counters.push(("output.verdict_events_lost".into(), of(&self.events_lost)));
+        let indicators = self.snapshots.current().indicators.len() as u64;
+        stats.counters.push(("intel.indicators".into(), indicators));
+        stats.counters.push(("intel.reloads".into(), of(&self.snapshots.reloads)));
+        stats.counters.push(("intel.reloads_failed".into(), of(&self.snapshots.reloads_failed)));
         stats
     }
 }

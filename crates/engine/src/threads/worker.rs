@@ -126,6 +126,7 @@ impl WorkerThread {
         let (to_warden, to_recorder) = (&self.warden, &self.recorder);
         let mut received = 0;
         let mut deepest = 0;
+        worker.refresh();
         worker.relax(now);
         for port in &mut self.ports {
             let (depth, size) = port.rings.depth();

@@ -1,6 +1,7 @@
 //! `alert`: a finding. What Ringward adds goes into `alert.metadata`, as rule authors do.
 
 use ::alert::Side;
+use ::flow::FlowTuple;
 use ::proto::Transaction;
 use wire::{Direction, Endpoint};
 
@@ -15,11 +16,15 @@ use crate::text::eve_ip;
 pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
     let alert = &event.alert;
     let mut line = head(stamp, "alert");
-    endpoints(&mut line, &event.flow, alert.direction);
+    if let Some(flow) = &event.flow {
+        endpoints(&mut line, flow, alert.direction);
+    }
     flow::icmp(&mut line, "icmp", event.icmp);
     tunnel(&mut line, event.tunnel.as_ref());
     line.insert("pkt_src".into(), "wire/pcap".into());
-    community(&mut line, &event.flow);
+    if let Some(flow) = &event.flow {
+        community(&mut line, flow);
+    }
     if let Some((tx_id, _)) = &event.transaction {
         line.insert("tx_id".into(), (*tx_id).into());
     }
@@ -37,8 +42,8 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
         if !rule.references.is_empty() {
             body["references"] = rule.references.iter().map(ToString::to_string).collect::<Vec<_>>().into();
         }
-        if let Some(target) = rule.target {
-            sides(&mut body, event, target);
+        if let (Some(target), Some(flow)) = (rule.target, &event.flow) {
+            sides(&mut body, flow, alert.direction, target);
         }
     }
     line.insert("alert".into(), body);
@@ -48,19 +53,14 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
     if let Some(app) = event.app {
         line.insert("app_proto".into(), app.name().into());
     }
-    let direction = match alert.direction {
-        Direction::ToServer => "to_server",
-        Direction::ToClient => "to_client",
-    };
-    line.insert("direction".into(), direction.into());
-    let mut flow = flow_counters(event.packets, event.bytes, event.flow.start);
-    flow["src_ip"] = eve_ip(event.flow.client.ip).into();
-    flow["dest_ip"] = eve_ip(event.flow.server.ip).into();
-    if has_ports(event.flow.proto) {
-        flow["src_port"] = event.flow.client.port.into();
-        flow["dest_port"] = event.flow.server.port.into();
+    if let Some(tuple) = &event.flow {
+        let direction = match alert.direction {
+            Direction::ToServer => "to_server",
+            Direction::ToClient => "to_client",
+        };
+        line.insert("direction".into(), direction.into());
+        line.insert("flow".into(), flow_so_far(event, tuple));
     }
-    line.insert("flow".into(), flow);
     line.into()
 }
 
@@ -80,15 +80,27 @@ fn beside(line: &mut Object, tx: &Transaction, tx_id: u64, forms: &Forms) {
     }
 }
 
+/// How far the flow had come.
+fn flow_so_far(event: &AlertEvent, tuple: &FlowTuple) -> Value {
+    let mut flow = flow_counters(event.packets, event.bytes, tuple.start);
+    flow["src_ip"] = eve_ip(tuple.client.ip).into();
+    flow["dest_ip"] = eve_ip(tuple.server.ip).into();
+    if has_ports(tuple.proto) {
+        flow["src_port"] = tuple.client.port.into();
+        flow["dest_port"] = tuple.server.port.into();
+    }
+    flow
+}
+
 /// Who did it and whom it was done to, as the rule says.
-fn sides(body: &mut Value, event: &AlertEvent, target: Side) {
-    let (mut source, mut destination) = (event.flow.client, event.flow.server);
-    if event.alert.direction == Direction::ToClient {
+fn sides(body: &mut Value, flow: &FlowTuple, direction: Direction, target: Side) {
+    let (mut source, mut destination) = (flow.client, flow.server);
+    if direction == Direction::ToClient {
         std::mem::swap(&mut source, &mut destination);
     }
     let side = |end: Endpoint| {
         let mut side = json!({ "ip": eve_ip(end.ip) });
-        if has_ports(event.flow.proto) {
+        if has_ports(flow.proto) {
             side["port"] = end.port.into();
         }
         side
@@ -119,7 +131,13 @@ fn metadata(event: &AlertEvent) -> Value {
     tactics.dedup();
     put("mitre_tactic_id", tactics.iter().map(|t| t.id().to_owned()).collect());
     put("mitre_tactic_name", tactics.iter().map(|t| t.name().replace(' ', "_")).collect());
-    put("mitre_technique_id", alert.techniques.iter().map(|t| t.id().to_owned()).collect());
+    let mut ids: Vec<String> = alert.techniques.iter().map(|t| t.id().to_owned()).collect();
+    for id in alert.hit.iter().flat_map(|hit| &hit.techniques) {
+        if !ids.contains(id) {
+            ids.push(id.clone());
+        }
+    }
+    put("mitre_technique_id", ids);
     put("mitre_technique_name", alert.techniques.iter().map(|t| t.name().replace(' ', "_")).collect());
     let mut stages: Vec<_> = tactics.iter().map(|t| t.stage()).collect();
     stages.sort_unstable();
@@ -131,6 +149,8 @@ fn metadata(event: &AlertEvent) -> Value {
         put("ioc_observed", vec![hit.observed.clone()]);
         put("ioc_description", hit.description.iter().map(ToString::to_string).collect());
         put("ioc_source", vec![hit.source.clone()]);
+        put("ioc_confidence", hit.confidence.iter().map(ToString::to_string).collect());
+        put("ioc_tags", hit.tags.clone());
     }
     put("victim", alert.victim.iter().map(ToString::to_string).collect());
     if let Some(checkin) = &alert.checkin {

@@ -76,13 +76,16 @@ fn alert() -> Alert {
         observation: Observation::Http,
         direction: Direction::ToServer,
         victim: Some("10.0.0.5".parse().unwrap()),
-        peer: "192.0.2.1".parse().unwrap(),
+        peer: Some("192.0.2.1".parse().unwrap()),
         hit: Some(IndicatorHit {
             kind: "domain",
             indicator: Arc::from("evil.example"),
             observed: "evil.example".into(),
             description: Some(Arc::from("Demo RAT")),
             source: "list.csv:3".into(),
+            confidence: Some(75),
+            tags: vec!["rat".into()],
+            techniques: vec!["T1033".into(), "T1566.001".into()],
         }),
         rule: None,
         techniques: vec![Technique::WebProtocols, Technique::SystemOwnerDiscovery],
@@ -225,9 +228,15 @@ fn events() -> Vec<Event> {
             shared: Some(true),
             framebuffer: Some(::proto::rfb::Framebuffer::default()),
         })),
+        Event::Alert(Box::new(AlertEvent::of_frame(Alert {
+            victim: None,
+            peer: None,
+            hit: None,
+            ..alert()
+        }))),
         Event::Alert(Box::new(AlertEvent {
+            flow: Some(tcp),
             icmp: None,
-            flow: tcp,
             packets: [1, 0],
             bytes: [60, 0],
             app: Some(AppProto::Http),
@@ -299,6 +308,7 @@ fn tls() -> Tls {
         // The year 9999 says that it never ends; the format knows no such year.
         not_after: 253_402_300_799,
         names: vec!["x".into()],
+        der: Box::default(),
     };
     Tls {
         sni: Some("x".into()),

@@ -28,7 +28,7 @@ pub struct Host {
 /// An indicator that matched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndicatorSeen {
-    /// "domain", "ip" or "url".
+    /// "domain", "ip", "sha256" ...
     pub kind: String,
     /// As listed.
     pub value: String,

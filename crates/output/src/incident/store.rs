@@ -142,10 +142,13 @@ impl IncidentStore {
         incident.severity = incident.severity.min(alert.severity as u8);
         let role = match alert.observation {
             Observation::Dns => "resolver",
-            Observation::Rule | Observation::RuleDrop => "peer",
+            // It need not know what passes through it.
+            Observation::Email | Observation::File | Observation::Rule | Observation::RuleDrop => "peer",
             _ => "C2 server",
         };
-        add_host(incident, alert.peer, role);
+        if let Some(peer) = alert.peer {
+            add_host(incident, peer, role);
+        }
         add_indicator(incident, event);
         for technique in &alert.techniques {
             let tactic = technique.tactic();
@@ -333,8 +336,12 @@ fn summarise(incident: &mut Incident) {
     who.extend(told("user_name").map(|u| format!("user {u}")));
     who.extend(told("operating_system"));
     let who = if who.is_empty() { String::new() } else { format!(" ({})", who.join(", ")) };
-    let contacted = incident.hosts.iter().any(|h| h.role == "C2 server");
-    let did = if contacted { "contacted" } else { "looked up" };
+    let met = |role: &str| incident.hosts.iter().any(|h| h.role == role);
+    let did = match (met("C2 server"), met("resolver")) {
+        (true, _) => "contacted",
+        (false, true) => "looked up",
+        (false, false) => "was seen with",
+    };
     let indicator = incident.indicators.first().map_or("a listed indicator".to_owned(), |i| {
         let about = i.description.as_ref().map(|d| format!(" ({d})"));
         format!("{}{}", i.observed, about.unwrap_or_default())

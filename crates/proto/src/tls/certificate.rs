@@ -29,6 +29,8 @@ pub struct Certificate {
     pub not_after: i64,
     /// Subject alternative names: host names, URIs, addresses.
     pub names: Vec<String>,
+    /// All of it, as sent: further hashes are made of it only where somebody asks for them.
+    pub der: Box<[u8]>,
 }
 
 /// Reads a certificate; the event says what is wrong with it.
@@ -61,6 +63,7 @@ pub(crate) fn read(der: &[u8]) -> Result<Certificate, TlsEvent> {
         not_before: certificate.validity().not_before.timestamp(),
         not_after: certificate.validity().not_after.timestamp(),
         names,
+        der: der.into(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod defrag;
 mod files;
+mod intel;
 mod ports;
 mod rules;
 mod tables;
@@ -14,6 +15,7 @@ use output::EventTypes;
 
 pub use defrag::FragmentOverlap;
 pub use files::Hash;
+pub use intel::Intel;
 pub use ports::{Bind, OnFailure, Role, Steer, Wakeup, Xdp};
 pub use rules::Rules;
 pub use tables::{Config, HostOverlap, Mode, Overlap, Seen};
@@ -60,9 +62,7 @@ impl Config {
             .map_err(|err| ConfigError(format!("{}: cannot be read: {err}", path.display())))?;
         let mut config = Self::parse(path, &text)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        for file in &mut config.intel.files {
-            *file = folder.join(&*file);
-        }
+        config.intel.resolve(folder);
         for file in config.rules.paths() {
             *file = folder.join(&*file);
         }
@@ -124,6 +124,9 @@ impl Config {
         if self.flow.pressure_divisor == 0 {
             return Err(at.error("flow.pressure_divisor", "must be at least 1"));
         }
+        if !(1..=4).contains(&self.evidence.min_severity) {
+            return Err(at.error("evidence.min_severity", "must be 1 (high) to 4 (informational)"));
+        }
         if !(1..=4).contains(&self.policy.min_severity) {
             return Err(at.error("policy.min_severity", "must be 1 (high) to 4 (informational)"));
         }
@@ -156,6 +159,7 @@ impl Config {
         if self.files.max_mib == 0 {
             return Err(at.error("files.max_mib", "must be at least 1"));
         }
+        self.intel.check(at)?;
         self.check_ports(at)
     }
 
@@ -262,6 +266,10 @@ mod tests {
         assert!(memory.starts_with("ringward.toml:2: defrag.max_mib: must be"), "{memory}");
         let events = error("[output]\nevents = [\"dns\", \"dsn\"]\n");
         assert!(events.starts_with("ringward.toml:2: output.events: \"dsn\" is no event"), "{events}");
+        let feed = error("[[intel.feeds]]\nfile = \"x\"\nkind = \"colour\"\n");
+        assert!(feed.starts_with("ringward.toml:3: intel.feeds.kind: \"colour\" is no kind"), "{feed}");
+        let feed = error("[[intel.feeds]]\nfile = \"x\"\nexpires = \"soon\"\n");
+        assert!(feed.starts_with("ringward.toml:3: intel.feeds.expires: \"soon\" is no date"), "{feed}");
         let nowhere = error("[control]\nprometheus = \"9477\"\n");
         assert!(nowhere.starts_with("ringward.toml:2: control.prometheus: \"9477\" is no"), "{nowhere}");
         assert!(

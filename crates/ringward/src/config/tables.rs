@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::defrag::Defrag;
 use super::files::Files;
+use super::intel::Intel;
 use super::ports::{Bypass, Port, Workers};
 use super::rules::Rules;
 
@@ -40,7 +41,7 @@ pub struct Config {
     pub evidence: EvidenceConfig,
     /// Files that are transferred.
     pub files: Files,
-    /// How `ringward isolate` and `ringward stats` reach the sensor.
+    /// How `ringward isolate`, `stats`, `reload` and `iocs` reach the sensor.
     pub control: Control,
 }
 
@@ -176,23 +177,14 @@ pub enum Overlap {
     MacOs,
 }
 
-/// Threat intelligence.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Intel {
-    /// Indicator lists: plain text or CSV, gzip or not. Relative paths are relative to this file.
-    pub files: Vec<PathBuf>,
-    /// Refuse to start if any line of a list cannot be read; otherwise such lines are skipped and counted.
-    pub strict: bool,
-}
-
 /// Who is isolated, and who never is.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyConfig {
     /// "enforce": isolate. "observe": only record what would have been done.
     pub mode: Mode,
-    /// What must have been seen of an indicator: any of "dns", "http", "tls", "ip", "url".
+    /// What must have been seen of an indicator: any of "dns", "http", "tls", "ip", "url", "file", "certificate",
+    /// "fingerprint", "user_agent", "email".
     pub isolate_on: Vec<Seen>,
     /// The least severity that isolates: 1 high, 2 medium, 3 low, 4 informational.
     #[schemars(range(min = 1, max = 4))]
@@ -207,7 +199,16 @@ impl Default for PolicyConfig {
     fn default() -> Self {
         PolicyConfig {
             mode: Mode::Enforce,
-            isolate_on: vec![Seen::Dns, Seen::Http, Seen::Tls, Seen::Ip, Seen::Url, Seen::RuleDrop],
+            isolate_on: vec![
+                Seen::Dns,
+                Seen::Http,
+                Seen::Tls,
+                Seen::Ip,
+                Seen::Url,
+                Seen::File,
+                Seen::Certificate,
+                Seen::RuleDrop,
+            ],
             min_severity: 1,
             lifetime: "1h".into(),
             protected: Vec::new(),
@@ -227,7 +228,7 @@ pub enum Mode {
 
 /// What was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Seen {
     /// A lookup of the name.
     Dns,
@@ -239,6 +240,16 @@ pub enum Seen {
     Ip,
     /// An HTTP request for the URL.
     Url,
+    /// A transfer of the file.
+    File,
+    /// A TLS server with the certificate.
+    Certificate,
+    /// A program with the fingerprint (JA3, JA4, HASSH).
+    Fingerprint,
+    /// A client with the user agent.
+    UserAgent,
+    /// A mail or a login with the address.
+    Email,
     /// A match of a rule with the action "alert".
     Rule,
     /// A match of a rule with the action "drop" or "reject".
@@ -309,15 +320,19 @@ pub struct EvidenceConfig {
     pub max_mib_per_flow: u32,
     /// MiB of packets written in one run, all flows together.
     pub max_total_mib: u32,
+    /// How severe a rule's alert must at least be for packets to be kept, 1 the worst. Flows with an indicator, or with a
+    /// rule that has a `tag`, are kept whatever their severity.
+    #[schemars(range(min = 1, max = 4))]
+    pub min_severity: u8,
 }
 
 impl Default for EvidenceConfig {
     fn default() -> Self {
-        EvidenceConfig { lookback_mib: 64, max_mib_per_flow: 16, max_total_mib: 10_240 }
+        EvidenceConfig { lookback_mib: 64, max_mib_per_flow: 16, max_total_mib: 10_240, min_severity: 1 }
     }
 }
 
-/// How `ringward isolate` and `ringward stats` reach the sensor.
+/// How `ringward isolate`, `stats`, `reload` and `iocs` reach the sensor.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Control {

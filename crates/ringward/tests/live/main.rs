@@ -15,6 +15,7 @@ mod isolation;
 mod lab;
 mod lifecycle;
 mod refusals;
+mod reload;
 mod steering;
 mod wire;
 
@@ -31,6 +32,7 @@ fn main() {
         isolation::TESTS,
         lifecycle::TESTS,
         refusals::TESTS,
+        reload::TESTS,
         steering::TESTS,
         bypass::TESTS,
         fragments::TESTS,

@@ -95,7 +95,7 @@ fn an_unreadable_capture_does_not_keep_the_others_from_being_read() {
 
 #[test]
 fn a_bad_indicator_line_is_named_skipped_and_counted() {
-    let desk = Desk::new("# a comment\nbad.example\nnot a domain!\n10.0.0.0/8\ncom\n\nother.example\n");
+    let desk = Desk::new("# a comment\nbad.example\nnot a domain!\n10.0.0.0/7\ncom\n\nother.example\n");
     case().write(&desk.path("case.pcap"));
     let (code, text) = run(&desk, &["replay", "--iocs", "iocs.csv", "case.pcap"]);
     assert_eq!(code, 0, "{text}");

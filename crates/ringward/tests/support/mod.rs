@@ -247,6 +247,7 @@ pub struct Desk {
 impl Desk {
     pub fn new(indicators: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let indicators = if indicators.is_empty() { "# none\n" } else { indicators };
         std::fs::write(dir.path().join("iocs.csv"), indicators).unwrap();
         Desk { dir }
     }

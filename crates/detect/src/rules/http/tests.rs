@@ -219,7 +219,12 @@ fn streams_of_http2_have_made_up_lines_and_pseudo_headers() {
         stream: Some(Box::new(Http2Stream { id: 1, sides: [side, Http2Side::default()] })),
         ..proto::Http::default()
     };
-    let view = HttpView { http: &http, request: MessageView::default(), response: MessageView::default() };
+    let view = HttpView {
+        number: 0,
+        http: &http,
+        request: MessageView::default(),
+        response: MessageView::default(),
+    };
     let of = |side, buffer| {
         let mut out = Instances::new(Vec::new());
         instances(&view, side, buffer, &mut out);

@@ -59,6 +59,7 @@ fn summed(mut packet: Vec<u8>, at: usize) -> Vec<u8> {
     let len = (packet.len() - header) as u16;
     let (addresses, proto) = if v4 { (12..20, packet[9]) } else { (8..40, packet[6]) };
     let pseudo = [&packet[addresses], &[0, proto], &len.to_be_bytes()[..]].concat();
+    packet[header + at..header + at + 2].fill(0);
     let without: &[u8] = if proto == 1 || proto == 2 { &[] } else { &pseudo };
     let sum = checksum(&[without, &packet[header..]]);
     packet[header + at..header + at + 2].copy_from_slice(&sum);

@@ -1,0 +1,169 @@
+//! The thread that makes new snapshots: away from all who have packets or alerts to look after.
+
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
+
+use crate::control::{Reply, answer};
+use crate::snapshot::{Snapshot, Snapshots};
+
+/// Scheduling priority of the thread (-20 first, 19 last).
+const RELOAD_NICE: i32 = 19;
+/// How often the thread looks whether it should stop.
+const STOP_LOOK: Duration = Duration::from_millis(100);
+/// How long workers have to give the old snapshot up. They look many times a second.
+const GIVE_UP: Duration = Duration::from_secs(5);
+/// How often that is looked at.
+const GIVE_UP_LOOK: Duration = Duration::from_millis(2);
+
+/// Makes a snapshot of what the configuration names now; the error says what is wrong with it.
+pub type Load = Box<dyn FnMut() -> Result<Loaded, String> + Send>;
+
+/// A new snapshot.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// What there is to say about it, line by line.
+    pub told: Vec<String>,
+}
+
+/// Somebody wants a new snapshot: a client who waits for the answer, or a signal.
+pub(crate) type Wish = Option<UnixStream>;
+
+pub(crate) struct ReloadThread {
+    pub load: Load,
+    pub snapshots: Arc<Snapshots>,
+    pub wishes: Receiver<Wish>,
+    pub stop: Arc<AtomicBool>,
+}
+
+impl ReloadThread {
+    pub fn run(mut self) {
+        // Reading lists takes a core for some seconds: those that workers leave over.
+        if let Err(err) = setpriority_process(Some(gettid()), RELOAD_NICE) {
+            tracing::warn!("reloads run at ordinary priority: {err}");
+        }
+        while !self.stop.load(Ordering::Relaxed) {
+            match self.wishes.recv_timeout(STOP_LOOK) {
+                Ok(client) => {
+                    let reply = self.reload();
+                    if let Some(client) = client
+                        && let Err(err) = answer(&client, &reply)
+                    {
+                        tracing::debug!("control client: {err}");
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn reload(&mut self) -> Reply {
+        let began = Instant::now();
+        match (self.load)() {
+            Ok(Loaded { snapshot, told }) => {
+                self.put_in_force(snapshot);
+                self.snapshots.reloads.fetch_add(1, Ordering::Relaxed);
+                for line in &told {
+                    tracing::info!("{line}");
+                }
+                let took = began.elapsed().as_secs_f64();
+                tracing::info!("reloaded in {took:.1} s");
+                let message = told.into_iter().chain([format!("reloaded in {took:.1} s")]);
+                Reply::Done { message: message.collect::<Vec<_>>().join("\n") }
+            }
+            Err(why) => {
+                self.snapshots.reloads_failed.fetch_add(1, Ordering::Relaxed);
+                tracing::error!("not reloaded, what was in force still is: {why}");
+                Reply::Refused { message: format!("{why}\nnot reloaded, what was in force still is") }
+            }
+        }
+    }
+
+    /// Hits are handed on once nobody counts any more in the old set.
+    fn put_in_force(&self, snapshot: Snapshot) {
+        let new = Arc::new(snapshot.after(&self.snapshots.current()));
+        let old = self.snapshots.publish(new.clone());
+        let since = Instant::now();
+        let in_use = || Arc::strong_count(&old.indicators) > 1 || Arc::strong_count(&old.rules) > 1;
+        while in_use() && since.elapsed() < GIVE_UP {
+            std::thread::sleep(GIVE_UP_LOOK);
+        }
+        if in_use() {
+            tracing::warn!("a worker still matches with what was before; hits that it counts now are lost");
+        }
+        new.indicators.inherit(&old.indicators);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+    use intel::Loader;
+    use wire::Nanos;
+
+    fn snapshot(text: &str) -> Snapshot {
+        let mut loader = Loader::new();
+        loader.text("list", text).unwrap();
+        Snapshot::new(loader.finish().0)
+    }
+
+    fn reply(client: &mut UnixStream) -> Reply {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while client.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
+            line.extend(byte);
+        }
+        serde_json::from_slice(&line).unwrap()
+    }
+
+    #[test]
+    fn a_good_one_is_put_in_force_with_its_hits_and_a_bad_one_is_not() {
+        let first = Arc::new(snapshot("a.example\nb.example\n"));
+        let hit = first.indicators.domain("a.example", Nanos(0)).unwrap();
+        first.indicators.hit(&hit, Nanos(7_000_000_000));
+        drop(hit);
+        let snapshots = Arc::new(Snapshots::new(first));
+        let (wish, wishes) = crossbeam_channel::unbounded();
+        let mut turns = vec![
+            Ok(Loaded {
+                snapshot: snapshot("a.example\nc.example\nd.example\n"),
+                told: vec!["3 indicators".into()],
+            }),
+            Err("list:7: no list".to_owned()),
+        ];
+        turns.reverse();
+        let thread = ReloadThread {
+            load: Box::new(move || turns.pop().unwrap()),
+            snapshots: snapshots.clone(),
+            wishes,
+            stop: Arc::default(),
+        };
+        let running = std::thread::spawn(move || thread.run());
+        let ask = || {
+            let (mut ours, theirs) = UnixStream::pair().unwrap();
+            wish.send(Some(theirs)).unwrap();
+            reply(&mut ours)
+        };
+        assert!(
+            matches!(ask(), Reply::Done { message } if message.starts_with("3 indicators\nreloaded in "))
+        );
+        let current = || snapshots.current().indicators.clone();
+        assert_eq!((current().len(), current().hit_count()), (3, 1));
+        assert!(matches!(ask(), Reply::Refused { message } if message.starts_with("list:7: no list\n")));
+        assert_eq!((current().len(), current().hit_count()), (3, 1));
+        let counts = [&snapshots.reloads, &snapshots.reloads_failed].map(|c| c.load(Ordering::Relaxed));
+        assert_eq!(counts, [1, 1]);
+        drop(wish);
+        running.join().unwrap();
+    }
+}

@@ -1,0 +1,73 @@
+//! What detectors match with: read as the configuration names it, at the start and at each reload.
+
+use std::path::{Path, PathBuf};
+
+use engine::{Load, Loaded, Snapshot};
+use intel::{Feed, Indicators, Loader};
+
+use crate::config::{Config, Intel};
+use crate::{Failure, rulebook};
+
+/// Malformed indicator lines that are told; the rest is only counted.
+const SHOWN_LINE_ERRORS: usize = 20;
+
+/// What a command line adds to the configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Added<'a> {
+    /// Lists of indicators.
+    pub indicators: &'a [PathBuf],
+    /// Lists of what is never an indicator.
+    pub allow: &'a [PathBuf],
+    /// Rule files.
+    pub rules: &'a [PathBuf],
+}
+
+/// Reads all that the configuration names, and what a command line adds to it.
+pub fn load(config: &Config, added: &Added<'_>, strict: bool) -> Result<Loaded, Failure> {
+    let (indicators, mut told) =
+        indicators(&config.intel, added.indicators, added.allow, strict).map_err(Failure::usage)?;
+    let rules = rulebook::for_use(&config.rules, added.rules)?;
+    told.extend(rules.told);
+    Ok(Loaded { snapshot: Snapshot::new(indicators).with_rules(rules.set, rules.filters), told })
+}
+
+/// Reads lists of indicators.
+fn indicators(
+    config: &Intel,
+    files: &[PathBuf],
+    allow: &[PathBuf],
+    strict: bool,
+) -> Result<(Indicators, Vec<String>), String> {
+    let mut loader = Loader::with_limit(config.max_indicators as usize);
+    for file in config.allow.iter().chain(allow) {
+        loader.allow(file).map_err(|err| err.to_string())?;
+    }
+    let named = config.files.iter().chain(files).map(Feed::new);
+    let feeds: Vec<Feed> = named.chain(config.feeds.iter().map(|feed| feed.feed())).collect();
+    for feed in &feeds {
+        loader.feed(feed).map_err(|err| err.to_string())?;
+    }
+    let (indicators, report) = loader.finish();
+    let mut told: Vec<String> =
+        report.errors.iter().take(SHOWN_LINE_ERRORS).map(ToString::to_string).collect();
+    if report.skipped > 0 {
+        if strict || config.strict {
+            told.push(format!("{} indicator lines cannot be read (--strict)", report.skipped));
+            return Err(told.join("\n"));
+        }
+        told.push(format!("{} indicator lines skipped", report.skipped));
+    }
+    if !feeds.is_empty() {
+        told.push(report.to_string());
+    }
+    Ok((indicators, told))
+}
+
+/// Reads the configuration anew, and the lists that it names then.
+pub fn reload(path: &Path, strict: bool) -> Load {
+    let path = path.to_owned();
+    Box::new(move || {
+        let config = Config::load(&path).map_err(|err| err.to_string())?;
+        load(&config, &Added::default(), strict).map_err(|failure| failure.message)
+    })
+}
