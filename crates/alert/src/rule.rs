@@ -31,6 +31,8 @@ pub struct RuleFacts {
     pub target: Option<Side>,
     /// Whether packets behind the alert are to be kept (`tag`).
     pub tagged: bool,
+    /// Whether it limits how often it speaks.
+    pub limited: bool,
     /// Keys with their values, in the order of the rule.
     pub metadata: Vec<(Arc<str>, Vec<Arc<str>>)>,
     /// Where to read on.

@@ -40,6 +40,8 @@ pub struct ReplayOptions {
     pub workers: usize,
     /// Begin each capture with empty state.
     pub reset: bool,
+    /// But the thresholds of rules go on from one capture to the next.
+    pub keep_thresholds: bool,
     /// Worker settings.
     pub worker: WorkerOptions,
     /// Isolation policy.
@@ -517,7 +519,7 @@ impl Desk {
     }
 
     fn reset(&mut self, options: &ReplayOptions) -> Result<(), OutputError> {
-        self.warden.reset(Judge::new(options.policy.clone()));
+        self.warden.reset(Judge::new(options.policy.clone()), options.keep_thresholds);
         self.anomalies.reset();
         self.recorder.reset()
     }

@@ -261,7 +261,7 @@ impl Rooms {
                 IpProto::TCP => tcp.was_opened(),
                 _ => record.packets.iter().all(|&packets| packets > 0),
             },
-            stream_bytes: [Direction::ToServer, Direction::ToClient].map(|way| tcp.stream_bytes(way)),
+            stream_sizes: Standing::stream_sizes(&tcp),
             packets: record.packets,
             bytes: record.bytes,
         };
@@ -305,10 +305,10 @@ impl Rooms {
 }
 
 /// Whether the packets of a flow with this alert are kept: indicators and tags ask for it, other rules if they are
-/// severe enough.
+/// severe enough and do not limit themselves, for nobody knows here whether their alerts are told.
 fn is_evident(alert: &Alert, least: Severity) -> bool {
     match &alert.rule {
-        Some(rule) => rule.tagged || alert.severity <= least,
+        Some(rule) => rule.tagged || (alert.severity <= least && !rule.limited),
         None => true,
     }
 }

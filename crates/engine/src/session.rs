@@ -170,12 +170,18 @@ pub(crate) struct Moment {
 pub(crate) struct Standing {
     /// Both sides have spoken; of TCP, its handshake was seen.
     pub(crate) established: bool,
-    /// Bytes of each side's stream, `[to server, to client]`.
-    pub(crate) stream_bytes: [u64; 2],
+    /// Sequence numbers that each side has used, `[to server, to client]`.
+    pub(crate) stream_sizes: [u64; 2],
     /// Packets of each side.
     pub(crate) packets: [u64; 2],
     /// Bytes on the wire of each side.
     pub(crate) bytes: [u64; 2],
+}
+
+impl Standing {
+    pub(crate) fn stream_sizes(tcp: &TcpConnection) -> [u64; 2] {
+        [Direction::ToServer, Direction::ToClient].map(|way| tcp.stream_size(way))
+    }
 }
 
 /// A session's parsers and detectors at work on one packet.
@@ -224,8 +230,7 @@ impl Inspection<'_> {
 
     /// Whether rules look at the stream: not at what is encrypted.
     pub(crate) fn streams_to_rules(&self, layer: &AppLayer) -> bool {
-        let encrypted = matches!(layer.protocol(), Some(AppProto::Tls | AppProto::Ssh)) && layer.finished();
-        !self.matcher.is_empty() && !encrypted
+        !self.matcher.is_empty() && !Spoken::of(layer).encrypted
     }
 
     /// The flow has just been opened.
@@ -333,11 +338,14 @@ impl Inspection<'_> {
 struct Spoken {
     app: Option<AppProto>,
     original: Option<AppProto>,
+    encrypted: bool,
 }
 
 impl Spoken {
     fn of(layer: &AppLayer) -> Self {
-        Spoken { app: layer.protocol(), original: layer.original() }
+        let app = layer.protocol();
+        let encrypted = matches!(app, Some(AppProto::Tls | AppProto::Ssh)) && layer.finished();
+        Spoken { app, original: layer.original(), encrypted }
     }
 }
 
@@ -365,10 +373,11 @@ impl RuleRoom<'_> {
             direction,
             time: moment.time,
             packet,
+            encrypted: self.spoken.encrypted,
             established: standing.established,
             app: self.spoken.app,
             original: self.spoken.original,
-            stream_bytes: standing.stream_bytes,
+            stream_sizes: standing.stream_sizes,
             packets: standing.packets,
             bytes: standing.bytes,
             events: self.special.as_ref().map_or(&[], |special| special.told.as_slice()),
@@ -573,7 +582,7 @@ impl Sink for Collector<'_, '_> {
     }
 
     fn spoken(&mut self, app: Option<AppProto>, original: Option<AppProto>) {
-        self.spoken = Spoken { app, original };
+        self.spoken = Spoken { app, original, encrypted: false };
     }
 
     fn keep(&self) -> Keep {
@@ -593,7 +602,8 @@ impl Sink for Collector<'_, '_> {
         if progress == Progress::Done
             && let Some(dns) = dns_over_https(&view, direction)
         {
-            let within = Spoken { app: Some(AppProto::Dns), original: Some(AppProto::Http2) };
+            let within =
+                Spoken { app: Some(AppProto::Dns), original: Some(AppProto::Http2), encrypted: false };
             let spoken = std::mem::replace(&mut self.spoken, within);
             for progress in [Progress::Head, Progress::Done] {
                 self.match_rules(id, View::Other(&dns), direction, progress, &|| dns.clone());

@@ -144,11 +144,13 @@ impl Warden {
         }
     }
 
-    /// Forgets everybody (a new capture with empty state).
-    pub fn reset(&mut self, judge: Judge) {
+    /// Forgets everybody (a new capture with empty state); what thresholds have counted only if not kept.
+    pub fn reset(&mut self, judge: Judge, keep_thresholds: bool) {
         self.judge = judge;
         self.register.clear();
-        self.thresholds.reset();
+        if !keep_thresholds {
+            self.thresholds.reset();
+        }
     }
 
     /// Judges an alert; the step to be written down, if it leads to one.

@@ -320,7 +320,7 @@ impl Worker {
         };
         let standing = Standing {
             established,
-            stream_bytes: [Direction::ToServer, Direction::ToClient].map(|way| flow.tcp.stream_bytes(way)),
+            stream_sizes: Standing::stream_sizes(&flow.tcp),
             packets: flow.packets,
             bytes: flow.bytes,
         };
@@ -349,11 +349,13 @@ impl Worker {
         match packet.transport {
             Transport::Tcp(_) => {
                 if let Some(segment) = Segment::of(packet, tracked.direction, input.time) {
+                    inspection.standing.established = flow.tcp.carries_opened(&segment);
                     flow.tcp.segment(&rooms.streams, &segment, &mut |event| {
                         inspection.stream(session, event);
                     });
                 }
                 inspection.standing.established = flow.tcp.was_opened();
+                inspection.standing.stream_sizes = Standing::stream_sizes(&flow.tcp);
                 if session.layer.finished() && !inspection.streams_to_rules(&session.layer) {
                     flow.tcp.ignore_payload();
                 }

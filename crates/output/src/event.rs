@@ -154,8 +154,8 @@ impl AlertEvent {
     #[must_use]
     pub fn of_frame(alert: Alert) -> Self {
         AlertEvent {
-            flow: None,
             icmp: None,
+            flow: None,
             packets: [0; 2],
             bytes: [0; 2],
             app: None,

@@ -111,6 +111,7 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
     let options = ReplayOptions {
         workers: args.workers.map_or(config.workers.count as usize, usize::from),
         reset: args.reset,
+        keep_thresholds: args.keep_thresholds,
         worker: setup::worker(&config, None)?,
         policy: setup::policy(&config)?,
     };

@@ -131,6 +131,9 @@ struct ReplayArgs {
     /// Begin every capture with empty state.
     #[arg(long)]
     reset: bool,
+    /// With --reset: the thresholds of rules go on counting from one capture to the next, as Suricata's do.
+    #[arg(long, requires = "reset")]
+    keep_thresholds: bool,
     /// Refuse to start if any indicator line cannot be read.
     #[arg(long)]
     strict: bool,

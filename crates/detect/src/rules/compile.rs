@@ -209,8 +209,9 @@ impl Compiler {
             }
             Kind::Packet | Kind::Stream => {
                 let literal = fast::choose(in_payload).map(|(_, literal)| literal);
+                let fixed = fast::fixed(in_payload, literal);
                 for way in ways {
-                    self.payload.add(number, compiled, rule, way, literal);
+                    self.payload.add(number, compiled, rule, way, literal, fixed.as_ref());
                 }
             }
             Kind::Transaction => {
@@ -427,6 +428,7 @@ fn facts(rule: &Rule) -> Arc<RuleFacts> {
             Side::Destination => alert::Side::Destination,
         }),
         tagged: rule.tag.is_some(),
+        limited: rule.threshold.is_some() || rule.detection_filter.is_some(),
         metadata,
         references: rule.references.iter().map(|reference| reference.url.clone()).collect(),
         source: format!("{}:{}", rule.file, rule.line).into(),

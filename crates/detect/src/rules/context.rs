@@ -15,14 +15,17 @@ pub struct PacketContext<'a> {
     pub time: Nanos,
     /// The packet; none at the end of a flow.
     pub packet: Option<&'a Packet<'a>>,
+    /// What it carries is encrypted by now: its payload is not looked into.
+    pub encrypted: bool,
     /// Both sides have spoken (TCP: the handshake was seen).
     pub established: bool,
     /// What the flow speaks, once known.
     pub app: Option<AppProto>,
     /// What it spoke before it changed over.
     pub original: Option<AppProto>,
-    /// Bytes of each side's stream so far, `[to server, to client]`.
-    pub stream_bytes: [u64; 2],
+    /// Sequence numbers that each side has used so far, its SYN among them, `[to server, to client]`: what
+    /// `stream_size` asks.
+    pub stream_sizes: [u64; 2],
     /// Packets of each side so far, this one counted.
     pub packets: [u64; 2],
     /// Wire bytes of each side so far, this packet counted.

@@ -1,6 +1,8 @@
 //! Which literal of a rule is searched for first.
 
-use rules::{Content, FastPattern, Part, Test};
+use rules::{Amount, Content, FastPattern, Part, Test};
+
+use super::fixed::Fixed;
 
 /// Longer literals are no better than these.
 const LONG_ENOUGH: usize = 24;
@@ -20,6 +22,29 @@ pub(crate) fn choose<'a>(parts: &[&'a Part]) -> Option<(usize, Literal<'a>)> {
     let chosen = all.clone().find(|(_, content)| content.fast_pattern.is_some());
     let best = chosen.or_else(|| all.max_by_key(|(_, content)| score(&content.pattern)));
     best.map(|(at, content)| (at, literal(content)))
+}
+
+/// Literals of this length are searched for; for shorter ones a fixed place is better.
+const SEARCHABLE: usize = 5;
+
+/// The bytes at a fixed place that stand for a rule: none if a literal that is long enough does it better.
+pub(crate) fn fixed(parts: &[&Part], chosen: Option<Literal<'_>>) -> Option<Fixed> {
+    if chosen.is_some_and(|literal| literal.bytes.len() >= SEARCHABLE) {
+        return None;
+    }
+    let all = parts.iter().flat_map(|part| contents(part)).filter_map(|content| {
+        let fixed = |amount: Option<Amount>| match amount {
+            None => Some(0),
+            Some(Amount::Fixed(value)) => u16::try_from(value).ok(),
+            Some(Amount::Variable(_)) => None,
+        };
+        let relative = content.distance.is_some() || content.within.is_some();
+        let offset = fixed(content.offset).filter(|_| !relative)?;
+        let length = i64::try_from(content.pattern.len()).ok()?;
+        let there = content.starts_with || content.depth == Some(Amount::Fixed(length));
+        there.then(|| Fixed::new(offset, &content.pattern, content.nocase))
+    });
+    all.max_by_key(|fixed| fixed.bytes.len())
 }
 
 /// Contents that have to be there for the part to hold.

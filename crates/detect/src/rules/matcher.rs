@@ -44,7 +44,14 @@ pub struct RuleCounters {
     pub window_bytes: u64,
     /// Times that a window could not be kept because there was no memory for it.
     pub windows_refused: u64,
+    /// Matches that were not told because of [`MAX_PACKET_ALERTS`].
+    pub over_limit: u64,
 }
+
+/// Rules that speak of one packet at most, those first that go first (Suricata's `packet-alert-max`). Of the stream and
+/// the transactions of TCP: of what one side has sent when the other answers, for Suricata looks at it then. Rules that
+/// have thresholds are not counted: how many of them will be told is decided later.
+pub const MAX_PACKET_ALERTS: u8 = 15;
 
 /// Bytes of all windows of a worker, unless configured otherwise.
 pub const WINDOW_MEMORY: u64 = 256 * 1024 * 1024;
@@ -145,6 +152,14 @@ impl Matcher {
         let Some(packet) = cx.packet else { return };
         let set = self.set.clone();
         let way = cx.direction;
+        // Its stream and its transactions were looked at before.
+        let tcp = cx.tuple.proto == IpProto::TCP;
+        if let Some(flow) = flow {
+            flow.told[way.reverse().index()] = 0;
+            if !tcp {
+                flow.told[way.index()] = 0;
+            }
+        }
         self.candidates.clear();
         if cx.packets[way.index()] == 1 {
             self.candidates.extend_from_slice(&set.addresses);
@@ -156,8 +171,10 @@ impl Matcher {
             if let wire::Transport::Tcp(header) = packet.transport { header.flags.0 as u8 } else { 0 };
         let size = u32::try_from(packet.payload.len()).unwrap_or(u32::MAX).saturating_add(packet.missing);
         for group in [Some(&groups.every), own].into_iter().flatten() {
-            if !packet.payload.is_empty() {
+            self.candidates.extend(group.of_size(size));
+            if !packet.payload.is_empty() && !cx.encrypted {
                 group.packet.candidates(packet.payload, 0, &mut self.candidates);
+                group.packet_fixed.candidates(packet.payload, 0, &mut self.candidates);
             }
             let always = group.packet_always.iter().filter(|always| always.may(flags, size));
             self.candidates.extend(always.map(|always| always.rule));
@@ -218,7 +235,10 @@ impl Matcher {
         let own = groups.get(groups.number(cx.tuple.server.port));
         self.candidates.clear();
         for group in [Some(&groups.every), own].into_iter().flatten() {
-            let PortGroup { stream, stream_always, .. } = group;
+            let PortGroup { stream, stream_fixed, stream_always, .. } = group;
+            if window.start == 0 {
+                stream_fixed.candidates(&window.bytes, window.searched, &mut self.candidates);
+            }
             stream.candidates(&window.bytes, window.searched, &mut self.candidates);
             self.candidates.extend_from_slice(stream_always);
         }
@@ -390,7 +410,10 @@ impl Matcher {
                 state::apply(op, flow, cx, &self.hosts);
             }
             match rule.effect {
-                Effect::Tell => out.push(Hit { rule: number, direction: cx.direction, transaction }),
+                Effect::Tell if self.may_tell(rule, cx, flow, out.len()) => {
+                    out.push(Hit { rule: number, direction: cx.direction, transaction });
+                }
+                Effect::Tell => self.counters.over_limit += 1,
                 Effect::Nothing => {}
                 Effect::Pass => {
                     // A packet alone passes alone; what is more than a packet passes with its flow.
@@ -404,6 +427,26 @@ impl Matcher {
         let counts = self.state.counts;
         self.counters.given_up = counts.steps + counts.searched + counts.expressions;
         self.candidates = candidates;
+    }
+
+    /// Whether one more rule may speak, when so many have spoken in the call at hand.
+    fn may_tell(
+        &self,
+        rule: &Compiled,
+        cx: &PacketContext<'_>,
+        flow: &mut Option<Box<FlowRules>>,
+        now: usize,
+    ) -> bool {
+        if rule.threshold.is_some() || rule.filter.is_some() {
+            return true;
+        }
+        if rule.kind == Kind::Packet {
+            return now < usize::from(MAX_PACKET_ALERTS);
+        }
+        let told = &mut flow.get_or_insert_default().told[cx.direction.index()];
+        let may = *told < MAX_PACKET_ALERTS;
+        *told += u8::from(may);
+        may
     }
 
     fn holds(

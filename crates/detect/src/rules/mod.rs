@@ -9,6 +9,7 @@ mod context;
 mod doh;
 mod fast;
 pub mod file;
+mod fixed;
 mod group;
 pub mod http;
 mod matcher;

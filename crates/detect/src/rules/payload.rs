@@ -11,6 +11,7 @@ use wire::{Direction, IpProto};
 use super::addresses::Ends;
 use super::compiled::{Compiled, Kind};
 use super::fast::Literal;
+use super::fixed::{Fixed, FixedIndex};
 use super::group::{Group, GroupBuilder};
 
 /// Port sets that take more ports than this count as those that take all: the header is asked later.
@@ -109,6 +110,11 @@ impl Always {
         always
     }
 
+    /// The only size of payload that can pass, if there is one.
+    fn exact_size(&self) -> Option<u32> {
+        (self.size.0 == self.size.1).then_some(self.size.0)
+    }
+
     /// Whether the packet is worth a closer look.
     pub(crate) fn may(&self, flags: u8, size: u32) -> bool {
         flags & self.flags.0 == self.flags.1 && self.size.0 <= size && size <= self.size.1
@@ -135,10 +141,25 @@ pub(crate) struct PortGroup {
     pub(crate) stream: Group,
     /// By literals in packets.
     pub(crate) packet: Group,
+    /// By bytes at a fixed place of the stream.
+    pub(crate) stream_fixed: FixedIndex,
+    /// By bytes at a fixed place of packets.
+    pub(crate) packet_fixed: FixedIndex,
+    /// Rules on packets with so many bytes of payload, by these.
+    pub(crate) sized: Box<[(u32, u32)]>,
     /// Rules on streams without a literal.
     pub(crate) stream_always: Vec<u32>,
     /// Rules on packets without a literal.
     pub(crate) packet_always: Vec<Always>,
+}
+
+impl PortGroup {
+    /// The rules on packets with just that many bytes of payload.
+    pub(crate) fn of_size(&self, size: u32) -> impl Iterator<Item = u32> {
+        let start = self.sized.partition_point(|&(of, _)| of < size);
+        let from = self.sized.get(start..).unwrap_or_default();
+        from.iter().take_while(move |&&(of, _)| of == size).map(|&(_, rule)| rule)
+    }
 }
 
 /// Rules of one transport and direction.
@@ -168,7 +189,10 @@ impl PortGroups {
         let of = |group: &PortGroup| {
             group.stream.memory()
                 + group.packet.memory()
+                + group.stream_fixed.memory()
+                + group.packet_fixed.memory()
                 + group.stream_always.len() * size_of::<u32>()
+                + group.sized.len() * size_of::<(u32, u32)>()
                 + group.packet_always.len() * size_of::<Always>()
         };
         of(&self.every) + self.groups.iter().map(of).sum::<usize>()
@@ -194,7 +218,10 @@ impl Payload {
 struct Entry {
     rule: u32,
     stream: bool,
+    /// The packet's own payload counts too.
+    packet: bool,
     literal: Option<(Vec<u8>, bool)>,
+    fixed: Option<Fixed>,
     always: Always,
 }
 
@@ -212,11 +239,14 @@ impl PayloadBuilder {
         rule: &Rule,
         way: Direction,
         literal: Option<Literal<'_>>,
+        fixed: Option<&Fixed>,
     ) {
         for transport in Transport::ALL.into_iter().filter(|t| t.carries(rule.header.proto)) {
             let entry = Entry {
                 rule: number,
                 stream: compiled.kind == Kind::Stream && transport == Transport::Tcp,
+                packet: compiled.packets || transport != Transport::Tcp,
+                fixed: fixed.cloned(),
                 literal: literal.map(|l| (l.bytes.to_vec(), l.nocase)),
                 always: Always::new(number, &rule.packet),
             };
@@ -277,7 +307,21 @@ fn groups(entries: Vec<(PortSet, Entry)>) -> PortGroups {
 fn group<'a>(entries: impl Iterator<Item = &'a Entry>) -> PortGroup {
     let (mut stream, mut packet) = (GroupBuilder::default(), GroupBuilder::default());
     let (mut stream_always, mut packet_always) = (Vec::new(), Vec::new());
+    let (mut stream_fixed, mut packet_fixed, mut sized) = (Vec::new(), Vec::new(), Vec::new());
     for entry in entries {
+        if let Some(fixed) = &entry.fixed {
+            if entry.stream {
+                stream_fixed.push((fixed.clone(), entry.rule));
+            }
+            if entry.packet {
+                packet_fixed.push((fixed.clone(), entry.rule));
+            }
+            continue;
+        }
+        if let (false, Some(size)) = (entry.stream, entry.always.exact_size()) {
+            sized.push((size, entry.rule));
+            continue;
+        }
         match (&entry.literal, entry.stream) {
             (Some((bytes, nocase)), true) => stream.add(bytes, *nocase, entry.rule),
             (Some((bytes, nocase)), false) => packet.add(bytes, *nocase, entry.rule),
@@ -285,5 +329,14 @@ fn group<'a>(entries: impl Iterator<Item = &'a Entry>) -> PortGroup {
             (None, false) => packet_always.push(entry.always),
         }
     }
-    PortGroup { stream: stream.build(), packet: packet.build(), stream_always, packet_always }
+    sized.sort_unstable();
+    PortGroup {
+        stream: stream.build(),
+        packet: packet.build(),
+        stream_fixed: FixedIndex::new(&stream_fixed),
+        packet_fixed: FixedIndex::new(&packet_fixed),
+        sized: sized.into(),
+        stream_always,
+        packet_always,
+    }
 }

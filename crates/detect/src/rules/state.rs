@@ -76,6 +76,8 @@ pub struct FlowRules {
     pub(crate) pending: Vec<Pending>,
     /// Directions in which rules on what it speaks were looked at.
     pub(crate) applied: [bool; 2],
+    /// Rules that spoke of each direction since the other side answered.
+    pub(crate) told: [u8; 2],
     /// A rule let it pass: nothing more is looked for.
     pub(crate) passed: bool,
 }

@@ -37,8 +37,8 @@ struct Count {
 
 impl Count {
     fn is_over(&self, now: Nanos) -> bool {
-        // A time that runs backwards (another capture) begins anew.
-        now < self.since || (now.0 - self.since.0) / 1_000_000_000 >= u64::from(self.seconds)
+        // As in Suricata, the last moment belongs to it, and a time before its beginning (another capture) too.
+        now.0.saturating_sub(self.since.0) > u64::from(self.seconds) * 1_000_000_000
     }
 }
 

@@ -1,7 +1,10 @@
 //! How far a connection got, by the names of EVE (RFC 9293, section 3.3.2, seen from the server).
 
-use super::TcpConnection;
+use wire::TcpFlags;
+
 use super::half::Fact;
+use super::seq::distance;
+use super::{Segment, TcpConnection};
 use crate::record::FlowState;
 
 /// The opening of a connection.
@@ -29,17 +32,34 @@ impl TcpConnection {
         }
     }
 
-    /// Whether its handshake was seen and is done.
+    /// Whether its handshake was seen, both sides of it, and is done.
     #[must_use]
     pub fn was_opened(&self) -> bool {
-        self.handshake == Handshake::Done && self.halves.iter().any(|half| half.is(Fact::Syn))
+        self.handshake == Handshake::Done && self.halves.iter().all(|half| half.is(Fact::Syn))
     }
 
-    /// Bytes of that direction's stream so far, holes counted; modulo 2^32.
+    /// Whether what this segment carries belongs to an opened connection: it was opened, or this segment opens it, or
+    /// it comes with the SYN (TCP Fast Open, RFC 7413), which a server takes only from a client that it knows.
     #[must_use]
-    pub fn stream_bytes(&self, direction: wire::Direction) -> u64 {
+    pub fn carries_opened(&self, segment: &Segment<'_>) -> bool {
+        let Segment { header, direction, payload, .. } = *segment;
+        let (syn, ack) = (header.flags.any(TcpFlags::SYN), header.flags.any(TcpFlags::ACK));
+        let other = &self.halves[direction.reverse().index()];
+        let opens = || {
+            let greeted = self.halves.iter().all(|half| half.is(Fact::Syn));
+            greeted && !syn && ack && distance(header.ack, other.start) >= 0
+        };
+        self.was_opened()
+            || (self.handshake == Handshake::SynReceived && opens())
+            || (self.handshake == Handshake::None && syn && !ack && !payload.is_empty())
+    }
+
+    /// Sequence numbers that a side has used so far: a byte of its stream is one, its SYN is one; modulo 2^32.
+    #[must_use]
+    pub fn stream_size(&self, direction: wire::Direction) -> u64 {
         let half = &self.halves[direction.index()];
-        if half.is(Fact::Placed) { half.next.wrapping_sub(half.start).into() } else { 0 }
+        let used = half.next.wrapping_sub(half.start).wrapping_add(1);
+        if half.is(Fact::Placed) { used.into() } else { 0 }
     }
 
     pub(super) fn is_reset(&self) -> bool {

@@ -59,9 +59,21 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
             Direction::ToClient => "to_client",
         };
         line.insert("direction".into(), direction.into());
-        line.insert("flow".into(), flow_so_far(event, tuple));
+        line.insert("flow".into(), so_far(event, tuple));
     }
     line.into()
+}
+
+/// How far the flow had come.
+fn so_far(event: &AlertEvent, tuple: &FlowTuple) -> Value {
+    let mut flow = flow_counters(event.packets, event.bytes, tuple.start);
+    flow["src_ip"] = eve_ip(tuple.client.ip).into();
+    flow["dest_ip"] = eve_ip(tuple.server.ip).into();
+    if has_ports(tuple.proto) {
+        flow["src_port"] = tuple.client.port.into();
+        flow["dest_port"] = tuple.server.port.into();
+    }
+    flow
 }
 
 /// The body of the transaction that matched; of a file its own, and that of what carried it.
@@ -78,18 +90,6 @@ fn beside(line: &mut Object, tx: &Transaction, tx_id: u64, forms: &Forms) {
     {
         line.insert(name.into(), transaction(carrier, tx_id, forms));
     }
-}
-
-/// How far the flow had come.
-fn flow_so_far(event: &AlertEvent, tuple: &FlowTuple) -> Value {
-    let mut flow = flow_counters(event.packets, event.bytes, tuple.start);
-    flow["src_ip"] = eve_ip(tuple.client.ip).into();
-    flow["dest_ip"] = eve_ip(tuple.server.ip).into();
-    if has_ports(tuple.proto) {
-        flow["src_port"] = tuple.client.port.into();
-        flow["dest_port"] = tuple.server.port.into();
-    }
-    flow
 }
 
 /// Who did it and whom it was done to, as the rule says.

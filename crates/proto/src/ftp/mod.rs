@@ -85,6 +85,10 @@ fn probe(opening: &Opening<'_>) -> Guess {
     if (greets || (usual && server.is_empty())) && logs_in.iter().any(|l| begins(client, l)) {
         return Guess::Yes;
     }
+    // A scanner that does not wait to be greeted, and names no user. Elsewhere it may be IRC.
+    if usual && server.is_empty() && begins(client, b"PASS ") {
+        return Guess::Yes;
+    }
     if may_begin(server, b"220")
         || greets
         || logs_in.iter().any(|l| begins(client, l) || may_begin(client, l))

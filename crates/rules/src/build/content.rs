@@ -220,6 +220,15 @@ impl Builder<'_> {
                 _ => return Err(wrong(format!("{word:?} is not one of its words"))),
             }
         }
+        // "Nothing behind it" is the end of the buffer for the content before it, whether that is wanted or not.
+        if negated
+            && relative
+            && at == Amount::Fixed(1)
+            && let Some(content) = self.content_just_before()
+        {
+            content.ends_with = true;
+            return Ok(());
+        }
         self.push(Test::IsDataAt(IsDataAt { at, negated, relative }))?;
         Ok(())
     }

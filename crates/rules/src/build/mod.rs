@@ -314,6 +314,19 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// The content that the next test stands right behind, in the buffer at hand.
+    fn content_just_before(&mut self) -> Option<&mut Content> {
+        let place = self.content?;
+        if place.decoded != self.decoding.is_some() || self.part().ok()? != place.part {
+            return None;
+        }
+        let tests = self.tests_at(place)?;
+        match tests.last_mut() {
+            Some(Test::Content(content)) => Some(content),
+            _ => None,
+        }
+    }
+
     /// The slot of a variable that was set before.
     fn variable(&self, name: &str) -> Result<u8, Fault> {
         let at = self.variables.iter().position(|(known, _)| known == name);

@@ -68,7 +68,7 @@ pub fn holds(test: &PacketTest, cx: &PacketContext<'_>, reputation: &Reputation)
             number(packet.map(payload_size).filter(|size| !other || *size > 0), test)
         }
         PacketTest::StreamSize { side, both, test } => {
-            cx.tuple.proto == IpProto::TCP && of_sides(*side, *both, cx.stream_bytes, test)
+            cx.tuple.proto == IpProto::TCP && of_sides(*side, *both, cx.stream_sizes, test)
         }
         PacketTest::FlowAge(test) => test.holds(cx.time.seconds().saturating_sub(cx.tuple.start.seconds())),
         PacketTest::FlowPackets(side, test) => of_sides(*side, false, cx.packets, test),

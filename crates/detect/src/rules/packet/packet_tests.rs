@@ -96,6 +96,7 @@ fn tuple(proto: u8) -> FlowTuple {
 
 fn context<'a>(tuple: &'a FlowTuple, packet: Option<&'a Packet<'a>>) -> PacketContext<'a> {
     PacketContext {
+        encrypted: false,
         tuple,
         direction: Direction::ToServer,
         time: Nanos(1_003_100_000_000),
@@ -103,7 +104,7 @@ fn context<'a>(tuple: &'a FlowTuple, packet: Option<&'a Packet<'a>>) -> PacketCo
         established: true,
         app: None,
         original: None,
-        stream_bytes: [1, 500],
+        stream_sizes: [1, 500],
         packets: [3, 2],
         bytes: [300, 20],
         events: &[],

@@ -24,12 +24,16 @@ impl Form {
         if self.base == NumberBase::Binary { MAX_BINARY } else { MAX_WRITTEN }
     }
 
-    /// The number in `count` bytes from `at`, and how many bytes it took: a written one may end before.
+    /// The number in `count` bytes from `at`, and how many bytes it took: a written one may end before. Of a written one
+    /// `count` may be 0: as many digits as there are.
     pub(super) fn take(self, piece: &Piece<'_>, at: usize, count: usize) -> Option<(u64, usize)> {
-        if count == 0 || count > self.most() {
+        if count > self.most() || (count == 0 && self.base == NumberBase::Binary) {
             return None;
         }
-        let bytes = piece.bytes.get(at..at.checked_add(count)?)?;
+        let bytes = match count {
+            0 => piece.bytes.get(at..)?,
+            _ => piece.bytes.get(at..at.checked_add(count)?)?,
+        };
         let radix = match self.base {
             NumberBase::Binary => return Some((self.binary(bytes, piece.little_endian), count)),
             NumberBase::Hex => 16,
@@ -109,6 +113,16 @@ mod tests {
         ] {
             assert_eq!(written(text.as_bytes(), radix), expected, "{text:?} in base {radix}");
         }
+    }
+
+    #[test]
+    fn a_written_number_of_no_length_has_as_many_digits_as_there_are() {
+        let form = |base| Form { endian: Endian::Big, base };
+        let piece = Piece::whole(b"n=4711;");
+        assert_eq!(form(NumberBase::Decimal).take(&piece, 2, 0), Some((4711, 4)));
+        assert_eq!(form(NumberBase::Decimal).take(&piece, 0, 0), None);
+        assert_eq!(form(NumberBase::Decimal).take(&piece, 7, 0), None);
+        assert_eq!(form(NumberBase::Binary).take(&piece, 2, 0), None);
     }
 
     #[test]
