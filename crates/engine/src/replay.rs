@@ -12,6 +12,7 @@ use std::thread;
 
 use capture::{CaptureError, CaptureFile, Record};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use detect::rules::Matcher;
 use output::{AnomalyKind, Event, OutputError, Recorder, Source, Stamp, StatsEvent};
 use thiserror::Error;
 use verdict::{Judge, Policy};
@@ -22,6 +23,7 @@ use crate::counters::{WorkerCounters, sum};
 use crate::input::Input;
 use crate::lookback::cost;
 use crate::reassembly::{Merged, Reassembly};
+use crate::rooms::frame_alerts;
 use crate::snapshot::Snapshot;
 use crate::warden::{Enforcement, Warden};
 use crate::worker::{Worker, WorkerOptions};
@@ -176,6 +178,7 @@ pub fn replay(
             reassembly: Reassembly::new(worker.defrag.clone(), true),
             own,
             anomalies: Limiter::open(),
+            matcher: snapshot.matcher(),
             told: Vec::new(),
             told_before: VecDeque::new(),
             batches: Vec::new(),
@@ -287,6 +290,8 @@ struct Reader {
     own: Arc<WorkerCounters>,
     /// Of anomalies of fragments.
     anomalies: Limiter,
+    /// For rules on these anomalies.
+    matcher: Matcher,
     /// What the reader itself has to tell of the batch at hand, and of batches under way.
     told: Outcome,
     told_before: VecDeque<Outcome>,
@@ -365,9 +370,12 @@ impl Reader {
                 };
                 let at = Input { ordinal: Some(record.ordinal), ..at };
                 let (told, anomalies, own) = (&mut self.told, &mut self.anomalies, &self.own);
+                let matcher = &mut self.matcher;
                 slot.merged = self.reassembly.take_through(&at, own, &mut |anomaly| {
+                    let mut tell = |stamp, event| told.push(((record.ordinal, 0, 0, 0, 0), stamp, event));
+                    frame_alerts(matcher, anomaly.name(), &at, own, || None, &mut tell);
                     if let Some((stamp, event)) = anomalies.decode_event(anomaly.name(), &at, own) {
-                        told.push(((record.ordinal, 0, 0, 0, 0), stamp, event));
+                        tell(stamp, event);
                     }
                 });
                 if let Some(merged) = slot.merged {

@@ -55,6 +55,27 @@ pub(crate) struct Subject {
     pub(crate) bytes: [u64; 2],
 }
 
+/// The alerts of rules on a frame of no flow, in which this is wrong.
+pub(crate) fn frame_alerts(
+    matcher: &mut Matcher,
+    event: &'static str,
+    input: &Input<'_>,
+    counters: &WorkerCounters,
+    raised: impl Fn() -> Option<Nanos>,
+    emit: &mut impl FnMut(Stamp, Event),
+) {
+    if !matcher.wants_event(event) {
+        return;
+    }
+    let mut alerts = Vec::new();
+    matcher.frame(event, input.time, &mut alerts);
+    for alert in alerts {
+        counters.alerts.add(1);
+        let alert = Alert { arrival: input.arrival, raised: raised(), ..alert };
+        emit(stamp(input, input.time), Event::Alert(Box::new(AlertEvent::of_frame(alert))));
+    }
+}
+
 impl Rooms {
     /// From now on detectors match with this.
     pub(crate) fn match_with(&mut self, snapshot: &Snapshot) {
@@ -102,15 +123,8 @@ impl Rooms {
         input: &Input<'_>,
         emit: &mut impl FnMut(Stamp, Event),
     ) {
-        if self.matcher.wants_event(event) {
-            let mut alerts = Vec::new();
-            self.matcher.frame(event, input.time, &mut alerts);
-            for alert in alerts {
-                self.counters.alerts.add(1);
-                let alert = Alert { arrival: input.arrival, raised: self.clock.map(|now| now()), ..alert };
-                emit(stamp(input, input.time), Event::Alert(Box::new(AlertEvent::of_frame(alert))));
-            }
-        }
+        let raised = || self.clock.map(|now| now());
+        frame_alerts(&mut self.matcher, event, input, &self.counters, raised, emit);
         if let Some((stamp, event)) = self.anomalies.decode_event(event, input, &self.counters) {
             emit(stamp, event);
         }

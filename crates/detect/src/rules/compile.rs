@@ -439,3 +439,7 @@ fn facts(rule: &Rule) -> Arc<RuleFacts> {
         source: format!("{}:{}", rule.file, rule.line).into(),
     })
 }
+
+#[cfg(test)]
+#[path = "compile_tests.rs"]
+mod tests;
