@@ -170,8 +170,7 @@ impl Matcher {
         let transport = Transport::of(cx.tuple.proto);
         let groups = set.payload.of(transport, way);
         let own = groups.get(groups.number(cx.tuple.server.port));
-        let flags =
-            if let wire::Transport::Tcp(header) = packet.transport { header.flags.0 as u8 } else { 0 };
+        let flags = if let wire::Transport::Tcp(header) = packet.transport { header.flags.0 } else { 0 };
         let size = u32::try_from(packet.payload.len()).unwrap_or(u32::MAX).saturating_add(packet.missing);
         for group in [Some(&groups.every), own].into_iter().flatten() {
             self.candidates.extend(group.of_size(size));
