@@ -295,7 +295,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::from(OK),
         Err(failure) => {
-            eprintln!("ringward: {}", failure.message);
+            failure.message.lines().for_each(|line| eprintln!("ringward: {line}"));
             ExitCode::from(failure.code)
         }
     }

@@ -23,7 +23,7 @@ fn refused(lab: &Lab, output: &Output, code: i32) -> String {
     assert_eq!(output.status.code(), Some(code), "{text}");
     assert!(lab.pins.symlink_metadata().is_err(), "the pin folder is left: {text}");
     let lines: Vec<&str> =
-        text.lines().filter(|l| !l.ends_with(" URLs") && !l.contains("iocs.csv:")).collect();
+        text.lines().filter(|l| !l.contains(" indicators: ") && !l.contains("iocs.csv:")).collect();
     assert_eq!(lines.len(), 1, "{text}");
     lines[0].to_owned()
 }

@@ -75,7 +75,7 @@ alert tls any any -> any any (msg:"only told"; tls.sni; content:"bad.example"; t
     let drop = &alerts.iter().find(|a| a["alert"]["signature_id"] == 21).unwrap()["alert"];
     assert_eq!(drop["metadata"]["mitre_technique_id"], json!(["T1071"]));
     assert_eq!((&drop["target"]["ip"], &drop["source"]["ip"]), (&json!("10.0.0.1"), &json!("198.51.100.1")));
-    assert_eq!((&drop["severity"], &drop["references"][0]), (&json!(1), &json!("http://example.org/x")));
+    assert_eq!((&drop["severity"], &drop["references"][0]), (&json!(1), &json!("https://example.org/x")));
     let events = events(&desk.path("out/eve.json"));
     let isolated: Vec<&Value> =
         of_type(&events, "isolation").into_iter().map(|e| &e["isolation"]["host"]).collect();
