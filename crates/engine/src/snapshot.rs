@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use detect::rules::{BODY_LIMIT, HostBits, Matcher, RuleSet, Thresholds};
+use detect::rules::{BODY_LIMIT, HostBits, Matcher, Profiles, RuleSet, Thresholds};
 use intel::{Indicators, Kind};
 use rules::Filters;
 
@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub rules: Arc<RuleSet>,
     /// Which of the rules' alerts are told, beyond what they say themselves.
     pub filters: Arc<Filters>,
+    /// Where it is counted what rules cost, if it is.
+    pub profiles: Option<Arc<Profiles>>,
     /// Bits that rules set on hosts: they outlive the rules.
     pub(crate) hosts: Arc<HostBits>,
 }
@@ -45,7 +47,11 @@ impl Snapshot {
     }
 
     pub(crate) fn matcher(&self) -> Matcher {
-        Matcher::new(self.rules.clone(), self.hosts.clone())
+        let matcher = Matcher::new(self.rules.clone(), self.hosts.clone());
+        match &self.profiles {
+            Some(profiles) => matcher.with_profile(profiles.clone()),
+            None => matcher,
+        }
     }
 
     pub(crate) fn thresholds(&self) -> Thresholds {

@@ -13,7 +13,7 @@ use output::Recorder;
 
 use crate::config::Config;
 use crate::matching::Added;
-use crate::{Failure, IsolateAction, Reach, ReplayArgs, ReportArgs, exporter, matching, setup};
+use crate::{Failure, IsolateAction, Reach, ReplayArgs, ReportArgs, exporter, matching, rulebook, setup};
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -106,7 +106,8 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
         None => Config::default(),
     };
     let added = Added { indicators: &args.iocs, allow: &args.allow, rules: &args.rules };
-    let Loaded { snapshot, told } = matching::load(&config, &added, args.strict)?;
+    let Loaded { mut snapshot, told } = matching::load(&config, &added, args.strict)?;
+    snapshot.profiles = args.profile_rules.then(Arc::default);
     told.iter().for_each(|line| eprintln!("ringward: {line}"));
     let options = ReplayOptions {
         workers: args.workers.map_or(config.workers.count as usize, usize::from),
@@ -118,6 +119,11 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
     let recorder = Recorder::create(&args.out, setup::recorder(&config, false)).map_err(Failure::running)?;
     let refused = recorder.refused();
     let summary = engine::replay(&args.pcaps, &options, &snapshot, recorder).map_err(Failure::running)?;
+    if let Some(profiles) = &snapshot.profiles {
+        let path = args.out.join("rules-profile.json");
+        fs::write(&path, rulebook::profile(profiles))
+            .map_err(|err| Failure::running(format!("{}: {err}", path.display())))?;
+    }
     eprintln!(
         "ringward: {} packets, {} alerts, {} verdicts to isolate (replay enforces nothing); {}",
         summary.frames,

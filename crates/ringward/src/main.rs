@@ -122,6 +122,10 @@ struct ReplayArgs {
     /// Rule file, in addition to the configuration's.
     #[arg(long = "rules", value_name = "FILE")]
     rules: Vec<PathBuf>,
+    /// Count what each rule costs, in DIR/rules-profile.json: how often it was verified, how often it matched, and how
+    /// often its verification was given up.
+    #[arg(long)]
+    profile_rules: bool,
     /// List of what is never an indicator, in addition to the configuration's.
     #[arg(long, value_name = "FILE")]
     allow: Vec<PathBuf>,

@@ -1,10 +1,11 @@
 //! Rules: from configuration to what is loaded, and `ringward rules check`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use detect::rules::{RuleSet, compile};
+use detect::rules::packet::Reputation;
+use detect::rules::{Profiles, RuleSet, compile};
 use rules::{Filters, LoadError, Loader, Refused, Report, Rule, Settings};
 use serde_json::{Value, json};
 
@@ -25,6 +26,8 @@ pub struct Rulebook {
     pub report: Report,
     /// What `threshold.config` says.
     pub filters: Filters,
+    /// Reputations of addresses.
+    pub reputation: Reputation,
 }
 
 fn unreadable(err: &LoadError) -> Failure {
@@ -59,7 +62,15 @@ pub fn load(config: &Rules, more: &[PathBuf]) -> Result<Rulebook, Failure> {
         loader.file(path).map_err(|err| unreadable(&err))?;
     }
     let (rules, report) = loader.finish();
-    Ok(Rulebook { rules, report, filters })
+    let mut reputation = Reputation::default();
+    if given(&config.reputation_categories) {
+        reputation = Reputation::read(&config.reputation_categories, &config.reputation)
+            .map_err(|(path, err)| Failure::usage(format!("{}: cannot be read: {err}", path.display())))?;
+        if let Some(fault) = reputation.faults().0.first() {
+            return Err(Failure::usage(fault));
+        }
+    }
+    Ok(Rulebook { rules, report, filters, reputation })
 }
 
 /// A compiled set, and the filters of its alerts.
@@ -77,8 +88,9 @@ impl Rulebook {
     /// Compiles the rules; those that cannot be are reported as not supported.
     #[must_use]
     pub fn compile(self) -> (Loaded, Report) {
-        let Rulebook { rules, mut report, filters } = self;
+        let Rulebook { rules, mut report, filters, reputation } = self;
         let (set, refused) = compile(rules);
+        let set = set.with_reputation(reputation);
         report.loaded -= refused.len() as u64;
         report.unsupported.extend(refused.into_iter().map(|not| Refused {
             file: not.file,
@@ -111,6 +123,20 @@ pub fn for_use(config: &Rules, more: &[PathBuf]) -> Result<Loaded, Failure> {
     told.push(format!("{} rules in {seconds:.1} s, {mib} MiB", loaded.set.len()));
     loaded.told = told;
     Ok(loaded)
+}
+
+/// What rules have cost, the dearest first, as JSON.
+pub fn profile(profiles: &Profiles) -> String {
+    let profiles = profiles.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut rows: Vec<_> = profiles.iter().collect();
+    rows.sort_by_key(|(ids, cost)| (std::cmp::Reverse(cost.checks), **ids));
+    let rows: Vec<Value> = rows
+        .into_iter()
+        .map(|((gid, sid), cost)| {
+            json!({"gid": gid, "sid": sid, "checks": cost.checks, "matches": cost.matches, "given_up": cost.limits})
+        })
+        .collect();
+    format!("{:#}\n", Value::from(rows))
 }
 
 /// `ringward rules check`

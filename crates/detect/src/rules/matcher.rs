@@ -1,6 +1,7 @@
 //! A worker's rules at work: candidates are found, verified in the set's order, and what they want is done.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use alert::{Alert, Observation, RuleAction};
 use proto::{AppProto, Keep, Progress};
@@ -67,7 +68,16 @@ pub struct Matcher {
     vectors: [Vec<u8>; 3],
     state: verify::State,
     counters: RuleCounters,
-    profile: Option<Vec<Profile>>,
+    profile: Option<(Vec<Profile>, Arc<Profiles>)>,
+}
+
+/// What rules have cost, over all workers that are gone: generator and signature id with the costs.
+pub type Profiles = Mutex<BTreeMap<(u32, u32), Profile>>;
+
+impl Drop for Matcher {
+    fn drop(&mut self) {
+        self.hand_over_profile();
+    }
 }
 
 /// What one rule has cost.
@@ -106,18 +116,29 @@ impl Matcher {
 
     /// Goes on with another set; what is remembered of flows stays.
     pub fn set_rules(&mut self, set: Arc<RuleSet>) {
-        if self.profile.is_some() {
-            self.profile = Some(vec![Profile::default(); set.len()]);
-        }
+        let all = self.profile.as_ref().map(|(_, all)| all.clone());
+        self.hand_over_profile();
+        self.profile = all.map(|all| (vec![Profile::default(); set.len()], all));
         self.set = set;
         self.generation = self.generation.wrapping_add(1);
     }
 
-    /// Counts what each rule costs.
+    /// Counts what each rule costs, and adds it to these when it goes.
     #[must_use]
-    pub fn with_profile(mut self) -> Self {
-        self.profile = Some(vec![Profile::default(); self.set.len()]);
+    pub fn with_profile(mut self, all: Arc<Profiles>) -> Self {
+        self.profile = Some((vec![Profile::default(); self.set.len()], all));
         self
+    }
+
+    fn hand_over_profile(&mut self) {
+        let Some((costs, all)) = self.profile.take() else { return };
+        let mut sums = all.lock().unwrap_or_else(PoisonError::into_inner);
+        for (rule, cost) in self.set.rules.iter().zip(costs).filter(|(_, cost)| cost.checks > 0) {
+            let sum = sums.entry((rule.gid, rule.sid)).or_default();
+            sum.checks += cost.checks;
+            sum.matches += cost.matches;
+            sum.limits += cost.limits;
+        }
     }
 
     /// Whether there are no rules: then nothing else needs to be called.
@@ -431,7 +452,8 @@ impl Matcher {
             let Some(rule) = set.rules.get(number as usize) else { continue };
             let steps = self.state.counts;
             let holds = self.holds(&set, rule, cx, prepared.as_deref_mut(), payload, flow.as_deref());
-            if let Some(profile) = self.profile.as_mut().and_then(|all| all.get_mut(number as usize)) {
+            if let Some(profile) = self.profile.as_mut().and_then(|(costs, _)| costs.get_mut(number as usize))
+            {
                 profile.checks += 1;
                 profile.matches += u64::from(holds);
                 profile.limits += u64::from(self.state.counts != steps);
@@ -595,12 +617,6 @@ impl Matcher {
             None => (None, cx.tuple.server.ip),
         };
         Some(Alert { direction: hit.direction, victim, peer: Some(peer), ..base(rule, cx.time) })
-    }
-
-    /// What each rule has cost, with its id; empty unless asked for.
-    pub fn profile(&self) -> impl Iterator<Item = (u32, u32, Profile)> {
-        let costs = self.profile.iter().flatten();
-        self.set.rules.iter().zip(costs).map(|(rule, cost)| (rule.gid, rule.sid, *cost))
     }
 }
 

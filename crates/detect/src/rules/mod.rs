@@ -29,7 +29,7 @@ pub use app::speaks;
 pub use compile::{NotCompiled, compile};
 pub use context::PacketContext;
 pub use doh::dns_over_https;
-pub use matcher::{Hit, Matcher, Profile, RuleCounters, WINDOW_MEMORY};
+pub use matcher::{Hit, Matcher, Profile, Profiles, RuleCounters, WINDOW_MEMORY};
 pub use set::RuleSet;
 pub use state::{FlowRules, HostBits, MAX_FLOW_BITS, MAX_HOST_BITS, MAX_PENDING, STREAM_WINDOW};
 pub use threshold::{MAX_COUNTED, Thresholds};

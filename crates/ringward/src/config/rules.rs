@@ -23,13 +23,23 @@ pub struct Rules {
     pub variables_file: PathBuf,
     /// Variables by name, over those of the file: `HOME_NET = "[10.0.0.0/8,192.168.0.0/16]"`.
     pub variables: BTreeMap<String, String>,
+    /// Categories of reputation, a line each: number, short name, description (`iprep` asks for them); "": none.
+    pub reputation_categories: PathBuf,
+    /// Lists of reputation: address or network, category, score.
+    pub reputation: Vec<PathBuf>,
 }
 
 impl Rules {
     /// Every path in it.
     pub fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let single =
-            [&mut self.classification, &mut self.reference, &mut self.threshold, &mut self.variables_file];
-        self.files.iter_mut().chain(single).filter(|path| !path.as_os_str().is_empty())
+        let single = [
+            &mut self.classification,
+            &mut self.reference,
+            &mut self.threshold,
+            &mut self.variables_file,
+            &mut self.reputation_categories,
+        ];
+        let lists = self.files.iter_mut().chain(&mut self.reputation);
+        lists.chain(single).filter(|path| !path.as_os_str().is_empty())
     }
 }

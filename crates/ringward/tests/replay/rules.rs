@@ -99,6 +99,34 @@ fn what_is_not_loaded_is_named_and_the_rest_is() {
 }
 
 #[test]
+fn what_rules_cost_is_counted_on_request() {
+    let desk = Desk::new("");
+    let rules = "alert http any any -> any any (http.uri; content:\"gate\"; pcre:\"/nothing/\"; sid:51;)\nalert dns any any -> any any (dns.query; content:\"evil\"; sid:52;)\n";
+    alerts(&desk, rules, &["--profile-rules"]);
+    let text = std::fs::read(desk.path("out/rules-profile.json")).unwrap();
+    let rows: Vec<Value> = serde_json::from_slice(&text).unwrap();
+    let of = |sid: u64| {
+        let row = rows.iter().find(|row| row["sid"] == sid).unwrap();
+        (row["checks"].as_u64().unwrap(), row["matches"].as_u64().unwrap())
+    };
+    assert_eq!((of(51), of(52)), ((1, 0), (1, 1)));
+}
+
+#[test]
+fn reputations_are_looked_up() {
+    let desk = Desk::new("");
+    std::fs::write(desk.path("categories"), "1,BadHosts,Known bad\n").unwrap();
+    std::fs::write(desk.path("hosts"), "198.51.100.4,1,90\n").unwrap();
+    std::fs::write(
+        desk.path("c.toml"),
+        "[rules]\nreputation_categories = \"categories\"\nreputation = [\"hosts\"]\n",
+    )
+    .unwrap();
+    let rule = "alert tcp any any -> any any (flow:to_server; flags:S; iprep:dst,BadHosts,>,50; sid:61;)\n";
+    assert_eq!(sids(&alerts(&desk, rule, &["-c", "c.toml"])), [61]);
+}
+
+#[test]
 fn workers_do_not_show() {
     let rules = r#"
 alert ip any any -> any any (msg:"all"; ttl:>0; threshold:type threshold, track by_rule, count 3, seconds 60; sid:41;)
