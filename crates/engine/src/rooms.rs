@@ -20,7 +20,9 @@ use crate::expectations::Expectations;
 use crate::files::FileOptions;
 use crate::input::{Input, Place};
 use crate::lookback::Lookback;
-use crate::session::{Bypass, Evidence, Findings, Found, Inspection, Moment, Session, Standing};
+use crate::session::{
+    Bypass, Evidence, Findings, Found, Inspection, Moment, Session, Standing, is_encrypted,
+};
 use crate::snapshot::Snapshot;
 
 /// Everything but the table, so that flows that end while the table is busy can be worked on.
@@ -261,6 +263,7 @@ impl Rooms {
                 IpProto::TCP => tcp.was_opened(),
                 _ => record.packets.iter().all(|&packets| packets > 0),
             },
+            encrypted: is_encrypted(&session.layer),
             stream_sizes: Standing::stream_sizes(&tcp),
             packets: record.packets,
             bytes: record.bytes,

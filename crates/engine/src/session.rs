@@ -170,6 +170,8 @@ pub(crate) struct Moment {
 pub(crate) struct Standing {
     /// Both sides have spoken; of TCP, its handshake was seen.
     pub(crate) established: bool,
+    /// What it carried was encrypted before this packet: what ends a handshake is not.
+    pub(crate) encrypted: bool,
     /// Sequence numbers that each side has used, `[to server, to client]`.
     pub(crate) stream_sizes: [u64; 2],
     /// Packets of each side.
@@ -230,7 +232,7 @@ impl Inspection<'_> {
 
     /// Whether rules look at the stream: not at what is encrypted.
     pub(crate) fn streams_to_rules(&self, layer: &AppLayer) -> bool {
-        !self.matcher.is_empty() && !Spoken::of(layer).encrypted
+        !self.matcher.is_empty() && !is_encrypted(layer)
     }
 
     /// The flow has just been opened.
@@ -338,14 +340,16 @@ impl Inspection<'_> {
 struct Spoken {
     app: Option<AppProto>,
     original: Option<AppProto>,
-    encrypted: bool,
+}
+
+/// Whether what a flow carries from now on is encrypted.
+pub(crate) fn is_encrypted(layer: &AppLayer) -> bool {
+    matches!(layer.protocol(), Some(AppProto::Tls | AppProto::Ssh)) && layer.finished()
 }
 
 impl Spoken {
     fn of(layer: &AppLayer) -> Self {
-        let app = layer.protocol();
-        let encrypted = matches!(app, Some(AppProto::Tls | AppProto::Ssh)) && layer.finished();
-        Spoken { app, original: layer.original(), encrypted }
+        Spoken { app: layer.protocol(), original: layer.original() }
     }
 }
 
@@ -373,7 +377,7 @@ impl RuleRoom<'_> {
             direction,
             time: moment.time,
             packet,
-            encrypted: self.spoken.encrypted,
+            encrypted: standing.encrypted,
             established: standing.established,
             app: self.spoken.app,
             original: self.spoken.original,
@@ -582,7 +586,7 @@ impl Sink for Collector<'_, '_> {
     }
 
     fn spoken(&mut self, app: Option<AppProto>, original: Option<AppProto>) {
-        self.spoken = Spoken { app, original, encrypted: false };
+        self.spoken = Spoken { app, original };
     }
 
     fn keep(&self) -> Keep {
@@ -602,8 +606,7 @@ impl Sink for Collector<'_, '_> {
         if progress == Progress::Done
             && let Some(dns) = dns_over_https(&view, direction)
         {
-            let within =
-                Spoken { app: Some(AppProto::Dns), original: Some(AppProto::Http2), encrypted: false };
+            let within = Spoken { app: Some(AppProto::Dns), original: Some(AppProto::Http2) };
             let spoken = std::mem::replace(&mut self.spoken, within);
             for progress in [Progress::Head, Progress::Done] {
                 self.match_rules(id, View::Other(&dns), direction, progress, &|| dns.clone());

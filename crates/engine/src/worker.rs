@@ -21,7 +21,7 @@ use crate::input::{Input, Place};
 use crate::lookback::Lookback;
 use crate::reassembly::{Merged, Reassembly};
 use crate::rooms::{Rooms, Subject};
-use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session, Standing};
+use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session, Standing, is_encrypted};
 use crate::shed::HeavyFlows;
 use crate::snapshot::{Snapshot, Snapshots};
 
@@ -320,6 +320,7 @@ impl Worker {
         };
         let standing = Standing {
             established,
+            encrypted: is_encrypted(&flow.app.layer),
             stream_sizes: Standing::stream_sizes(&flow.tcp),
             packets: flow.packets,
             bytes: flow.bytes,
