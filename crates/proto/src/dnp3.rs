@@ -3,7 +3,7 @@
 use wire::{Direction, IpProto};
 
 use crate::cursor::Cursor;
-use crate::framing::{End, Frame, Framer, Next, Piece};
+use crate::framing::{Finder, Found, Frame, Piece, Shape};
 use crate::parser::{Chunk, Parser, Sink, Step, complete};
 use crate::registry::{AppProto, Guess, Opening, Protocol};
 
@@ -142,8 +142,7 @@ fn measure(bytes: &[u8]) -> Frame {
 /// See [`crate::Parser`].
 #[derive(Debug, Default)]
 pub struct Dnp3Parser {
-    framers: [Framer; 2],
-    lost: [bool; 2],
+    finders: [Finder; 2],
     /// Segments of the message at hand; none before its first was seen.
     messages: [Option<Vec<u8>>; 2],
     limits_hit: u32,
@@ -190,6 +189,8 @@ impl Dnp3Parser {
         }
     }
 }
+
+const SHAPE: Shape = Shape { max: MAX_FRAME, measure, width: HEADER, begins };
 
 /// Whether a frame begins here, by its checksum.
 fn begins(window: &[u8]) -> bool {
@@ -259,32 +260,19 @@ fn object(at: &mut Cursor<'_>) -> Option<Dnp3Object> {
 impl Parser for Dnp3Parser {
     fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
         let side = chunk.direction.index();
-        let mut framer = std::mem::take(&mut self.framers[side]);
-        let mut bytes = chunk.bytes;
-        loop {
-            if self.lost[side] {
-                let Some(rest) = framer.hunt(bytes, HEADER, &begins) else { break };
-                bytes = rest;
-                self.lost[side] = false;
-            }
-            let end = framer.feed(bytes, MAX_FRAME, &measure, &mut |piece| {
-                if let Piece::Pdu { bytes, .. } = piece {
-                    self.frame(chunk.direction, bytes, sink);
-                }
-                Next::Go
-            });
-            let End::Broken(rest) = end else { break };
-            sink.anomaly("malformed");
-            self.lost[side] = true;
-            bytes = &bytes[bytes.len() - rest..];
-        }
-        self.framers[side] = framer;
+        let mut finder = std::mem::take(&mut self.finders[side]);
+        finder.feed(chunk.bytes, &SHAPE, &mut |found| match found {
+            Found::Piece(Piece::Pdu { bytes, .. }) => self.frame(chunk.direction, bytes, sink),
+            Found::Piece(Piece::Rest(_)) => {}
+            Found::Lost => sink.anomaly("malformed"),
+        });
+        self.finders[side] = finder;
         Step::More
     }
 
     fn gap(&mut self, direction: Direction, missing: u64, _: &mut dyn Sink) -> Step {
         let side = direction.index();
-        self.lost[side] |= !self.framers[side].gap(missing);
+        self.finders[side].gap(missing);
         self.messages[side] = None;
         Step::More
     }

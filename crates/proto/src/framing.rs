@@ -163,6 +163,60 @@ impl Framer {
     }
 }
 
+/// What the PDUs of a protocol look like whose next one can be found again where it was lost.
+pub(crate) struct Shape {
+    /// Bytes that are kept of one.
+    pub max: usize,
+    /// See [`Framer::feed`].
+    pub measure: fn(&[u8]) -> Frame,
+    /// See [`Framer::hunt`].
+    pub width: usize,
+    /// See [`Framer::hunt`].
+    pub begins: fn(&[u8]) -> bool,
+}
+
+/// What a [`Finder`] hands on.
+pub(crate) enum Found<'a> {
+    /// What came.
+    Piece(Piece<'a>),
+    /// No PDU begins where the last one ended: the next one is looked for.
+    Lost,
+}
+
+/// One direction of such a protocol.
+#[derive(Debug, Default)]
+pub(crate) struct Finder {
+    framer: Framer,
+    lost: bool,
+}
+
+impl Finder {
+    /// Takes the next bytes and hands on what is complete.
+    pub fn feed(&mut self, mut bytes: &[u8], shape: &Shape, each: &mut dyn FnMut(Found<'_>)) {
+        loop {
+            if self.lost {
+                let Some(rest) = self.framer.hunt(bytes, shape.width, &shape.begins) else { return };
+                (bytes, self.lost) = (rest, false);
+            }
+            let end = self.framer.feed(bytes, shape.max, &shape.measure, &mut |piece| {
+                each(Found::Piece(piece));
+                Next::Go
+            });
+            let End::Broken(rest) = end else { return };
+            each(Found::Lost);
+            self.lost = true;
+            bytes = &bytes[bytes.len() - rest..];
+        }
+    }
+
+    /// Bytes were never captured. Whether it is known where the next PDU begins.
+    pub fn gap(&mut self, missing: u64) -> bool {
+        let known = self.framer.gap(missing);
+        self.lost |= !known;
+        known
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use wire::{Direction, IpProto};
 
 use crate::cursor::Cursor;
-use crate::framing::{End, Frame, Framer, Next, Piece};
+use crate::framing::{Finder, Found, Frame, Piece, Shape};
 use crate::parser::{Chunk, Parser, Sink, Step};
 use crate::registry::{AppProto, Guess, Opening, Protocol};
 use crate::transaction::Transaction;
@@ -176,6 +176,8 @@ fn measure(bytes: &[u8]) -> Frame {
     }
 }
 
+const SHAPE: Shape = Shape { max: MAX_MESSAGE, measure, width: HEADER + 1, begins };
+
 /// Whether a message with a known function begins here.
 fn begins(window: &[u8]) -> bool {
     matches!(measure(window), Frame::Pdu(_)) && window.get(HEADER).copied().is_some_and(known)
@@ -204,8 +206,7 @@ fn message(bytes: &[u8], response: bool) -> Option<ModbusMessage> {
 /// See [`crate::Parser`].
 #[derive(Debug, Default)]
 pub struct ModbusParser {
-    framers: [Framer; 2],
-    lost: [bool; 2],
+    finders: [Finder; 2],
     pending: VecDeque<Modbus>,
     limits_hit: u32,
 }
@@ -249,31 +250,18 @@ impl ModbusParser {
 impl Parser for ModbusParser {
     fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
         let side = chunk.direction.index();
-        let mut framer = std::mem::take(&mut self.framers[side]);
-        let mut bytes = chunk.bytes;
-        loop {
-            if self.lost[side] {
-                let Some(rest) = framer.hunt(bytes, HEADER + 1, &begins) else { break };
-                bytes = rest;
-                self.lost[side] = false;
-            }
-            let end = framer.feed(bytes, MAX_MESSAGE, &measure, &mut |piece| {
-                if let Piece::Pdu { bytes, .. } = piece {
-                    self.message(chunk.direction, bytes, sink);
-                }
-                Next::Go
-            });
-            let End::Broken(rest) = end else { break };
-            sink.anomaly("invalid_protocol_id");
-            self.lost[side] = true;
-            bytes = &bytes[bytes.len() - rest..];
-        }
-        self.framers[side] = framer;
+        let mut finder = std::mem::take(&mut self.finders[side]);
+        finder.feed(chunk.bytes, &SHAPE, &mut |found| match found {
+            Found::Piece(Piece::Pdu { bytes, .. }) => self.message(chunk.direction, bytes, sink),
+            Found::Piece(Piece::Rest(_)) => {}
+            Found::Lost => sink.anomaly("invalid_protocol_id"),
+        });
+        self.finders[side] = finder;
         Step::More
     }
 
     fn gap(&mut self, direction: Direction, missing: u64, _: &mut dyn Sink) -> Step {
-        self.lost[direction.index()] = !self.framers[direction.index()].gap(missing);
+        self.finders[direction.index()].gap(missing);
         Step::More
     }
 

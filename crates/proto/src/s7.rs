@@ -3,7 +3,7 @@
 use wire::{Direction, IpProto};
 
 use crate::cursor::Cursor;
-use crate::framing::{End, Frame, Framer, Next, Piece};
+use crate::framing::{Finder, Found, Frame, Piece, Shape};
 use crate::parser::{Chunk, Parser, Sink, Step, complete};
 use crate::registry::{AppProto, Guess, Opening, Protocol};
 
@@ -144,6 +144,8 @@ fn measure(bytes: &[u8]) -> Frame {
     }
 }
 
+const SHAPE: Shape = Shape { max: MAX_PDU, measure, width: 8, begins };
+
 /// Whether data with an S7 PDU begins here.
 fn begins(window: &[u8]) -> bool {
     matches!(measure(window), Frame::Pdu(17..)) && matches!(window, [_, _, _, _, 2, 0xf0, _, 0x32])
@@ -218,44 +220,32 @@ fn item(at: &mut Cursor<'_>) -> Option<S7Item> {
 /// See [`crate::Parser`].
 #[derive(Debug, Default)]
 pub struct S7Parser {
-    framers: [Framer; 2],
-    lost: [bool; 2],
+    finders: [Finder; 2],
     limits_hit: u32,
 }
 
 impl Parser for S7Parser {
     fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
         let side = chunk.direction.index();
-        let mut framer = std::mem::take(&mut self.framers[side]);
-        let mut bytes = chunk.bytes;
-        loop {
-            if self.lost[side] {
-                let Some(rest) = framer.hunt(bytes, 8, &begins) else { break };
-                bytes = rest;
-                self.lost[side] = false;
-            }
-            let end = framer.feed(bytes, MAX_PDU, &measure, &mut |piece| {
-                if let Piece::Pdu { bytes, len } = piece {
-                    self.limits_hit += u32::from(len > bytes.len());
-                    if bytes.get(5) == Some(&0xf0)
-                        && let Some(s7) = parse(chunk.direction, bytes)
-                    {
-                        complete(s7.into(), sink);
-                    }
+        let mut finder = std::mem::take(&mut self.finders[side]);
+        finder.feed(chunk.bytes, &SHAPE, &mut |found| match found {
+            Found::Piece(Piece::Pdu { bytes, len }) => {
+                self.limits_hit += u32::from(len > bytes.len());
+                if bytes.get(5) == Some(&0xf0)
+                    && let Some(s7) = parse(chunk.direction, bytes)
+                {
+                    complete(s7.into(), sink);
                 }
-                Next::Go
-            });
-            let End::Broken(rest) = end else { break };
-            sink.anomaly("malformed_data");
-            self.lost[side] = true;
-            bytes = &bytes[bytes.len() - rest..];
-        }
-        self.framers[side] = framer;
+            }
+            Found::Piece(Piece::Rest(_)) => {}
+            Found::Lost => sink.anomaly("malformed_data"),
+        });
+        self.finders[side] = finder;
         Step::More
     }
 
     fn gap(&mut self, direction: Direction, missing: u64, _: &mut dyn Sink) -> Step {
-        self.lost[direction.index()] |= !self.framers[direction.index()].gap(missing);
+        self.finders[direction.index()].gap(missing);
         Step::More
     }
 

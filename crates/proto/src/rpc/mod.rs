@@ -10,7 +10,7 @@ use flow::FlowTuple;
 use wire::{Direction, Endpoint, IpProto};
 
 use crate::cursor::Cursor;
-use crate::framing::{End, Frame, Framer, Next, Piece};
+use crate::framing::{Finder, Found, Frame, Piece, Shape};
 use crate::parser::{Chunk, Expectation, Parser, Sink, Step};
 use crate::registry::{AppProto, Guess, Opening, Protocol};
 use crate::transaction::Transaction;
@@ -172,11 +172,10 @@ impl Pending {
 pub struct RpcParser {
     server: Endpoint,
     stream: bool,
-    framers: [Framer; 2],
+    /// Record marks lost are found again.
+    finders: [Finder; 2],
     /// Fragments of a message in several, until its last.
     joined: [Vec<u8>; 2],
-    /// A direction whose record marks were lost.
-    lost: [bool; 2],
     /// Contents of a file that pass through behind their message, and how many bytes.
     passing: [Option<(u64, usize)>; 2],
     pending: VecDeque<Pending>,
@@ -197,6 +196,8 @@ fn measure(bytes: &[u8]) -> Frame {
     }
 }
 
+const SHAPE: Shape = Shape { max: MAX_MESSAGE, measure, width: 12, begins };
+
 /// Whether the only fragment of a message begins here: mark, xid, call or reply.
 fn begins(window: &[u8]) -> bool {
     let sound =
@@ -209,9 +210,8 @@ impl RpcParser {
         RpcParser {
             server: tuple.server,
             stream: tuple.proto == IpProto::TCP,
-            framers: Default::default(),
+            finders: Default::default(),
             joined: Default::default(),
-            lost: [false; 2],
             passing: [None; 2],
             pending: VecDeque::new(),
             names: HashMap::new(),
@@ -396,24 +396,12 @@ impl Parser for RpcParser {
             return Step::More;
         }
         let side = chunk.direction.index();
-        let mut framer = std::mem::take(&mut self.framers[side]);
-        let mut bytes = chunk.bytes;
-        loop {
-            if self.lost[side] {
-                let Some(rest) = framer.hunt(bytes, 12, &begins) else { break };
-                bytes = rest;
-                self.lost[side] = false;
-            }
-            let end = framer.feed(bytes, MAX_MESSAGE, &measure, &mut |piece| {
-                self.piece(chunk.direction, piece, sink);
-                Next::Go
-            });
-            let End::Broken(rest) = end else { break };
-            sink.anomaly("malformed_data");
-            self.lost[side] = true;
-            bytes = &bytes[bytes.len() - rest..];
-        }
-        self.framers[side] = framer;
+        let mut finder = std::mem::take(&mut self.finders[side]);
+        finder.feed(chunk.bytes, &SHAPE, &mut |found| match found {
+            Found::Piece(piece) => self.piece(chunk.direction, piece, sink),
+            Found::Lost => sink.anomaly("malformed_data"),
+        });
+        self.finders[side] = finder;
         Step::More
     }
 
@@ -424,8 +412,7 @@ impl Parser for RpcParser {
             self.files.gap(file, within as u64, sink);
             self.passing[side] = Some((file, left - within)).filter(|(_, left)| *left > 0);
         }
-        if !self.framers[side].gap(missing) {
-            self.lost[side] = true;
+        if !self.finders[side].gap(missing) {
             self.joined[side] = Vec::new();
         }
         Step::More
