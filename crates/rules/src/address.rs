@@ -4,11 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::fault::{Fault, wrong};
+use crate::lists::{self, Leaves};
 use crate::rule::{Address, AddressSet};
 use crate::settings::Settings;
 
-/// Lists in lists, variables included; also what stops variables that name each other in a circle.
-pub const MAX_NESTING: usize = 64;
 /// Addresses and ranges of one list.
 pub const MAX_ADDRESSES: usize = 1 << 16;
 
@@ -17,14 +16,12 @@ struct Collected {
     any_of: Vec<Address>,
     none_of: Vec<Address>,
     any: bool,
-    /// Addresses and variables met so far: variables that name others many times do not multiply for ever.
-    met: usize,
 }
 
 /// Reads an address list.
 pub(crate) fn parse(text: &str, settings: &Settings) -> Result<AddressSet, Fault> {
     let mut found = Collected::default();
-    collect(text, false, 0, settings, &mut found)?;
+    lists::walk(text, settings, &mut found)?;
     let set = AddressSet {
         any_of: if found.any { Arc::default() } else { found.any_of.into() },
         none_of: found.none_of.into(),
@@ -35,78 +32,26 @@ pub(crate) fn parse(text: &str, settings: &Settings) -> Result<AddressSet, Fault
     Ok(set)
 }
 
-/// The items of a list, with brackets counted.
-pub(crate) fn items(text: &str) -> Result<Vec<&str>, Fault> {
-    let mut items = Vec::new();
-    let (mut depth, mut begin) = (0_usize, 0);
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            b'[' => depth += 1,
-            b']' => depth = depth.checked_sub(1).ok_or_else(|| wrong("a bracket too much"))?,
-            b',' if depth == 0 => {
-                items.push(text.get(begin..at).unwrap_or_default().trim());
-                begin = at + 1;
-            }
-            _ => {}
-        }
-    }
-    if depth != 0 {
-        return Err(wrong("a bracket is not closed"));
-    }
-    items.push(text.get(begin..).unwrap_or_default().trim());
-    Ok(items)
-}
+impl Leaves for Collected {
+    const WHAT: &'static str = "addresses";
+    const MAX: usize = MAX_ADDRESSES;
 
-fn collect(
-    text: &str,
-    negated: bool,
-    depth: usize,
-    settings: &Settings,
-    out: &mut Collected,
-) -> Result<(), Fault> {
-    if depth > MAX_NESTING {
-        return Err(wrong(format!("more than {MAX_NESTING} lists or variables in each other")));
+    fn variable<'a>(&self, settings: &'a Settings, name: &str) -> Option<&'a str> {
+        settings.address(name)
     }
-    out.met += 1;
-    if out.met > 4 * MAX_ADDRESSES {
-        return Err(wrong(format!("more than {MAX_ADDRESSES} addresses")));
-    }
-    let text = text.trim();
-    if let Some(rest) = text.strip_prefix('!') {
-        return collect(rest, !negated, depth + 1, settings, out);
-    }
-    if let Some(name) = text.strip_prefix('$') {
-        let value =
-            settings.address(name).ok_or_else(|| wrong(format!("the variable {text} is not defined")))?;
-        return collect(value, negated, depth + 1, settings, out);
-    }
-    if let Some(list) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
-        for item in items(list)? {
-            collect(item, negated, depth + 1, settings, out)?;
+
+    fn leaf(&mut self, text: &str, negated: bool) -> Result<(), Fault> {
+        if text.eq_ignore_ascii_case("any") {
+            if negated {
+                return Err(wrong("no address is left of !any"));
+            }
+            self.any = true;
+            return Ok(());
         }
-        return Ok(());
+        let list = if negated { &mut self.none_of } else { &mut self.any_of };
+        list.push(one(text)?);
+        Ok(())
     }
-    if text.contains(',') {
-        // A variable's value may be a list without brackets.
-        for item in items(text)? {
-            collect(item, negated, depth + 1, settings, out)?;
-        }
-        return Ok(());
-    }
-    if text.eq_ignore_ascii_case("any") {
-        if negated {
-            return Err(wrong("no address is left of !any"));
-        }
-        out.any = true;
-        return Ok(());
-    }
-    let address = one(text)?;
-    let list = if negated { &mut out.none_of } else { &mut out.any_of };
-    if list.len() >= MAX_ADDRESSES {
-        return Err(wrong(format!("more than {MAX_ADDRESSES} addresses")));
-    }
-    list.push(address);
-    Ok(())
 }
 
 /// One address, network or range.

@@ -7,6 +7,7 @@ use crate::address;
 use crate::build;
 use crate::fault::{Fault, unsupported, wrong};
 use crate::lines::Lines;
+use crate::lists;
 use crate::number;
 use crate::rule::{Action, AddressSet, RejectTo, Threshold, ThresholdKind, Track};
 use crate::settings::{LoadError, Settings, read};
@@ -176,7 +177,7 @@ struct Words<'a> {
 impl<'a> Words<'a> {
     fn new(text: &'a str) -> Result<Self, Fault> {
         let (mut gid, mut sid, mut others) = (None, None, Vec::new());
-        for word in address::items(text)? {
+        for word in lists::items(text)? {
             match word.split_once(char::is_whitespace) {
                 Some(("gen_id", value)) if gid.is_none() => gid = Some(number::small(value)?),
                 Some(("sig_id", value)) if sid.is_none() => sid = Some(number::small(value)?),

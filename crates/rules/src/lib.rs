@@ -15,6 +15,7 @@ mod field;
 mod filters;
 mod header;
 mod lines;
+mod lists;
 mod loader;
 mod number;
 mod options;
@@ -24,7 +25,7 @@ mod settings;
 mod test;
 mod vars;
 
-pub use address::{MAX_ADDRESSES, MAX_NESTING};
+pub use address::MAX_ADDRESSES;
 
 pub use app::App;
 pub use buffer::{Buffer, BufferInfo, Sides, Stage};
@@ -32,6 +33,7 @@ pub use build::{MAX_CONTENT, MAX_PARTS, MAX_SET_ENTRIES, MAX_SET_FILE, keywords}
 pub use field::{Field, FieldInfo};
 pub use filters::{EventFilter, Filters, MAX_FILTERS, RateFilter, RuleIds, Suppress, SuppressBy};
 pub use lines::MAX_RULE;
+pub use lists::MAX_NESTING;
 pub use loader::{Loader, MAX_FILE, MAX_REFUSED, Refused, Report};
 pub use options::MAX_OPTIONS;
 pub use ports::MAX_PORTS;

@@ -1,7 +1,7 @@
 //! Port lists of headers.
 
-use crate::address::{MAX_NESTING, items};
 use crate::fault::{Fault, wrong};
+use crate::lists::{self, Leaves};
 use crate::rule::PortSet;
 use crate::settings::Settings;
 
@@ -17,7 +17,7 @@ struct Collected {
 /// Reads a port list.
 pub(crate) fn parse(text: &str, settings: &Settings) -> Result<PortSet, Fault> {
     let mut found = Collected::default();
-    collect(text, false, 0, settings, &mut found)?;
+    lists::walk(text, settings, &mut found)?;
     if found.any_of.is_empty() {
         found.any_of.push((0, u16::MAX));
     }
@@ -29,42 +29,23 @@ pub(crate) fn parse(text: &str, settings: &Settings) -> Result<PortSet, Fault> {
     }
 }
 
-fn collect(
-    text: &str,
-    negated: bool,
-    depth: usize,
-    settings: &Settings,
-    out: &mut Collected,
-) -> Result<(), Fault> {
-    if depth > MAX_NESTING {
-        return Err(wrong(format!("more than {MAX_NESTING} lists or variables in each other")));
+impl Leaves for Collected {
+    const WHAT: &'static str = "ports";
+    const MAX: usize = MAX_PORTS;
+
+    fn variable<'a>(&self, settings: &'a Settings, name: &str) -> Option<&'a str> {
+        settings.port(name)
     }
-    let text = text.trim();
-    if let Some(rest) = text.strip_prefix('!') {
-        return collect(rest, !negated, depth + 1, settings, out);
-    }
-    if let Some(name) = text.strip_prefix('$') {
-        let value =
-            settings.port(name).ok_or_else(|| wrong(format!("the variable {text} is not defined")))?;
-        return collect(value, negated, depth + 1, settings, out);
-    }
-    let list = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
-    if let Some(list) = list.or_else(|| text.contains(',').then_some(text)) {
-        for item in items(list)? {
-            collect(item, negated, depth + 1, settings, out)?;
+
+    fn leaf(&mut self, text: &str, negated: bool) -> Result<(), Fault> {
+        let range = one(text)?;
+        if negated && range == (0, u16::MAX) {
+            return Err(wrong("no port is left of !any"));
         }
-        return Ok(());
+        let list = if negated { &mut self.none_of } else { &mut self.any_of };
+        list.push(range);
+        Ok(())
     }
-    let range = one(text)?;
-    if negated && range == (0, u16::MAX) {
-        return Err(wrong("no port is left of !any"));
-    }
-    let list = if negated { &mut out.none_of } else { &mut out.any_of };
-    if list.len() >= MAX_PORTS {
-        return Err(wrong(format!("more than {MAX_PORTS} ports")));
-    }
-    list.push(range);
-    Ok(())
 }
 
 fn one(text: &str) -> Result<(u16, u16), Fault> {
