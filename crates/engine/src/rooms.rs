@@ -10,7 +10,7 @@ use output::{
     AlertEvent, AnomalyEvent, AnomalyKind, Event, EvidenceEvent, EvidencePacket, FlowEvent, Stamp,
     TransactionEvent, evidence_name,
 };
-use proto::{AppProto, Transaction};
+use proto::Transaction;
 use wire::{Direction, IpProto, Malformed, Nanos, Packet};
 
 use crate::anomalies::Limiter;
@@ -20,9 +20,7 @@ use crate::expectations::Expectations;
 use crate::files::FileOptions;
 use crate::input::{Input, Place};
 use crate::lookback::Lookback;
-use crate::session::{
-    Bypass, Evidence, Findings, Found, Inspection, Moment, Session, Standing, is_encrypted,
-};
+use crate::session::{Bypass, Evidence, Findings, Found, Inspection, Moment, Session, Standing, look_on};
 use crate::snapshot::Snapshot;
 
 /// Everything but the table, so that flows that end while the table is busy can be worked on.
@@ -136,7 +134,7 @@ impl Rooms {
     pub(crate) fn nothing_more_to_learn(&self, session: &Session) -> bool {
         session.bypass() == Bypass::No
             && session.layer.finished()
-            && !looked_at_by_rules(&self.matcher, session)
+            && !look_on(&self.matcher, &session.layer)
             && session.evidence() == Evidence::None
             && self.bypasser.as_ref().is_some_and(|b| b.inspected)
     }
@@ -258,16 +256,7 @@ impl Rooms {
         emit: &mut impl FnMut(Stamp, Event),
     ) {
         let Ended { record, mut tcp, app: mut session } = ended;
-        let standing = Standing {
-            established: match record.tuple.proto {
-                IpProto::TCP => tcp.was_opened(),
-                _ => record.packets.iter().all(|&packets| packets > 0),
-            },
-            encrypted: is_encrypted(&session.layer),
-            stream_sizes: Standing::stream_sizes(&tcp),
-            packets: record.packets,
-            bytes: record.bytes,
-        };
+        let standing = Standing::new(record.tuple.proto, &tcp, &session.layer, record.packets, record.bytes);
         let mut inspection = Inspection {
             packet: None,
             standing,
@@ -314,11 +303,6 @@ fn is_evident(alert: &Alert, least: Severity) -> bool {
         Some(rule) => rule.tagged || (alert.severity <= least && !rule.limited),
         None => true,
     }
-}
-
-/// Whether rules still look at what a flow carries: at all but what is encrypted.
-fn looked_at_by_rules(matcher: &Matcher, session: &Session) -> bool {
-    !matcher.is_empty() && !matches!(session.layer.protocol(), Some(AppProto::Tls | AppProto::Ssh))
 }
 
 /// Who finds an anomaly of the application layer: the protocol's parser, or who looks for the protocol.

@@ -1,7 +1,7 @@
 //! What the engine keeps on a flow, and how transactions become alerts and events.
 
 use alert::Alert;
-use detect::rules::{FileView, FlowRules, Hit, Matcher, PacketContext, View, dns_over_https};
+use detect::rules::{FileView, FlowRules, Hit, Matcher, View, dns_over_https};
 use detect::{Context, IndicatorDetector, Memo, Stage};
 use flow::{FlowTable, FlowTuple, StreamEvent, Streams, TcpConnection};
 use output::{AnomalyKind, PieceEvent};
@@ -14,6 +14,11 @@ use crate::counters::WorkerCounters;
 use crate::expectations::Expectations;
 use crate::files::{FileOptions, Follower, OpenFiles, OverFile};
 use crate::lookback::Chain;
+
+mod matching;
+
+use matching::{RuleRoom, Spoken, is_message};
+pub(crate) use matching::{Standing, look_on};
 
 /// Evidence of an alerted flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -165,27 +170,6 @@ pub(crate) struct Moment {
     pub(crate) direction: Direction,
 }
 
-/// How far the flow has come, with the packet at hand.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Standing {
-    /// Both sides have spoken; of TCP, its handshake was seen.
-    pub(crate) established: bool,
-    /// What it carried was encrypted before this packet: what ends a handshake is not.
-    pub(crate) encrypted: bool,
-    /// Sequence numbers that each side has used, `[to server, to client]`.
-    pub(crate) stream_sizes: [u64; 2],
-    /// Packets of each side.
-    pub(crate) packets: [u64; 2],
-    /// Bytes on the wire of each side.
-    pub(crate) bytes: [u64; 2],
-}
-
-impl Standing {
-    pub(crate) fn stream_sizes(tcp: &TcpConnection) -> [u64; 2] {
-        [Direction::ToServer, Direction::ToClient].map(|way| tcp.stream_size(way))
-    }
-}
-
 /// A session's parsers and detectors at work on one packet.
 pub(crate) struct Inspection<'a> {
     /// None at the end of a flow.
@@ -209,30 +193,6 @@ impl Inspection<'_> {
             time: self.moment.time,
             arrival: self.moment.arrival,
         }
-    }
-
-    /// Lets rules see the packet.
-    pub(crate) fn packet_rules(&mut self, session: &mut Session) {
-        if self.matcher.is_empty() {
-            return;
-        }
-        let Session { layer, special, .. } = session;
-        let mut room = RuleRoom { spoken: Spoken::of(layer), special };
-        room.run(self, self.moment.direction, None, |matcher, cx, rules, hits| {
-            matcher.packet(cx, rules, hits)
-        });
-    }
-
-    /// Lets rules see what has come of the stream.
-    fn stream_rules(&mut self, session: &mut Session, direction: Direction) {
-        let Session { layer, special, .. } = session;
-        let mut room = RuleRoom { spoken: Spoken::of(layer), special };
-        room.run(self, direction, None, |matcher, cx, rules, hits| matcher.stream(cx, rules, hits));
-    }
-
-    /// Whether rules look at the stream: not at what is encrypted.
-    pub(crate) fn streams_to_rules(&self, layer: &AppLayer) -> bool {
-        !self.matcher.is_empty() && !is_encrypted(layer)
     }
 
     /// The flow has just been opened.
@@ -290,9 +250,7 @@ impl Inspection<'_> {
                 let event = anomaly.name();
                 self.findings.anomalies.push(Found { kind: AnomalyKind::Stream, event, tx_id: None });
                 if self.matcher.wants_event(event) {
-                    let Session { layer, special, .. } = session;
-                    let mut room = RuleRoom { spoken: Spoken::of(layer), special };
-                    room.run(self, direction, None, |matcher, cx, rules, hits| {
+                    RuleRoom::of(session).run(self, direction, None, |matcher, cx, rules, hits| {
                         matcher.event(event, cx, rules, hits);
                     });
                 }
@@ -301,7 +259,7 @@ impl Inspection<'_> {
     }
 
     fn stream_data(&mut self, session: &mut Session, direction: Direction, bytes: &[u8]) {
-        let to_rules = self.streams_to_rules(&session.layer);
+        let to_rules = look_on(self.matcher, &session.layer);
         if to_rules {
             self.matcher.stream_bytes(direction, bytes, &mut session.special.get_or_insert_default().rules);
         }
@@ -335,73 +293,6 @@ impl Inspection<'_> {
     }
 }
 
-/// What a flow speaks, as far as it is known before its parser is called.
-#[derive(Clone, Copy, Debug)]
-struct Spoken {
-    app: Option<AppProto>,
-    original: Option<AppProto>,
-}
-
-/// Whether what a flow carries from now on is encrypted.
-pub(crate) fn is_encrypted(layer: &AppLayer) -> bool {
-    matches!(layer.protocol(), Some(AppProto::Tls | AppProto::Ssh)) && layer.finished()
-}
-
-impl Spoken {
-    fn of(layer: &AppLayer) -> Self {
-        Spoken { app: layer.protocol(), original: layer.original() }
-    }
-}
-
-/// What rules may see and change of a session.
-struct RuleRoom<'a> {
-    spoken: Spoken,
-    special: &'a mut Option<Box<Special>>,
-}
-
-impl RuleRoom<'_> {
-    /// Runs rules; what they find goes to the findings, with the transaction that they looked at.
-    fn run(
-        &mut self,
-        inspection: &mut Inspection<'_>,
-        direction: Direction,
-        transaction: Option<(u64, &dyn Fn() -> Transaction)>,
-        work: impl FnOnce(&mut Matcher, &PacketContext<'_>, &mut Option<Box<FlowRules>>, &mut Vec<Hit>),
-    ) {
-        let Inspection { packet, standing, matcher, tuple, moment, findings, .. } = inspection;
-        // The packet at hand may go the other way than what it brought to light.
-        let packet = packet.filter(|_| direction == moment.direction);
-        let mut rules = self.special.as_mut().and_then(|special| special.rules.take());
-        let cx = PacketContext {
-            tuple,
-            direction,
-            time: moment.time,
-            packet,
-            encrypted: standing.encrypted,
-            established: standing.established,
-            app: self.spoken.app,
-            original: self.spoken.original,
-            stream_sizes: standing.stream_sizes,
-            packets: standing.packets,
-            bytes: standing.bytes,
-            events: self.special.as_ref().map_or(&[], |special| special.told.as_slice()),
-        };
-        let mut hits = std::mem::take(&mut findings.hits);
-        work(matcher, &cx, &mut rules, &mut hits);
-        for hit in hits.drain(..) {
-            if let Some(alert) = matcher.alert(&hit, &cx) {
-                let alert = Alert { arrival: moment.arrival, ..alert };
-                findings.alerts.push((alert, transaction.map(|(id, make)| (id, make()))));
-            }
-        }
-        findings.hits = hits;
-        // A flow that rules remember nothing of needs no room for it.
-        if rules.is_some() {
-            self.special.get_or_insert_default().rules = rules;
-        }
-    }
-}
-
 /// Takes transactions from the parsers: detectors first, then the log.
 struct Collector<'a, 'b> {
     inspection: &'a mut Inspection<'b>,
@@ -424,21 +315,6 @@ impl<'a, 'b> Collector<'a, 'b> {
 }
 
 impl Collector<'_, '_> {
-    /// Lets rules see the events that wait, with the transaction that the parser has told them of.
-    fn events_of(&mut self, direction: Direction, transaction: Option<(u64, &dyn Fn() -> Transaction)>) {
-        for event in std::mem::take(&mut self.events) {
-            let mut room = RuleRoom { spoken: self.spoken, special: &mut *self.special };
-            room.run(self.inspection, direction, transaction, |matcher, cx, rules, hits| {
-                matcher.event(event, cx, rules, hits);
-            });
-        }
-    }
-
-    /// Lets rules see the events that are of no transaction.
-    fn events_left(&mut self) {
-        self.events_of(self.inspection.moment.direction, None);
-    }
-
     /// Lets the detectors see a transaction; `id` is its ordinal in the flow.
     fn detect(&mut self, id: u64, transaction: &Transaction, stage: Stage) {
         let mut alerts = std::mem::take(&mut self.inspection.findings.scratch);
@@ -455,21 +331,6 @@ impl Collector<'_, '_> {
         self.inspection.findings.scratch = alerts;
     }
 
-    /// Lets rules see a side of a transaction; `id` is its ordinal in the flow.
-    fn match_rules(
-        &mut self,
-        id: u64,
-        view: View<'_>,
-        direction: Direction,
-        progress: Progress,
-        transaction: &dyn Fn() -> Transaction,
-    ) {
-        let mut room = RuleRoom { spoken: self.spoken, special: &mut *self.special };
-        room.run(self.inspection, direction, Some((id, transaction)), |matcher, cx, rules, hits| {
-            matcher.transaction(cx, view, progress, id, rules, hits);
-        });
-    }
-
     /// A file is over. It has no ordinal of its own: it bears that of the transaction which is logged next, its
     /// carrier.
     fn file_over(&mut self, file: OverFile) {
@@ -479,21 +340,6 @@ impl Collector<'_, '_> {
         let transaction = Transaction::from(FileInfo { tx_id: id, ..info });
         self.detect(id, &transaction, Stage::Begun);
         self.inspection.findings.logged.push((id, transaction));
-    }
-
-    /// A file is over, its event not written yet: rules may look at it.
-    fn file_ready(&mut self, file: FileView<'_>) {
-        let matcher = &self.inspection.matcher;
-        // Files of HTTP were shown with their exchange; only their hashes were not known then.
-        let shown = matches!(self.spoken.app, Some(AppProto::Http | AppProto::Http2));
-        if matcher.is_empty() || (shown && !matcher.set().wants_hashes()) {
-            return;
-        }
-        let id = u64::from(self.counts.logged);
-        let transaction = || Transaction::from(FileInfo { tx_id: id, ..file.info.clone() });
-        for progress in [Progress::Head, Progress::Done] {
-            self.match_rules(id, View::File(file), file.info.direction, progress, &transaction);
-        }
     }
 
     /// The open files of the flow, and who follows them.
@@ -512,65 +358,6 @@ impl Collector<'_, '_> {
             }
         }
     }
-}
-
-impl Collector<'_, '_> {
-    /// Whether rules see it when it is inspected and logged. Of HTTP they see how far it has come.
-    fn by_inspection(&self, transaction: &Transaction) -> bool {
-        !self.inspection.matcher.is_empty()
-            && !matches!(transaction, Transaction::Http(_) | Transaction::FileInfo(_) | Transaction::Login(_))
-    }
-
-    /// Lets rules see a transaction that makes no event.
-    fn rules_alone(&mut self, transaction: &Transaction) {
-        let id = u64::from(self.counts.logged);
-        let view = View::Other(transaction);
-        if !is_message(transaction) {
-            self.match_rules(id, view, Direction::ToServer, Progress::Head, &|| transaction.clone());
-        }
-        self.rules_at_end(transaction);
-    }
-
-    /// Lets rules see all that they have not seen when it was inspected.
-    fn rules_at_end(&mut self, transaction: &Transaction) {
-        let id = u64::from(self.counts.logged);
-        let view = View::Other(transaction);
-        let make = || transaction.clone();
-        if is_message(transaction) {
-            let direction = transaction.direction();
-            self.events_of(direction, Some((id, &make)));
-            self.match_rules(id, view, direction, Progress::Head, &make);
-            return self.match_rules(id, view, direction, Progress::Done, &make);
-        }
-        self.events_of(self.inspection.moment.direction, Some((id, &make)));
-        self.match_rules(id, view, Direction::ToServer, Progress::Done, &make);
-        self.match_rules(id, view, Direction::ToClient, Progress::Head, &make);
-        self.match_rules(id, view, Direction::ToClient, Progress::Done, &make);
-    }
-}
-
-/// Whether it is a message that goes one way, and is inspected and logged at once.
-fn is_message(transaction: &Transaction) -> bool {
-    use Transaction as T;
-    matches!(
-        transaction,
-        T::Dns(_)
-            | T::Mdns(_)
-            | T::Llmnr(_)
-            | T::Nbns(_)
-            | T::Dhcp(_)
-            | T::Dhcpv6(_)
-            | T::Snmp(_)
-            | T::Ntp(_)
-            | T::Ike(_)
-            | T::Quic(_)
-            | T::Krb5(_)
-            | T::WebSocket(_)
-            | T::Dnp3(_)
-            | T::Sip(_)
-            | T::BitTorrentDht(_)
-            | T::Tftp(_)
-    )
 }
 
 impl Sink for Collector<'_, '_> {

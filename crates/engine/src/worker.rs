@@ -21,7 +21,7 @@ use crate::input::{Input, Place};
 use crate::lookback::Lookback;
 use crate::reassembly::{Merged, Reassembly};
 use crate::rooms::{Rooms, Subject};
-use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session, Standing, is_encrypted};
+use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session, Standing, look_on};
 use crate::shed::HeavyFlows;
 use crate::snapshot::{Snapshot, Snapshots};
 
@@ -314,16 +314,12 @@ impl Worker {
         {
             flow.app.set_icmp_reply((kind, code));
         }
-        let established = match packet.transport {
-            Transport::Tcp(_) => flow.tcp.was_opened(),
-            _ => flow.packets.iter().all(|&packets| packets > 0),
-        };
-        let standing = Standing {
-            established,
-            encrypted: is_encrypted(&flow.app.layer),
-            stream_sizes: Standing::stream_sizes(&flow.tcp),
-            packets: flow.packets,
-            bytes: flow.bytes,
+        // Only rules ask how far the flow has come.
+        let rules = !rooms.matcher.is_empty();
+        let standing = if rules {
+            Standing::new(packet.proto, &flow.tcp, &flow.app.layer, flow.packets, flow.bytes)
+        } else {
+            Standing::default()
         };
         let mut inspection = Inspection {
             packet: Some(packet),
@@ -350,14 +346,18 @@ impl Worker {
         match packet.transport {
             Transport::Tcp(_) => {
                 if let Some(segment) = Segment::of(packet, tracked.direction, input.time) {
-                    inspection.standing.established = flow.tcp.carries_opened(&segment);
+                    if rules {
+                        inspection.standing.established = flow.tcp.carries_opened(&segment);
+                    }
                     flow.tcp.segment(&rooms.streams, &segment, &mut |event| {
                         inspection.stream(session, event);
                     });
                 }
-                inspection.standing.established = flow.tcp.was_opened();
-                inspection.standing.stream_sizes = Standing::stream_sizes(&flow.tcp);
-                if session.layer.finished() && !inspection.streams_to_rules(&session.layer) {
+                if rules {
+                    inspection.standing.established = flow.tcp.was_opened();
+                    inspection.standing.stream_sizes = Standing::stream_sizes(&flow.tcp);
+                }
+                if session.layer.finished() && !look_on(inspection.matcher, &session.layer) {
                     flow.tcp.ignore_payload();
                 }
             }

@@ -1,6 +1,6 @@
 //! What a flow is called while it lives and what is written down when it ends.
 
-use wire::{Endpoint, IpProto, Nanos, TcpFlags, Vlans};
+use wire::{Direction, Endpoint, IpProto, Nanos, TcpFlags, Vlans};
 
 /// A flow's name and orientation: enough to write any event about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,17 @@ pub struct FlowTuple {
     pub vlans: Vlans,
     /// Capture time of the first packet.
     pub start: Nanos,
+}
+
+impl FlowTuple {
+    /// Who sends and who receives what goes that way.
+    #[must_use]
+    pub fn ends(&self, direction: Direction) -> (Endpoint, Endpoint) {
+        match direction {
+            Direction::ToServer => (self.client, self.server),
+            Direction::ToClient => (self.server, self.client),
+        }
+    }
 }
 
 /// How far a flow got.

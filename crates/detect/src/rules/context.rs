@@ -38,12 +38,12 @@ impl PacketContext<'_> {
     /// Who sends.
     #[must_use]
     pub fn source(&self) -> Endpoint {
-        if self.direction == Direction::ToServer { self.tuple.client } else { self.tuple.server }
+        self.tuple.ends(self.direction).0
     }
 
     /// Who receives.
     #[must_use]
     pub fn destination(&self) -> Endpoint {
-        if self.direction == Direction::ToServer { self.tuple.server } else { self.tuple.client }
+        self.tuple.ends(self.direction).1
     }
 }

@@ -3,27 +3,26 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use alert::{Alert, Observation, RuleAction};
-use proto::{AppProto, Keep, Progress};
-use rules::{FlowTest, HeaderProto, PacketTest};
+use alert::Alert;
+use proto::{Keep, Progress};
+use rules::{HeaderProto, PacketTest};
 use wire::{Direction, IpProto, Nanos};
 
-use super::buffers;
+use super::alerts::base;
 use super::compiled::{Compiled, Effect, Kind};
 use super::context::PacketContext;
-use super::others;
-use super::packet;
 use super::payload::{PortGroup, Transport};
 use super::prepared::Prepared;
 use super::set::RuleSet;
-use super::state::{self, FlowRules, HostBits, MAX_PENDING, Pending};
-use super::verify::{self, Piece};
+use super::state::{self, FlowRules, HostBits, MAX_PENDING, Pending, Window};
+use super::verifier::{PayloadView, Verifier};
 use super::view::View;
+use super::{packet, verify};
 
 /// A rule that matched and has something to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hit {
-    rule: u32,
+    pub(super) rule: u32,
     /// Which way what matched went.
     pub direction: Direction,
     /// The transaction that matched.
@@ -89,13 +88,6 @@ pub struct Profile {
     pub matches: u64,
     /// How often its verification was given up.
     pub limits: u64,
-}
-
-/// What a rule's payload tests look at.
-#[derive(Clone, Copy, Debug)]
-struct PayloadView<'a> {
-    stream: Option<(&'a [u8], u64)>,
-    packet: Option<&'a [u8]>,
 }
 
 impl Matcher {
@@ -189,11 +181,9 @@ impl Matcher {
             }
         }
         let transport = Transport::of(cx.tuple.proto);
-        let groups = set.payload.of(transport, way);
-        let own = groups.get(groups.number(cx.tuple.server.port));
         let flags = if let wire::Transport::Tcp(header) = packet.transport { header.flags.0 } else { 0 };
         let size = u32::try_from(packet.payload.len()).unwrap_or(u32::MAX).saturating_add(packet.missing);
-        for group in [Some(&groups.every), own].into_iter().flatten() {
+        for group in set.payload.of(transport, way).at(cx.tuple.server.port) {
             self.candidates.extend(group.of_size(size));
             if !packet.payload.is_empty() && !cx.encrypted {
                 group.packet.candidates(packet.payload, 0, &mut self.candidates);
@@ -205,7 +195,7 @@ impl Matcher {
         self.application(cx, flow);
         if !self.candidates.is_empty() {
             let payload = PayloadView { stream: None, packet: Some(packet.payload) };
-            self.verify_all(cx, None, payload, None, flow, out);
+            self.verify_all(&set, cx, None, payload, flow, out);
         }
     }
 
@@ -258,7 +248,7 @@ impl Matcher {
         let before = flow.window_bytes() as u64;
         if self.counters.window_bytes.saturating_add(bytes.len() as u64) > WINDOW_MEMORY {
             self.counters.windows_refused += 1;
-            flow.windows[direction.index()] = super::state::Window::default();
+            flow.windows[direction.index()] = Window::default();
         }
         flow.windows[direction.index()].push(bytes);
         self.counters.window_bytes =
@@ -281,10 +271,8 @@ impl Matcher {
         };
         let window = std::mem::take(window);
         let set = self.set.clone();
-        let groups = set.payload.of(Transport::Tcp, cx.direction);
-        let own = groups.get(groups.number(cx.tuple.server.port));
         self.candidates.clear();
-        for group in [Some(&groups.every), own].into_iter().flatten() {
+        for group in set.payload.of(Transport::Tcp, cx.direction).at(cx.tuple.server.port) {
             let PortGroup { stream, stream_fixed, stream_always, .. } = group;
             if window.start == 0 {
                 stream_fixed.candidates(&window.bytes, window.searched, &mut self.candidates);
@@ -295,11 +283,11 @@ impl Matcher {
         if !self.candidates.is_empty() {
             let packet = cx.packet.map(|packet| packet.payload);
             let payload = PayloadView { stream: Some((&window.bytes, window.start)), packet };
-            self.verify_all(cx, None, payload, None, flow, out);
+            self.verify_all(&set, cx, None, payload, flow, out);
         }
         if let Some(flow) = flow {
             let searched = window.bytes.len();
-            flow.windows[way] = super::state::Window { searched, ..window };
+            flow.windows[way] = Window { searched, ..window };
         }
     }
 
@@ -346,7 +334,7 @@ impl Matcher {
                 stream: window.as_ref().map(|window| (window.bytes.as_slice(), window.start)),
                 packet: cx.packet.map(|packet| packet.payload),
             };
-            self.verify_all(cx, Some(&mut prepared), payload, Some(number), flow, out);
+            self.verify_all(&set, cx, Some((&mut prepared, number)), payload, flow, out);
             if let (Some(flow), Some(window)) = (flow, window) {
                 flow.windows[way] = window;
             }
@@ -398,7 +386,7 @@ impl Matcher {
         self.candidates.clear();
         self.candidates.extend_from_slice(rules);
         let payload = PayloadView { stream: None, packet: cx.packet.map(|packet| packet.payload) };
-        self.verify_all(cx, None, payload, None, flow, out);
+        self.verify_all(&set, cx, None, payload, flow, out);
     }
 
     /// A frame could not be decoded, and so belongs to no flow: the alerts of rules that ask for just that.
@@ -433,25 +421,26 @@ impl Matcher {
         }
     }
 
-    /// Verifies the candidates in the set's order.
+    /// Verifies the candidates in the set's order; of a transaction with its number.
     fn verify_all(
         &mut self,
+        set: &RuleSet,
         cx: &PacketContext<'_>,
-        mut prepared: Option<&mut Prepared<'_>>,
+        transaction: Option<(&mut Prepared<'_>, u64)>,
         payload: PayloadView<'_>,
-        transaction: Option<u64>,
         flow: &mut Option<Box<FlowRules>>,
         out: &mut Vec<Hit>,
     ) {
+        let (mut prepared, transaction) = transaction.unzip();
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.sort_unstable();
         candidates.dedup();
         self.counters.candidates += candidates.len() as u64;
-        let set = self.set.clone();
         for &number in &candidates {
             let Some(rule) = set.rules.get(number as usize) else { continue };
             let steps = self.state.counts;
-            let holds = self.holds(&set, rule, cx, prepared.as_deref_mut(), payload, flow.as_deref());
+            let mut verifier = Verifier { set, state: &mut self.state, hosts: &self.hosts };
+            let holds = verifier.holds(rule, cx, prepared.as_deref_mut(), payload, flow.as_deref());
             if let Some(profile) = self.profile.as_mut().and_then(|(costs, _)| costs.get_mut(number as usize))
             {
                 profile.checks += 1;
@@ -503,190 +492,5 @@ impl Matcher {
         let may = *told < MAX_PACKET_ALERTS;
         *told += u8::from(may);
         may
-    }
-
-    fn holds(
-        &mut self,
-        set: &RuleSet,
-        rule: &Compiled,
-        cx: &PacketContext<'_>,
-        mut prepared: Option<&mut Prepared<'_>>,
-        payload: PayloadView<'_>,
-        flow: Option<&FlowRules>,
-    ) -> bool {
-        let Some(header) = set.headers.get(rule.header as usize) else { return false };
-        let ports = matches!(cx.tuple.proto, IpProto::TCP | IpProto::UDP | IpProto::SCTP);
-        if rule.apps & set.app_mask(cx.app) == 0
-            || !of_flow(rule.flow, cx)
-            || !of_proto(header.proto, cx)
-            || !header.take(cx.source(), cx.destination(), ports)
-            || !rule.memory.iter().filter(|op| op.asks()).all(|op| state::asks(op, flow, cx, &self.hosts))
-        {
-            return false;
-        }
-        let view = prepared.as_deref().map(|prepared| prepared.view);
-        // Files of HTTP were looked at with their exchange; only their hashes were not known then.
-        let known = matches!(cx.app, Some(AppProto::Http | AppProto::Http2));
-        if matches!(view, Some(View::File(_))) && !(if known { rule.hashed } else { rule.files }) {
-            return false;
-        }
-        if !rule.packet.iter().all(|test| packet_holds(test, cx, view.as_ref(), &set.reputation)) {
-            return false;
-        }
-        for test in &rule.fields {
-            let Some(view) = &view else { return false };
-            if !others::field_holds(test, view, cx.direction) {
-                return false;
-            }
-        }
-        self.state.reset();
-        if !self.in_packet(rule, cx) {
-            return false;
-        }
-        let little_endian = match view {
-            Some(View::Other(transaction)) => buffers::dce_little_endian(transaction, cx.direction),
-            _ => None,
-        };
-        for section in &rule.sections {
-            let Some(prepared) = prepared.as_deref_mut() else { return false };
-            let places = prepared.places(section.buffer, section.transforms, &set.chains);
-            if let Some(or_else) = section.checks.absent() {
-                if places.is_empty() {
-                    continue;
-                }
-                if !or_else {
-                    return false;
-                }
-            }
-            let state = &mut self.state;
-            let any = places.into_iter().any(|place| {
-                let piece = Piece { little_endian, ..Piece::whole(prepared.get(place)) };
-                verify::holds(&section.checks, &piece, state)
-            });
-            if !any {
-                return false;
-            }
-        }
-        self.in_payload(rule, payload)
-    }
-
-    fn in_packet(&mut self, rule: &Compiled, cx: &PacketContext<'_>) -> bool {
-        rule.headers.iter().all(|section| {
-            let mut instances = super::Instances::default();
-            packet::instances(cx, section.buffer, &mut instances);
-            (0..instances.len())
-                .any(|at| verify::holds(&section.checks, &Piece::whole(instances.get(at)), &mut self.state))
-        })
-    }
-
-    fn in_payload(&mut self, rule: &Compiled, payload: PayloadView<'_>) -> bool {
-        let Some(checks) = &rule.payload else { return self.asn1(rule, payload.packet.unwrap_or_default()) };
-        if rule.streams
-            && let Some((bytes, stream_offset)) = payload.stream
-        {
-            let piece = Piece { stream_offset, ..Piece::whole(bytes) };
-            if verify::holds(checks, &piece, &mut self.state) && self.asn1(rule, bytes) {
-                return true;
-            }
-            if !rule.packets {
-                return false;
-            }
-            self.state.reset();
-        }
-        payload.packet.is_some_and(|bytes| {
-            verify::holds(checks, &Piece::whole(bytes), &mut self.state) && self.asn1(rule, bytes)
-        })
-    }
-
-    fn asn1(&self, rule: &Compiled, bytes: &[u8]) -> bool {
-        let mut tests = rule.packet.iter().filter(|test| matches!(test, PacketTest::Asn1 { .. }));
-        tests.all(|test| verify::asn1(test, bytes, self.state.last))
-    }
-
-    /// The alert of a hit.
-    #[must_use]
-    pub fn alert(&self, hit: &Hit, cx: &PacketContext<'_>) -> Option<Alert> {
-        let rule = self.set.rules.get(hit.rule as usize)?;
-        let ends = match hit.direction {
-            Direction::ToServer => (cx.tuple.client.ip, cx.tuple.server.ip),
-            Direction::ToClient => (cx.tuple.server.ip, cx.tuple.client.ip),
-        };
-        let (victim, peer) = match rule.facts.target {
-            Some(alert::Side::Source) => (Some(ends.0), ends.1),
-            Some(alert::Side::Destination) => (Some(ends.1), ends.0),
-            None => (None, cx.tuple.server.ip),
-        };
-        Some(Alert { direction: hit.direction, victim, peer: Some(peer), ..base(rule, cx.time) })
-    }
-}
-
-/// What alerts of a rule have in common.
-fn base(rule: &Compiled, time: Nanos) -> Alert {
-    Alert {
-        time,
-        arrival: None,
-        raised: None,
-        gid: rule.gid,
-        sid: rule.sid,
-        rev: rule.rev,
-        signature: rule.msg.clone().into(),
-        category: rule.category.clone().into(),
-        severity: rule.severity,
-        observation: match rule.facts.action {
-            RuleAction::Alert => Observation::Rule,
-            RuleAction::Drop | RuleAction::Reject => Observation::RuleDrop,
-        },
-        direction: Direction::ToServer,
-        victim: None,
-        peer: None,
-        hit: None,
-        rule: Some(rule.facts.clone()),
-        techniques: Vec::new(),
-        checkin: None,
-    }
-}
-
-fn of_flow(test: FlowTest, cx: &PacketContext<'_>) -> bool {
-    let fragment = cx.packet.is_some_and(|packet| packet.fragment);
-    (!test.established || cx.established)
-        && (!test.not_established || !cx.established)
-        && (!test.only_frag || fragment)
-        && (!test.no_frag || !fragment)
-}
-
-fn of_proto(proto: HeaderProto, cx: &PacketContext<'_>) -> bool {
-    let number = cx.tuple.proto;
-    match proto {
-        HeaderProto::IpV4 => cx.tuple.client.ip.is_ipv4(),
-        HeaderProto::IpV6 => cx.tuple.client.ip.is_ipv6(),
-        HeaderProto::IcmpV4 => number == IpProto::ICMP,
-        HeaderProto::IcmpV6 => number == IpProto::ICMPV6,
-        HeaderProto::Icmp => matches!(number, IpProto::ICMP | IpProto::ICMPV6),
-        HeaderProto::Tcp | HeaderProto::TcpPacket | HeaderProto::TcpStream => number == IpProto::TCP,
-        HeaderProto::Udp => number == IpProto::UDP,
-        HeaderProto::Sctp => number == IpProto::SCTP,
-        HeaderProto::Igmp => number.0 == 2,
-        HeaderProto::Gre => number.0 == 47,
-        HeaderProto::Esp => number.0 == 50,
-        HeaderProto::Ah => number.0 == 51,
-        HeaderProto::Arp => false,
-        HeaderProto::Ip | HeaderProto::PacketHeader | HeaderProto::App(_) => true,
-    }
-}
-
-fn packet_holds(
-    test: &PacketTest,
-    cx: &PacketContext<'_>,
-    view: Option<&View<'_>>,
-    reputation: &packet::Reputation,
-) -> bool {
-    match test {
-        // They were looked up by these, or are asked with the payload.
-        PacketTest::DecodeEvent(_) | PacketTest::StreamEvent(_) | PacketTest::Asn1 { .. } => true,
-        PacketTest::FileHash { .. }
-        | PacketTest::FileExtension(_)
-        | PacketTest::FileStore
-        | PacketTest::DceInterface { .. } => view.is_some_and(|view| others::view_holds(test, view)),
-        _ => packet::holds(test, cx, reputation),
     }
 }

@@ -1,6 +1,7 @@
 //! Suricata's rules at work: rules compiled to groups, candidates found by one search per buffer, then verified.
 
 mod addresses;
+mod alerts;
 pub mod app;
 pub mod buffers;
 mod compile;
@@ -22,6 +23,7 @@ mod state;
 mod threshold;
 mod transaction;
 pub mod transform;
+mod verifier;
 pub mod verify;
 pub mod view;
 

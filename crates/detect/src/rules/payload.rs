@@ -165,7 +165,7 @@ impl PortGroup {
 /// Rules of one transport and direction.
 #[derive(Debug, Default)]
 pub(crate) struct PortGroups {
-    pub(crate) every: PortGroup,
+    every: PortGroup,
     groups: Vec<PortGroup>,
     /// From which port on which group holds, or none.
     from: Vec<(u16, u16)>,
@@ -175,14 +175,11 @@ pub(crate) struct PortGroups {
 const NONE: u16 = u16::MAX;
 
 impl PortGroups {
-    /// The number of the group of a port.
-    pub(crate) fn number(&self, port: u16) -> u16 {
+    /// The group of every port, and that of this one if it has its own.
+    pub(crate) fn at(&self, port: u16) -> impl Iterator<Item = &PortGroup> {
         let behind = self.from.partition_point(|&(first, _)| first <= port);
-        behind.checked_sub(1).and_then(|at| self.from.get(at)).map_or(NONE, |&(_, group)| group)
-    }
-
-    pub(crate) fn get(&self, number: u16) -> Option<&PortGroup> {
-        self.groups.get(usize::from(number))
+        let number = behind.checked_sub(1).and_then(|at| self.from.get(at)).map_or(NONE, |&(_, group)| group);
+        std::iter::once(&self.every).chain(self.groups.get(usize::from(number)))
     }
 
     fn memory(&self) -> usize {

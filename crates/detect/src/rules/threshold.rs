@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use alert::Alert;
 use flow::FlowTuple;
 use rules::{Action, DetectionFilter, Filters, Threshold, ThresholdKind, Track};
-use wire::{Direction, Nanos};
+use wire::Nanos;
 
 use super::set::RuleSet;
 
@@ -178,10 +178,8 @@ impl Thresholds {
 }
 
 fn ends(alert: &Alert, flow: &FlowTuple) -> (IpAddr, IpAddr) {
-    match alert.direction {
-        Direction::ToServer => (flow.client.ip, flow.server.ip),
-        Direction::ToClient => (flow.server.ip, flow.client.ip),
-    }
+    let (source, destination) = flow.ends(alert.direction);
+    (source.ip, destination.ip)
 }
 
 /// `purpose`: which of the counters of a rule: 0 its filter, 1 its threshold, others a rate filter.

@@ -94,10 +94,7 @@ fn beside(line: &mut Object, tx: &Transaction, tx_id: u64, forms: &Forms) {
 
 /// Who did it and whom it was done to, as the rule says.
 fn sides(body: &mut Value, flow: &FlowTuple, direction: Direction, target: Side) {
-    let (mut source, mut destination) = (flow.client, flow.server);
-    if direction == Direction::ToClient {
-        std::mem::swap(&mut source, &mut destination);
-    }
+    let (source, destination) = flow.ends(direction);
     let side = |end: Endpoint| {
         let mut side = json!({ "ip": eve_ip(end.ip) });
         if has_ports(flow.proto) {

@@ -319,10 +319,7 @@ fn endpoints(line: &mut Object, flow: &FlowTuple, direction: Direction) {
     if flow.vlans.count() > 0 {
         line.insert("vlan".into(), flow.vlans.ids().collect::<Vec<u16>>().into());
     }
-    let (src, dst) = match direction {
-        Direction::ToServer => (flow.client, flow.server),
-        Direction::ToClient => (flow.server, flow.client),
-    };
+    let (src, dst) = flow.ends(direction);
     let ports = has_ports(flow.proto);
     line.insert("src_ip".into(), eve_ip(src.ip).into());
     if ports {
