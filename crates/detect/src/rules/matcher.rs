@@ -53,7 +53,7 @@ pub struct RuleCounters {
 /// have thresholds are not counted: how many of them will be told is decided later.
 pub const MAX_PACKET_ALERTS: u8 = 15;
 
-/// Bytes of all windows of a worker, unless configured otherwise.
+/// Bytes of all windows of a worker.
 pub const WINDOW_MEMORY: u64 = 256 * 1024 * 1024;
 
 /// See the module's text. One per worker.
@@ -248,7 +248,7 @@ impl Matcher {
         let before = flow.window_bytes() as u64;
         if self.counters.window_bytes.saturating_add(bytes.len() as u64) > WINDOW_MEMORY {
             self.counters.windows_refused += 1;
-            flow.windows[direction.index()] = Window::default();
+            flow.windows[direction.index()].let_go();
         }
         flow.windows[direction.index()].push(bytes);
         self.counters.window_bytes =

@@ -49,6 +49,12 @@ impl Window {
         self.searched = self.searched.saturating_sub(gone);
     }
 
+    /// There is no memory for it: only what comes is seen from now on, in its place in the stream.
+    pub(crate) fn let_go(&mut self) {
+        self.gap(0);
+        self.bytes = Vec::new();
+    }
+
     /// Bytes were lost: what was before does not go together with what comes.
     pub(crate) fn gap(&mut self, missing: u64) {
         self.start += self.bytes.len() as u64 + missing;
@@ -238,5 +244,24 @@ impl HostBits {
     /// Forgets all.
     pub fn clear(&self) {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_knows_its_place_in_the_stream() {
+        let mut window = Window::default();
+        window.push(b"abc");
+        window.let_go();
+        window.push(b"de");
+        assert_eq!((window.start, window.searched, window.bytes.as_slice()), (3, 0, &b"de"[..]));
+        window.gap(10);
+        assert_eq!((window.start, window.bytes.len()), (15, 0));
+        window.push(&[0; LONGEST_WINDOW + 1]);
+        window.push(b"x");
+        assert_eq!((window.start, window.bytes.len()), (15 + 1 + STREAM_WINDOW as u64, STREAM_WINDOW + 1));
     }
 }
