@@ -20,7 +20,7 @@ use libbpf_rs::query::ProgInfoIter;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{Xdp, XdpFlags};
 use ringward_benches::{FLOW_PORTS, GENERATOR, SINK, SINK_PORT, pin};
-use wire::{Endpoint, FlowKey, IpProto, Vlans};
+use wire::{Endpoint, FlowKey, IpProto, Scope, Target, Vlans};
 
 mod skel {
     #![allow(missing_docs, missing_debug_implementations, dead_code, unreachable_pub)]
@@ -93,7 +93,7 @@ fn main() -> anyhow::Result<()> {
             let map = IsolationMap::open(&pins, args.hosts.max(1))?;
             let first = u32::from(GENERATOR) + if args.hit { 0 } else { 1 << 24 };
             for host in 0..args.hosts {
-                let set = map.set(Ipv4Addr::from(first + host).into(), u64::MAX);
+                let set = map.set(Target::host(Ipv4Addr::from(first + host).into()), &Scope::Both, u64::MAX);
                 set.map_err(|err| anyhow::anyhow!("{err}"))?;
             }
             let mut guard = Guard::load(&map)?;

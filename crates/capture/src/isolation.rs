@@ -6,7 +6,7 @@ use std::path::Path;
 
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle, OpenObject, ProgramInput};
-use wire::HostKey;
+use wire::{HostKey, Scope, Target};
 
 use crate::error::CaptureError;
 use crate::filter::Filter;
@@ -40,6 +40,8 @@ pub struct Written {
 pub enum WriteError {
     /// Every entry is taken.
     Full,
+    /// The kernel part knows no such targets or scopes.
+    Unsupported,
     /// The kernel's errno.
     Kernel(i32),
 }
@@ -48,6 +50,7 @@ impl std::fmt::Display for WriteError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             WriteError::Full => f.write_str("the isolation map is full"),
+            WriteError::Unsupported => f.write_str("only hosts can be isolated, and only both ways"),
             WriteError::Kernel(errno) => {
                 write!(f, "the kernel refused: {}", std::io::Error::from_raw_os_error(*errno))
             }
@@ -164,11 +167,14 @@ impl IsolationMap {
         self.map.max_entries()
     }
 
-    /// Isolates `host` until `expires_ns` (CLOCK_MONOTONIC). A running isolation keeps its counters.
+    /// Isolates `target` until `expires_ns` (CLOCK_MONOTONIC). A running isolation keeps its counters.
     ///
     /// # Errors
     /// `Full` if there is no entry left.
-    pub fn set(&self, host: HostKey, expires_ns: u64) -> Result<Written, WriteError> {
+    pub fn set(&self, target: Target, scope: &Scope, expires_ns: u64) -> Result<Written, WriteError> {
+        let (Target::Host { host, vlan: None }, Scope::Both) = (target, scope) else {
+            return Err(WriteError::Unsupported);
+        };
         let mut request = IsolationRequest::new(host, expires_ns);
         let input = ProgramInput { context_in: Some(request.bytes_mut()), ..ProgramInput::default() };
         self.writer.progs.rw_isolate.test_run(input).map_err(|err| WriteError::Kernel(errno(&err)))?;
@@ -179,28 +185,34 @@ impl IsolationMap {
         }
     }
 
-    /// The host's entry, expired or not.
+    /// The target's entry, expired or not.
     ///
     /// # Errors
     /// What the kernel said.
-    pub fn get(&self, host: HostKey) -> Result<Option<IsolationEntry>, CaptureError> {
-        get(&self.map, host)
+    pub fn get(&self, target: Target) -> Result<Option<IsolationEntry>, CaptureError> {
+        match target {
+            Target::Host { host, vlan: None } => get(&self.map, host),
+            _ => Ok(None),
+        }
     }
 
-    /// Releases the host; its last state, if it had an entry.
+    /// Releases the target; its last state, if it had an entry.
     ///
     /// # Errors
     /// What the kernel said.
-    pub fn remove(&self, host: HostKey) -> Result<Option<IsolationEntry>, CaptureError> {
-        remove(&self.map, host)
+    pub fn remove(&self, target: Target) -> Result<Option<IsolationEntry>, CaptureError> {
+        match target {
+            Target::Host { host, vlan: None } => remove(&self.map, host),
+            _ => Ok(None),
+        }
     }
 
     /// Every entry, expired ones included.
     ///
     /// # Errors
     /// What the kernel said.
-    pub fn entries(&self) -> Result<Vec<(HostKey, IsolationEntry)>, CaptureError> {
-        entries(&self.map)
+    pub fn entries(&self) -> Result<Vec<(Target, IsolationEntry)>, CaptureError> {
+        Ok(entries(&self.map)?.into_iter().map(|(host, entry)| (host.into(), entry)).collect())
     }
 }
 
@@ -230,16 +242,19 @@ impl PinnedIsolation {
     ///
     /// # Errors
     /// What the kernel said.
-    pub fn remove(&self, host: HostKey) -> Result<Option<IsolationEntry>, CaptureError> {
-        remove(&self.0, host)
+    pub fn remove(&self, target: Target) -> Result<Option<IsolationEntry>, CaptureError> {
+        match target {
+            Target::Host { host, vlan: None } => remove(&self.0, host),
+            _ => Ok(None),
+        }
     }
 
     /// See [`IsolationMap::entries`].
     ///
     /// # Errors
     /// What the kernel said.
-    pub fn entries(&self) -> Result<Vec<(HostKey, IsolationEntry)>, CaptureError> {
-        entries(&self.0)
+    pub fn entries(&self) -> Result<Vec<(Target, IsolationEntry)>, CaptureError> {
+        Ok(entries(&self.0)?.into_iter().map(|(host, entry)| (host.into(), entry)).collect())
     }
 }
 

@@ -1,7 +1,6 @@
 //! The control socket: one JSON request per line in, one JSON reply per line out.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -10,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use alert::Text;
 use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, Sender, bounded};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -40,8 +40,8 @@ const SOCKET_MODE: u32 = 0o660;
 pub enum Request {
     /// Isolate a host.
     IsolateAdd {
-        /// The host.
-        host: IpAddr,
+        /// Whom: an address, `ADDRESS@VLAN`, a network, a MAC address.
+        host: String,
         /// For so many seconds; the policy's lifetime if not given.
         #[serde(default)]
         ttl_s: Option<u64>,
@@ -51,8 +51,8 @@ pub enum Request {
     },
     /// Release a host.
     IsolateRm {
-        /// The host.
-        host: IpAddr,
+        /// Whom, as listed.
+        host: String,
     },
     /// Who is isolated?
     IsolateList,
@@ -118,17 +118,59 @@ pub struct HitRow {
     pub source: String,
 }
 
-/// Who answers.
-pub(crate) struct Desks {
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// In what role: "operator", "fleet" ...
+    pub by: Text,
+    /// Who exactly, as far as is known: "uid 0", "token soc", "site berlin" ...
+    pub who: Option<Arc<str>>,
+}
+
+/// Where a running sensor is asked, by whoever serves clients.
+#[derive(Clone, Debug)]
+pub struct Desk {
     pub(crate) warden: Sender<Asked>,
     pub(crate) reload: Sender<Wish>,
     pub(crate) snapshots: Arc<Snapshots>,
+}
+
+impl Desk {
+    /// Asks, and waits for the answer: up to some seconds, for a reload up to ten minutes.
+    #[must_use]
+    pub fn ask(&self, request: Request, caller: &Caller) -> Reply {
+        let refused = |message: &str| Reply::Refused { message: message.into() };
+        let (answer, answered) = bounded(1);
+        let patience = match request {
+            Request::IocHits { top } => return ioc_hits(&self.snapshots, top),
+            Request::Reload => {
+                if self.reload.try_send(Some(answer)).is_err() {
+                    return refused("enough reloads are waiting");
+                }
+                RELOAD_TIMEOUT
+            }
+            request => {
+                let asked = Asked { request, caller: caller.clone(), answer };
+                match self.warden.send_timeout(asked, REPLY_TIMEOUT) {
+                    Ok(()) => REPLY_TIMEOUT,
+                    Err(SendTimeoutError::Timeout(_)) => return refused("the sensor is busy"),
+                    Err(SendTimeoutError::Disconnected(_)) => return refused("the sensor is stopping"),
+                }
+            }
+        };
+        match answered.recv_timeout(patience) {
+            Ok(reply) => reply,
+            Err(RecvTimeoutError::Timeout) => refused("no answer in time; it may still be carried out"),
+            Err(RecvTimeoutError::Disconnected) => refused("the sensor is stopping"),
+        }
+    }
 }
 
 /// A request on its way to the warden, with the way back.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) request: Request,
+    pub(crate) caller: Caller,
     pub(crate) answer: Sender<Reply>,
 }
 
@@ -201,11 +243,11 @@ impl Listener {
     }
 
     /// Serves clients one after the other until `stop`.
-    pub(crate) fn serve(&self, desks: &Desks, stop: &AtomicBool) {
+    pub(crate) fn serve(&self, desk: &Desk, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             match self.listener.accept() {
                 Ok((stream, _)) => {
-                    if let Err(err) = serve_client(stream, desks) {
+                    if let Err(err) = serve_client(stream, desk) {
                         tracing::debug!("control client: {err}");
                     }
                 }
@@ -221,41 +263,26 @@ impl Drop for Listener {
     }
 }
 
-fn serve_client(stream: UnixStream, desks: &Desks) -> io::Result<()> {
+fn serve_client(stream: UnixStream, desk: &Desk) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(CLIENT_TIMEOUT))?;
     stream.set_write_timeout(Some(CLIENT_TIMEOUT))?;
     let mut line = String::new();
     BufReader::new((&stream).take(MAX_REQUEST)).read_line(&mut line)?;
-    let reply = match serde_json::from_str(&line) {
-        Ok(Request::Reload) => match desks.reload.try_send(Some(stream.try_clone()?)) {
-            // Answered when it is done; others are served meanwhile.
-            Ok(()) => return Ok(()),
-            Err(_) => Reply::Refused { message: "enough reloads are waiting".into() },
-        },
-        Ok(Request::IocHits { top }) => ioc_hits(&desks.snapshots, top),
-        Ok(request) => {
-            let (answer, answered) = bounded(1);
-            let refused = |message: &str| Reply::Refused { message: message.into() };
-            match desks.warden.send_timeout(Asked { request, answer }, REPLY_TIMEOUT) {
-                Ok(()) => match answered.recv_timeout(REPLY_TIMEOUT) {
-                    Ok(reply) => reply,
-                    Err(RecvTimeoutError::Timeout) => {
-                        refused("no answer in time; it may still be carried out")
-                    }
-                    Err(RecvTimeoutError::Disconnected) => refused("the sensor is stopping"),
-                },
-                Err(SendTimeoutError::Timeout(_)) => refused("the sensor is busy"),
-                Err(SendTimeoutError::Disconnected(_)) => refused("the sensor is stopping"),
-            }
+    let caller = Caller { by: Text::Own("operator"), who: None };
+    match serde_json::from_str(&line) {
+        Ok(Request::Reload) => {
+            // Takes its time; others are served meanwhile. Desk bounds how many wait.
+            let desk = desk.clone();
+            thread::spawn(move || answer(&stream, &desk.ask(Request::Reload, &caller)));
+            Ok(())
         }
-        Err(err) => Reply::Refused { message: format!("not a request: {err}") },
-    };
-    answer(&stream, &reply)
+        Ok(request) => answer(&stream, &desk.ask(request, &caller)),
+        Err(err) => answer(&stream, &Reply::Refused { message: format!("not a request: {err}") }),
+    }
 }
 
-/// Sends a client its answer.
-pub(crate) fn answer(mut stream: &UnixStream, reply: &Reply) -> io::Result<()> {
+fn answer(mut stream: &UnixStream, reply: &Reply) -> io::Result<()> {
     let mut line = serde_json::to_vec(reply)?;
     line.push(b'\n');
     stream.write_all(&line)

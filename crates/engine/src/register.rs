@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::ops::Bound;
+use std::sync::Arc;
 use std::time::Duration;
 
+use alert::Text;
 use flow::FlowTuple;
 use output::Latency;
-use wire::{HostKey, Nanos};
+use wire::{Nanos, Scope, Target};
 
 /// An isolation in force.
 #[derive(Clone, Debug)]
@@ -17,7 +19,10 @@ pub(crate) struct Isolation {
     pub(crate) until: Nanos,
     /// When the kernel ends it (CLOCK_MONOTONIC).
     pub(crate) expires_ns: u64,
-    pub(crate) by: &'static str,
+    pub(crate) verdict: u64,
+    pub(crate) scope: Scope,
+    pub(crate) by: Text,
+    pub(crate) who: Option<Arc<str>>,
     pub(crate) reason: String,
     /// Arrival of the packet that matched (CLOCK_MONOTONIC).
     pub(crate) arrival: Option<Nanos>,
@@ -29,11 +34,14 @@ pub(crate) struct Isolation {
 
 impl Isolation {
     /// One to be: when it ends is not known yet.
-    pub(crate) fn by(by: &'static str, reason: String) -> Self {
+    pub(crate) fn by(by: Text, reason: String) -> Self {
         Isolation {
+            verdict: 0,
+            scope: Scope::Both,
             until: Nanos(0),
             expires_ns: 0,
             by,
+            who: None,
             reason,
             arrival: None,
             latency: Latency::default(),
@@ -47,13 +55,13 @@ impl Isolation {
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Register {
-    isolated: BTreeMap<HostKey, Isolation>,
+    isolated: BTreeMap<Target, Isolation>,
     /// Next end first.
-    ends: BTreeSet<(u64, HostKey)>,
+    ends: BTreeSet<(u64, Target)>,
     /// May hold hosts that are released by now.
-    awaited: VecDeque<HostKey>,
+    awaited: VecDeque<Target>,
     /// Where the next patrol begins.
-    patrol: Bound<HostKey>,
+    patrol: Bound<Target>,
 }
 
 impl Default for Register {
@@ -72,20 +80,20 @@ impl Register {
         self.isolated.len()
     }
 
-    pub(crate) fn contains(&self, host: HostKey) -> bool {
+    pub(crate) fn contains(&self, host: Target) -> bool {
         self.isolated.contains_key(&host)
     }
 
-    pub(crate) fn get_mut(&mut self, host: HostKey) -> Option<&mut Isolation> {
+    pub(crate) fn get_mut(&mut self, host: Target) -> Option<&mut Isolation> {
         self.isolated.get_mut(&host)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (HostKey, &Isolation)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Target, &Isolation)> {
         self.isolated.iter().map(|(&host, isolation)| (host, isolation))
     }
 
     /// Enters a new isolation, or one that takes the place of a running one.
-    pub(crate) fn enter(&mut self, host: HostKey, isolation: Isolation) {
+    pub(crate) fn enter(&mut self, host: Target, isolation: Isolation) {
         let (expires_ns, awaited) = (isolation.expires_ns, !isolation.first_drop_told);
         let before = self.isolated.insert(host, isolation);
         if let Some(old) = &before {
@@ -98,7 +106,7 @@ impl Register {
     }
 
     /// Gives a running isolation another end.
-    pub(crate) fn move_end(&mut self, host: HostKey, expires_ns: u64) {
+    pub(crate) fn move_end(&mut self, host: Target, expires_ns: u64) {
         let Some(isolation) = self.isolated.get_mut(&host) else { return };
         self.ends.remove(&(isolation.expires_ns, host));
         let later = Duration::from_nanos(expires_ns.saturating_sub(isolation.expires_ns));
@@ -107,7 +115,7 @@ impl Register {
         self.ends.insert((expires_ns, host));
     }
 
-    pub(crate) fn remove(&mut self, host: HostKey) -> Option<Isolation> {
+    pub(crate) fn remove(&mut self, host: Target) -> Option<Isolation> {
         let isolation = self.isolated.remove(&host)?;
         self.ends.remove(&(isolation.expires_ns, host));
         Some(isolation)
@@ -118,7 +126,7 @@ impl Register {
     }
 
     /// The hosts whose end has come at `now_ns`, at most `limit`, with their ends.
-    pub(crate) fn due(&self, now_ns: u64, limit: usize) -> Vec<(u64, HostKey)> {
+    pub(crate) fn due(&self, now_ns: u64, limit: usize) -> Vec<(u64, Target)> {
         self.ends.iter().copied().take_while(|&(end, _)| end <= now_ns).take(limit).collect()
     }
 
@@ -129,20 +137,20 @@ impl Register {
 
     /// The next hosts whose first drop is awaited, at most `limit`. Whoever still has none is to be given
     /// back with [`Register::await_on`].
-    pub(crate) fn awaited(&mut self, limit: usize) -> Vec<HostKey> {
+    pub(crate) fn awaited(&mut self, limit: usize) -> Vec<Target> {
         let count = limit.min(self.awaited.len());
         let hosts = self.awaited.drain(..count);
         hosts.filter(|host| self.isolated.get(host).is_some_and(|i| !i.first_drop_told)).collect()
     }
 
-    pub(crate) fn await_on(&mut self, host: HostKey) {
+    pub(crate) fn await_on(&mut self, host: Target) {
         self.awaited.push_back(host);
     }
 
     /// The next hosts in turn, at most `limit`; after the last the first again.
-    pub(crate) fn patrol(&mut self, limit: usize) -> Vec<HostKey> {
+    pub(crate) fn patrol(&mut self, limit: usize) -> Vec<Target> {
         let range = self.isolated.range((self.patrol, Bound::Unbounded));
-        let round: Vec<HostKey> = range.map(|(&host, _)| host).take(limit).collect();
+        let round: Vec<Target> = range.map(|(&host, _)| host).take(limit).collect();
         self.patrol = round.last().map_or(Bound::Unbounded, |&host| Bound::Excluded(host));
         round
     }
@@ -154,12 +162,12 @@ mod tests {
 
     use super::*;
 
-    fn host(n: u8) -> HostKey {
-        std::net::Ipv4Addr::new(10, 0, 0, n).into()
+    fn host(n: u8) -> Target {
+        Target::host(std::net::Ipv4Addr::new(10, 0, 0, n).into())
     }
 
     fn until(expires_ns: u64) -> Isolation {
-        Isolation { expires_ns, ..Isolation::by("operator", String::new()) }
+        Isolation { expires_ns, ..Isolation::by(Text::Own("operator"), String::new()) }
     }
 
     #[test]

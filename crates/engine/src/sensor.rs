@@ -1,7 +1,6 @@
 //! The live sensor: opens ports, starts threads, stops in an order that loses nothing.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -17,7 +16,7 @@ use verdict::Judge;
 
 use crate::bypass::Bypasser;
 use crate::clock;
-use crate::control::{Desks, Listener};
+use crate::control::{Desk, Listener};
 use crate::counters::WorkerCounters;
 use crate::expectations::Expectations;
 use crate::handover::{Exchange, Handover};
@@ -27,6 +26,7 @@ use crate::owners::Owners;
 use crate::ports::{Maps, PortPlan};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::stats::{Gauges, Stats};
+use crate::tap::Tap;
 use crate::threads::{
     EVENT_QUEUE, Load, Port, PortWatch, Record, ReloadThread, WardenThread, Watchdog, Watched, Wish,
     WorkerThread, allowed_cpus, keep, record,
@@ -61,6 +61,7 @@ pub struct Sensor {
     stop_workers: Arc<AtomicBool>,
     stop_control: Arc<AtomicBool>,
     wish: Sender<Wish>,
+    desk: Desk,
 }
 
 /// What detectors match with, now and after each reload.
@@ -84,8 +85,8 @@ pub struct Stopped {
     pub stats: Stats,
     /// Latencies from packet to map entry in nanoseconds: number, p50, p99, greatest.
     pub latency_ns: (u64, u64, u64, u64),
-    /// Hosts that stay isolated: the guard ports are left in force for them.
-    pub still_isolated: Vec<IpAddr>,
+    /// Who stays isolated: the guard ports are left in force for them.
+    pub still_isolated: Vec<String>,
     /// Inline ports are left in force: the kernel forwards by itself.
     pub inline: bool,
     /// Files written.
@@ -93,7 +94,7 @@ pub struct Stopped {
 }
 
 impl Sensor {
-    /// Starts everything. Guard ports first: hosts that are isolated already stay so without a gap.
+    /// Starts everything; `taps` hear of alerts and isolations at once. Guard ports first: hosts that are isolated already stay so without a gap.
     ///
     /// # Errors
     /// What keeps a port, a socket or a thread from working; nothing is left attached then.
@@ -101,9 +102,10 @@ impl Sensor {
         options: SensorOptions,
         matching: Matching,
         recorder: Recorder,
+        taps: Vec<Tap>,
     ) -> Result<Self, SensorError> {
         let pins = PinFolder::open(&options.pins)?;
-        let started = Self::start_on(&pins, options, matching, recorder);
+        let started = Self::start_on(&pins, options, matching, recorder, taps);
         if started.is_err() {
             let _ = IsolationMap::unpin_if_idle(&pins, clock::monotonic().0);
         }
@@ -115,6 +117,7 @@ impl Sensor {
         options: SensorOptions,
         matching: Matching,
         recorder: Recorder,
+        taps: Vec<Tap>,
     ) -> Result<Self, SensorError> {
         let listener = Listener::bind(&options.socket)
             .map_err(|source| SensorError::Control { path: options.socket.clone(), source })?;
@@ -161,7 +164,8 @@ impl Sensor {
         let warden = Warden::new(Judge::new(policy), Enforcement::Kernel { map: Box::new(map), guarded })
             .with_thresholds(matching.snapshot.thresholds());
         let guard = (!options.guard.is_empty()).then_some(guard);
-        let threads = Threads { options: &options, matching, listener, recorder, counters, maps, claims };
+        let threads =
+            Threads { options: &options, matching, listener, recorder, taps, counters, maps, claims };
         threads.start(opened, guard, pins.clone(), gauges, warden)
     }
 
@@ -170,6 +174,12 @@ impl Sensor {
         if self.wish.try_send(None).is_err() {
             tracing::warn!("not reloaded: enough reloads are waiting");
         }
+    }
+
+    /// Where it is asked.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        self.desk.clone()
     }
 
     /// Whether a thread has died; the sensor should be stopped then.
@@ -220,7 +230,7 @@ impl Sensor {
         let written = self.recorder.join().map_err(|_| died("recorder"))?.map_err(SensorError::Output)?;
         drop(gauges);
         warden.adopt();
-        let still_isolated: Vec<IpAddr> = warden.list(clock::wall()).iter().map(|l| l.host).collect();
+        let still_isolated: Vec<String> = warden.list(clock::wall()).into_iter().map(|l| l.host).collect();
         let latency = warden.latency();
         let latency_ns =
             (latency.len(), latency.value_at_quantile(0.5), latency.value_at_quantile(0.99), latency.max());
@@ -288,6 +298,7 @@ struct Threads<'a> {
     matching: Matching,
     listener: Listener,
     recorder: Recorder,
+    taps: Vec<Tap>,
     counters: Vec<Arc<WorkerCounters>>,
     maps: Arc<Maps>,
     claims: Vec<Claim>,
@@ -332,6 +343,7 @@ impl Threads<'_> {
             stats_interval: options.stats_interval,
             stats_told: Instant::now(),
             snapshots: snapshots.clone(),
+            taps: self.taps,
         };
         let warden = spawn("warden", move || warden.run())?;
         let bypass = self.maps.bypass.clone();
@@ -389,8 +401,9 @@ impl Threads<'_> {
         };
         let watch = spawn("watch", move || watch.run())?;
         let (listener, stop) = (self.listener, stop_control.clone());
-        let desks = Desks { warden: ask, reload: wish.clone(), snapshots: snapshots.clone() };
-        let control = spawn("control", move || listener.serve(&desks, &stop))?;
+        let desk = Desk { warden: ask, reload: wish.clone(), snapshots: snapshots.clone() };
+        let asked = desk.clone();
+        let control = spawn("control", move || listener.serve(&asked, &stop))?;
         let (load, stop) = (self.matching.load, stop_control.clone());
         let reload = ReloadThread { load, snapshots, wishes, stop };
         // Not waited for when the sensor stops: it may be in the middle of ten million names.
@@ -413,6 +426,7 @@ impl Threads<'_> {
             stop_workers,
             stop_control,
             wish,
+            desk,
         })
     }
 }

@@ -1,19 +1,19 @@
 //! The warden: turns verdicts into isolations in the kernel and tells what became of them.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alert::{Observation, RuleAction, RuleFacts};
+use alert::{Observation, RuleAction, RuleFacts, Text};
 use capture::{IsolationEntry, IsolationMap};
 use detect::rules::Thresholds;
 use hdrhistogram::Histogram;
 use output::{AlertEvent, IsolationAction, IsolationEvent, Latency};
 use rules::Action;
 use verdict::{Judge, Verdict};
-use wire::{HostKey, Nanos};
+use wire::{Nanos, Scope, Target};
 
 use crate::clock;
+use crate::control::Caller;
 use crate::register::{Isolation, Register};
 use crate::stats::percentiles;
 
@@ -42,8 +42,12 @@ pub enum Enforcement {
 /// One line of `ringward isolate list`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Listed {
-    /// The host.
-    pub host: IpAddr,
+    /// Whom: a host, a host in a VLAN, a network, a MAC address.
+    pub host: String,
+    /// How far: "both", "outbound", "peers".
+    pub scope: String,
+    /// Which isolation: as in its events.
+    pub verdict: u64,
     /// Seconds until release.
     pub remaining_s: u64,
     /// Who decided.
@@ -66,6 +70,8 @@ pub struct Warden {
     failed: u64,
     thresholds: Thresholds,
     suppressed: u64,
+    /// Of the last verdict.
+    verdict: u64,
 }
 
 impl Warden {
@@ -82,6 +88,7 @@ impl Warden {
             failed: 0,
             thresholds: Thresholds::default(),
             suppressed: 0,
+            verdict: 0,
         };
         warden.adopt();
         warden
@@ -161,10 +168,10 @@ impl Warden {
         let verdict = self.judge.on_alert(alert);
         let (by, reason) = match (&alert.hit, &alert.rule) {
             (Some(hit), _) => {
-                ("indicator", format!("{}: {} ({})", alert.signature, hit.observed, hit.source))
+                (Text::Own("indicator"), format!("{}: {} ({})", alert.signature, hit.observed, hit.source))
             }
-            (None, Some(rule)) => ("rule", format!("{} ({})", alert.signature, rule.source)),
-            (None, None) => ("detector", alert.signature.to_string()),
+            (None, Some(rule)) => (Text::Own("rule"), format!("{} ({})", alert.signature, rule.source)),
+            (None, None) => (Text::Own("detector"), alert.signature.to_string()),
         };
         let since_arrival = |at: Option<Nanos>| Some(at?.since(alert.arrival?).as_nanos() as u64);
         let cause = Isolation {
@@ -177,40 +184,44 @@ impl Warden {
         self.carry_out(verdict, alert.time, cause)
     }
 
-    /// Isolates a host because an operator says so. `Err` tells why not.
+    /// Isolates because an operator says so. `Err` tells why not.
     pub fn add(
         &mut self,
-        host: IpAddr,
+        target: Target,
+        scope: Scope,
         lifetime: Option<Duration>,
+        caller: &Caller,
         reason: String,
         now: Nanos,
     ) -> Result<IsolationEvent, String> {
-        let verdict = self.judge.on_operator(host, lifetime, now);
-        let cause = Isolation::by("operator", reason);
+        let verdict = self.judge.on_operator(target, scope, lifetime, now);
+        let cause = Isolation { who: caller.who.clone(), ..Isolation::by(caller.by.clone(), reason) };
         self.carry_out(verdict, now, cause).ok_or_else(|| "no verdict".into())
     }
 
-    /// Releases a host; `None` if it was not isolated.
-    pub fn release(&mut self, host: IpAddr) -> Option<IsolationEvent> {
-        self.end(HostKey::from(host.to_canonical()), IsolationAction::Release)
+    /// Releases whom it names; `None` if it was not isolated.
+    pub fn release(&mut self, target: Target) -> Option<IsolationEvent> {
+        self.end(target, IsolationAction::Release)
     }
 
     /// Releases everybody, also hosts in the map that this warden has not heard of.
     pub fn release_all(&mut self) -> Vec<IsolationEvent> {
         self.adopt();
-        let hosts: Vec<HostKey> = self.register.iter().map(|(host, _)| host).collect();
+        let hosts: Vec<Target> = self.register.iter().map(|(host, _)| host).collect();
         hosts.into_iter().filter_map(|host| self.end(host, IsolationAction::Release)).collect()
     }
 
     /// Everybody who is isolated now.
     #[must_use]
     pub fn list(&self, now: Nanos) -> Vec<Listed> {
-        let line = |(host, isolation): (HostKey, &Isolation)| {
+        let line = |(host, isolation): (Target, &Isolation)| {
             let entry = self.entry(host).unwrap_or_default();
             Listed {
-                host: host.ip(),
+                host: host.to_string(),
+                scope: isolation.scope.name().to_owned(),
+                verdict: isolation.verdict,
                 remaining_s: isolation.until.since(now).as_secs(),
-                by: isolation.by.to_owned(),
+                by: isolation.by.to_string(),
                 reason: isolation.reason.clone(),
                 dropped_packets: entry.dropped_packets,
                 dropped_bytes: entry.dropped_bytes,
@@ -273,7 +284,7 @@ impl Warden {
         steps
     }
 
-    fn first_drop(&mut self, host: HostKey, entry: &IsolationEntry) -> Option<IsolationEvent> {
+    fn first_drop(&mut self, host: Target, entry: &IsolationEntry) -> Option<IsolationEvent> {
         let isolation = self.register.get_mut(host)?;
         if isolation.first_drop_told || entry.first_drop_ns == 0 {
             return None;
@@ -285,28 +296,36 @@ impl Warden {
         Some(step(host, IsolationAction::FirstDrop, &isolation, Some(entry)))
     }
 
-    fn entry(&self, host: HostKey) -> Option<IsolationEntry> {
+    fn entry(&self, host: Target) -> Option<IsolationEntry> {
         self.map()?.get(host).ok()?
     }
 
     fn carry_out(&mut self, verdict: Verdict, now: Nanos, cause: Isolation) -> Option<IsolationEvent> {
-        let (host, until) = match verdict {
+        let number = self.verdict.saturating_add(1).max(now.0);
+        let cause = Isolation { verdict: number, ..cause };
+        let (host, scope, until) = match verdict {
             Verdict::Nothing => return None,
-            Verdict::Withhold { host, why } => {
-                let mut event = step(host, IsolationAction::Withhold, &cause, None);
+            Verdict::Withhold { target, why } => {
+                self.verdict = number;
+                let mut event = step(target, IsolationAction::Withhold, &cause, None);
                 event.enforced = false;
                 event.until = None;
                 event.not_enforced_because = Some(why.to_string());
                 return Some(event);
             }
-            Verdict::Isolate { host, until } => (host, until),
+            Verdict::Isolate { target, scope, until } => (target, scope, until),
         };
-        let mut isolation = Isolation { until, ..cause };
+        self.verdict = number;
+        let mut isolation = Isolation { until, scope, ..cause };
+        // A new end of a running isolation is a step of it, not another.
+        if let Some(running) = self.register.get_mut(host) {
+            isolation.verdict = running.verdict;
+        }
         let outcome = match &self.enforcement {
             Enforcement::Replay => Err("replay".to_owned()),
             Enforcement::Kernel { map, guarded } => {
                 isolation.expires_ns = clock::monotonic().after(until.since(now)).0;
-                match map.set(host, isolation.expires_ns) {
+                match map.set(host, &isolation.scope, isolation.expires_ns) {
                     Ok(written) if *guarded => Ok(written),
                     Ok(_) => Err("no guard port is configured".to_owned()),
                     Err(err) => {
@@ -342,7 +361,7 @@ impl Warden {
         }
     }
 
-    fn end(&mut self, host: HostKey, action: IsolationAction) -> Option<IsolationEvent> {
+    fn end(&mut self, host: Target, action: IsolationAction) -> Option<IsolationEvent> {
         self.judge.forget(host);
         let entry = self.map().and_then(|map| map.remove(host).ok().flatten());
         let isolation = self.register.remove(host)?;
@@ -358,6 +377,7 @@ impl Warden {
             if entry.expires_ns <= now.0 {
                 let _ = map.remove(host);
             } else if !self.register.contains(host) {
+                self.verdict = self.verdict.saturating_add(1).max(wall.0);
                 let until = wall.after(Nanos(entry.expires_ns).since(now));
                 self.judge.adopt(host, until);
                 let reason = "was in the isolation map already".into();
@@ -365,7 +385,8 @@ impl Warden {
                     until,
                     expires_ns: entry.expires_ns,
                     first_drop_told: entry.first_drop_ns != 0,
-                    ..Isolation::by("adopted", reason)
+                    verdict: self.verdict,
+                    ..Isolation::by(Text::Own("adopted"), reason)
                 };
                 self.register.enter(host, isolation);
             }
@@ -379,15 +400,18 @@ fn fallback() -> Histogram<u64> {
 }
 
 fn step(
-    host: HostKey,
+    host: Target,
     action: IsolationAction,
     isolation: &Isolation,
     entry: Option<&IsolationEntry>,
 ) -> IsolationEvent {
     IsolationEvent {
-        host,
+        verdict: isolation.verdict,
+        target: host,
+        scope: isolation.scope.clone(),
         action,
-        by: isolation.by,
+        by: isolation.by.clone(),
+        who: isolation.who.clone(),
         reason: isolation.reason.clone(),
         enforced: true,
         not_enforced_because: None,

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::files::PieceEvent;
-use alert::Alert;
+use alert::{Alert, Text};
 use flow::{FlowRecord, FlowTuple};
 use proto::{AppProto, Transaction};
 use serde::Serialize;
-use wire::{Direction, HostKey, LinkType, Nanos, Outer};
+use wire::{Direction, LinkType, Nanos, Outer, Scope, Target};
 
 /// Where a packet was read: every event says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,12 +216,19 @@ pub struct Latency {
 /// A step in the life of an isolation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IsolationEvent {
-    /// The host.
-    pub host: HostKey,
+    /// Which isolation: the wall clock's nanoseconds when it was decided, made unique within the sensor. All steps of an
+    /// isolation have the same.
+    pub verdict: u64,
+    /// Whom.
+    pub target: Target,
+    /// How far.
+    pub scope: Scope,
     /// What happened.
     pub action: IsolationAction,
-    /// Who decided: "indicator" or "operator".
-    pub by: &'static str,
+    /// Who decided: "indicator", "rule", "detector", "operator" ...
+    pub by: Text,
+    /// Which operator, as far as is known: "uid 0", "token soc", "site berlin" ...
+    pub who: Option<Arc<str>>,
     /// Why, for humans.
     pub reason: String,
     /// Whether the kernel enforces it. False in replay, for withheld verdicts, and on failure.

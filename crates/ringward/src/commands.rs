@@ -44,7 +44,7 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     let again = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGHUP, again.clone()).map_err(Failure::running)?;
     let matching = Matching { snapshot, load: matching::reload(path, strict) };
-    let sensor = Sensor::start(options, matching, recorder).map_err(Failure::running)?;
+    let sensor = Sensor::start(options, matching, recorder, Vec::new()).map_err(Failure::running)?;
     if let Ok(at) = config.control.prometheus.parse()
         && let Err(err) = exporter::start(at, config.control.socket.clone())
     {
@@ -90,7 +90,7 @@ fn summary(stopped: &Stopped) {
         );
     }
     if !stopped.still_isolated.is_empty() {
-        let hosts: Vec<String> = stopped.still_isolated.iter().map(ToString::to_string).collect();
+        let hosts = &stopped.still_isolated;
         eprintln!(
             "ringward: {} stay isolated until their time is over, and the guard ports in force for that; \
              `ringward isolate flush` releases them",
@@ -176,10 +176,12 @@ fn socket(reach: &Reach) -> Result<PathBuf, Failure> {
 /// `ringward isolate`.
 pub fn isolate(reach: &Reach, action: &IsolateAction) -> Result<(), Failure> {
     let request = match action {
-        IsolateAction::Add { host, ttl, reason } => {
-            Request::IsolateAdd { host: *host, ttl_s: ttl.map(|t| t.as_secs()), reason: reason.clone() }
-        }
-        IsolateAction::Rm { host } => Request::IsolateRm { host: *host },
+        IsolateAction::Add { host, ttl, reason } => Request::IsolateAdd {
+            host: host.to_string(),
+            ttl_s: ttl.map(|t| t.as_secs()),
+            reason: reason.clone(),
+        },
+        IsolateAction::Rm { host } => Request::IsolateRm { host: host.to_string() },
         IsolateAction::List { .. } => Request::IsolateList,
         IsolateAction::Flush => Request::IsolateFlush,
     };

@@ -11,7 +11,6 @@ mod reference;
 mod rulebook;
 mod setup;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -203,7 +202,7 @@ enum IsolateAction {
     /// Isolate a host.
     Add {
         /// IPv4 or IPv6 address.
-        host: IpAddr,
+        host: wire::Target,
         /// For how long; default: the policy's lifetime.
         #[arg(long, value_parser = config::lifetime)]
         ttl: Option<std::time::Duration>,
@@ -214,7 +213,7 @@ enum IsolateAction {
     /// Release a host.
     Rm {
         /// IPv4 or IPv6 address.
-        host: IpAddr,
+        host: wire::Target,
     },
     /// Show who is isolated.
     List {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use alert::Alert;
-use wire::{HostKey, Nanos};
+use wire::{Nanos, Scope, Target};
 
 use crate::policy::{Mode, Policy};
 
@@ -22,14 +22,16 @@ pub enum Verdict {
     /// Isolate the host.
     Isolate {
         /// Whom.
-        host: HostKey,
+        target: Target,
+        /// How far.
+        scope: Scope,
         /// Until when (wall clock).
         until: Nanos,
     },
     /// The policy asks for isolation, but the host is spared.
     Withhold {
         /// Whom.
-        host: HostKey,
+        target: Target,
         /// Why.
         why: Withheld,
     },
@@ -57,8 +59,8 @@ impl fmt::Display for Withheld {
 #[derive(Debug)]
 pub struct Judge {
     policy: Policy,
-    isolated: BTreeMap<HostKey, Nanos>,
-    withheld: BTreeMap<HostKey, Nanos>,
+    isolated: BTreeMap<Target, Nanos>,
+    withheld: BTreeMap<Target, Nanos>,
 }
 
 impl Judge {
@@ -75,47 +77,52 @@ impl Judge {
         if !self.policy.wants_isolation(alert) {
             return Verdict::Nothing;
         }
-        let host = HostKey::from(victim.to_canonical());
+        let target = Target::host(victim);
         let lifetime = self.policy.lifetime;
-        if self.isolated.get(&host).is_some_and(|until| until.since(alert.time) > lifetime / 2) {
+        if self.isolated.get(&target).is_some_and(|until| until.since(alert.time) > lifetime / 2) {
             return Verdict::Nothing;
         }
-        match self.spare(host.ip()) {
-            None => self.isolate(host, alert.time.after(lifetime)),
+        match self.spare(victim) {
+            None => self.isolate(target, Scope::Both, alert.time.after(lifetime)),
             Some(why) => {
                 // Said once per lifetime, not per beacon.
-                let said = self.withheld.get(&host).is_some_and(|&until| until > alert.time);
+                let said = self.withheld.get(&target).is_some_and(|&until| until > alert.time);
                 if said {
                     return Verdict::Nothing;
                 }
-                remember(&mut self.withheld, host, alert.time.after(lifetime));
-                Verdict::Withhold { host, why }
+                remember(&mut self.withheld, target, alert.time.after(lifetime));
+                Verdict::Withhold { target, why }
             }
         }
     }
 
     /// The verdict on an operator's wish. The rails hold for operators too; "observe" does not.
-    pub fn on_operator(&mut self, host: IpAddr, lifetime: Option<Duration>, now: Nanos) -> Verdict {
-        let host = HostKey::from(host.to_canonical());
-        match self.policy.protected.why(host.ip()) {
-            Some(why) => Verdict::Withhold { host, why: Withheld::Protected(why) },
-            None => self.isolate(host, now.after(lifetime.unwrap_or(self.policy.lifetime))),
+    pub fn on_operator(
+        &mut self,
+        target: Target,
+        scope: Scope,
+        lifetime: Option<Duration>,
+        now: Nanos,
+    ) -> Verdict {
+        match target.ip().and_then(|host| self.policy.protected.why(host)) {
+            Some(why) => Verdict::Withhold { target, why: Withheld::Protected(why) },
+            None => self.isolate(target, scope, now.after(lifetime.unwrap_or(self.policy.lifetime))),
         }
     }
 
     /// A host is isolated already (adopted from a map that an earlier run wrote).
-    pub fn adopt(&mut self, host: HostKey, until: Nanos) {
-        remember(&mut self.isolated, host, until);
+    pub fn adopt(&mut self, target: Target, until: Nanos) {
+        remember(&mut self.isolated, target, until);
     }
 
     /// A host is not isolated any more, or could not be.
-    pub fn forget(&mut self, host: HostKey) {
-        self.isolated.remove(&host);
+    pub fn forget(&mut self, target: Target) {
+        self.isolated.remove(&target);
     }
 
-    fn isolate(&mut self, host: HostKey, until: Nanos) -> Verdict {
-        remember(&mut self.isolated, host, until);
-        Verdict::Isolate { host, until }
+    fn isolate(&mut self, target: Target, scope: Scope, until: Nanos) -> Verdict {
+        remember(&mut self.isolated, target, until);
+        Verdict::Isolate { target, scope, until }
     }
 
     fn spare(&self, host: IpAddr) -> Option<Withheld> {
@@ -126,7 +133,7 @@ impl Judge {
     }
 }
 
-fn remember(hosts: &mut BTreeMap<HostKey, Nanos>, host: HostKey, until: Nanos) {
+fn remember(hosts: &mut BTreeMap<Target, Nanos>, host: Target, until: Nanos) {
     if hosts.len() >= MAX_REMEMBERED && !hosts.contains_key(&host) {
         let first = hosts.iter().min_by_key(|&(_, until)| *until).map(|(&host, _)| host);
         first.map(|host| hosts.remove(&host));

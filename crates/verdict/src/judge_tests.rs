@@ -38,8 +38,8 @@ fn alert(victim: Option<&str>, severity: Severity, second: u64) -> Alert {
     }
 }
 
-fn host(text: &str) -> HostKey {
-    HostKey::from(text.parse::<IpAddr>().unwrap())
+fn host(text: &str) -> Target {
+    text.parse().unwrap()
 }
 
 fn protecting(net: &str) -> Policy {
@@ -52,7 +52,10 @@ fn protecting(net: &str) -> Policy {
 fn a_severe_alert_isolates_its_victim_for_the_lifetime() {
     let mut judge = Judge::new(Policy::default());
     let verdict = judge.on_alert(&alert(Some("10.0.0.5"), Severity::High, 10));
-    assert_eq!(verdict, Verdict::Isolate { host: host("10.0.0.5"), until: Nanos(3_610_000_000_000) });
+    assert_eq!(
+        verdict,
+        Verdict::Isolate { target: host("10.0.0.5"), scope: Scope::Both, until: Nanos(3_610_000_000_000) }
+    );
 }
 
 #[test]
@@ -89,13 +92,13 @@ fn protected_hosts_are_spared_from_alerts_and_operators() {
     let Verdict::Withhold { why, .. } = verdict else { panic!("{verdict:?}") };
     assert_eq!(why.to_string(), "protected: configured (10.0.0.0/24)");
     assert_eq!(judge.on_alert(&alert(Some("10.0.0.5"), Severity::High, 1)), Verdict::Nothing, "said once");
-    let mapped = "::ffff:10.0.0.5".parse().unwrap();
+    let mapped = host("::ffff:10.0.0.5");
     assert!(matches!(
-        judge.on_operator(mapped, Some(HOUR), Nanos(0)),
+        judge.on_operator(mapped, Scope::Both, Some(HOUR), Nanos(0)),
         Verdict::Withhold { why: Withheld::Protected(_), .. }
     ));
     assert!(matches!(
-        judge.on_operator("10.0.1.5".parse().unwrap(), None, Nanos(0)),
+        judge.on_operator(host("10.0.1.5"), Scope::Both, None, Nanos(0)),
         Verdict::Isolate { .. }
     ));
 }
@@ -104,7 +107,7 @@ fn protected_hosts_are_spared_from_alerts_and_operators() {
 fn nobody_isolates_a_group() {
     let mut judge = Judge::new(Policy::default());
     for group in ["224.0.0.1", "255.255.255.255", "0.0.0.0", "127.0.0.1", "ff02::1", "::", "::1"] {
-        let verdict = judge.on_operator(group.parse().unwrap(), None, Nanos(0));
+        let verdict = judge.on_operator(host(group), Scope::Both, None, Nanos(0));
         assert!(matches!(verdict, Verdict::Withhold { .. }), "{group}: {verdict:?}");
     }
 }
@@ -117,7 +120,7 @@ fn observe_mode_records_and_lets_operators_act() {
         Verdict::Withhold { why: Withheld::ObserveMode, .. }
     ));
     assert!(matches!(
-        judge.on_operator("10.0.0.5".parse().unwrap(), None, Nanos(0)),
+        judge.on_operator(host("10.0.0.5"), Scope::Both, None, Nanos(0)),
         Verdict::Isolate { .. }
     ));
 }

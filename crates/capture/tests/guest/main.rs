@@ -14,6 +14,7 @@ use capture::{
     Shared, Sleeper, XdpMode,
 };
 use libtest_mimic::{Arguments, Trial};
+use wire::{Scope, Target};
 
 use crate::sender::Sender;
 
@@ -133,8 +134,8 @@ fn all_programs_load_and_isolate() {
     let map = IsolationMap::open(&pins, 1000).unwrap();
     let mut guard = Guard::load(&map).unwrap();
     guard.attach(&Device::open("eth0").unwrap(), XdpMode::Native).unwrap();
-    let host = sender::SOURCE.into();
-    map.set(host, u64::MAX).unwrap();
+    let host = Target::host(sender::SOURCE.into());
+    map.set(host, &Scope::Both, u64::MAX).unwrap();
     let mut sender = Sender::open("eth1");
     let end = Instant::now() + PATIENCE;
     while map.get(host).unwrap().unwrap().dropped_packets < 10 {

@@ -71,7 +71,7 @@ pub const EACH_COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Name and meaning of the counters of verdicts, output and intelligence.
-pub const VERDICT_COUNTERS: [(&str, &str); 11] = [
+pub const VERDICT_COUNTERS: [(&str, &str); 12] = [
     ("isolation.active", "Hosts isolated now."),
     ("isolation.not_enforced", "Verdicts that could not be enforced; the log says why."),
     (
@@ -86,6 +86,7 @@ pub const VERDICT_COUNTERS: [(&str, &str); 11] = [
     ),
     ("output.reports_refused", "Incidents without report files because of output.max_reports."),
     ("output.verdict_events_lost", "Alerts and isolation steps that the recorder had no room for."),
+    ("output.NAME_lost", "Alerts and isolation steps that a listener (push, fleet, ledger) had no room for."),
     ("intel.indicators", "Indicators in force."),
     ("intel.reloads", "Times they were loaded anew."),
     ("intel.reloads_failed", "Times they could not be; the log says why. What was in force still is then."),

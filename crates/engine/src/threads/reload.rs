@@ -1,15 +1,14 @@
 //! The thread that makes new snapshots: away from all who have packets or alerts to look after.
 
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
 
-use crate::control::{Reply, answer};
+use crate::control::Reply;
 use crate::snapshot::{Snapshot, Snapshots};
 
 /// Scheduling priority of the thread (-20 first, 19 last).
@@ -34,7 +33,7 @@ pub struct Loaded {
 }
 
 /// Somebody wants a new snapshot: a client who waits for the answer, or a signal.
-pub(crate) type Wish = Option<UnixStream>;
+pub(crate) type Wish = Option<Sender<Reply>>;
 
 pub(crate) struct ReloadThread {
     pub load: Load,
@@ -53,10 +52,9 @@ impl ReloadThread {
             match self.wishes.recv_timeout(STOP_LOOK) {
                 Ok(client) => {
                     let reply = self.reload();
-                    if let Some(client) = client
-                        && let Err(err) = answer(&client, &reply)
-                    {
-                        tracing::debug!("control client: {err}");
+                    if let Some(client) = client {
+                        // A client that has gone does not want to know.
+                        let _ = client.send(reply);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -105,8 +103,6 @@ impl ReloadThread {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use super::*;
     use intel::Loader;
     use wire::Nanos;
@@ -115,15 +111,6 @@ mod tests {
         let mut loader = Loader::new();
         loader.text("list", text).unwrap();
         Snapshot::new(loader.finish().0)
-    }
-
-    fn reply(client: &mut UnixStream) -> Reply {
-        let mut line = Vec::new();
-        let mut byte = [0];
-        while client.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
-            line.extend(byte);
-        }
-        serde_json::from_slice(&line).unwrap()
     }
 
     #[test]
@@ -150,9 +137,9 @@ mod tests {
         };
         let running = std::thread::spawn(move || thread.run());
         let ask = || {
-            let (mut ours, theirs) = UnixStream::pair().unwrap();
-            wish.send(Some(theirs)).unwrap();
-            reply(&mut ours)
+            let (answer, answered) = crossbeam_channel::bounded(1);
+            wish.send(Some(answer)).unwrap();
+            answered.recv().unwrap()
         };
         assert!(
             matches!(ask(), Reply::Done { message } if message.starts_with("3 indicators\nreloaded in "))

@@ -8,13 +8,14 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, select};
 use output::{AlertEvent, Event, IsolationAction, IsolationEvent, Refused, Source, Stamp};
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
-use wire::Nanos;
+use wire::{Nanos, Scope, Target};
 
 use super::Record;
 use crate::clock;
-use crate::control::{Asked, Reply, Request};
+use crate::control::{Asked, Caller, Reply, Request};
 use crate::snapshot::Snapshots;
 use crate::stats::{Gauges, Stats};
+use crate::tap::Tap;
 use crate::warden::Warden;
 
 /// How often the warden looks into the map while a first drop is awaited, and otherwise.
@@ -41,6 +42,7 @@ pub(crate) struct WardenThread {
     pub(crate) stats_interval: Duration,
     pub(crate) stats_told: Instant,
     pub(crate) snapshots: Arc<Snapshots>,
+    pub(crate) taps: Vec<Tap>,
     /// Of the snapshot whose thresholds are in force.
     pub(crate) generation: u64,
 }
@@ -66,7 +68,7 @@ impl WardenThread {
                     Err(_) => return self.warden,
                 },
                 recv(self.asked) -> message => if let Ok(asked) = message {
-                    let reply = self.answer(asked.request);
+                    let reply = self.answer(asked.request, &asked.caller);
                     let _ = asked.answer.send(reply);
                 },
                 default(pause) => {}
@@ -115,13 +117,16 @@ impl WardenThread {
 
     /// Never waits: the next host to be isolated matters more than this line.
     fn record(&self, stamp: Stamp, event: Event) {
+        for tap in &self.taps {
+            tap.offer(&stamp, &event);
+        }
         if let Err(TrySendError::Full(_)) = self.recorder.try_send((stamp, event)) {
             self.events_lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     fn tell(&self, time: Nanos, step: IsolationEvent) {
-        let host = step.host;
+        let host = step.target;
         match step.action {
             IsolationAction::FirstDrop => tracing::info!("{host}: first packet dropped"),
             IsolationAction::Expire => {
@@ -134,12 +139,17 @@ impl WardenThread {
         self.record(stamp, Event::Isolation(Box::new(step)));
     }
 
-    fn answer(&mut self, request: Request) -> Reply {
+    fn answer(&mut self, request: Request, caller: &Caller) -> Reply {
         let now = clock::wall();
         match request {
             Request::IsolateAdd { host, ttl_s, reason } => {
-                let reason = if reason.is_empty() { "operator".to_owned() } else { reason };
-                match self.warden.add(host, ttl_s.map(Duration::from_secs), reason, now) {
+                let target = match host.parse::<Target>() {
+                    Ok(target) => target,
+                    Err(err) => return Reply::Refused { message: err.to_string() },
+                };
+                let reason = if reason.is_empty() { caller.by.to_string() } else { reason };
+                let lifetime = ttl_s.map(Duration::from_secs);
+                match self.warden.add(target, Scope::Both, lifetime, caller, reason, now) {
                     Ok(step) if step.enforced => {
                         let message = format!("{host} is isolated");
                         self.tell(now, step);
@@ -153,14 +163,15 @@ impl WardenThread {
                     Err(why) => Reply::Refused { message: why },
                 }
             }
-            Request::IsolateRm { host } => match self.warden.release(host) {
-                Some(step) => {
+            Request::IsolateRm { host } => match host.parse().map(|target| self.warden.release(target)) {
+                Ok(Some(step)) => {
                     let message =
                         format!("{host} is released, {} packets were dropped", step.dropped_packets);
                     self.tell(now, step);
                     Reply::Done { message }
                 }
-                None => Reply::Refused { message: format!("{host} is not isolated") },
+                Ok(None) => Reply::Refused { message: format!("{host} is not isolated") },
+                Err(err) => Reply::Refused { message: err.to_string() },
             },
             Request::IsolateList => Reply::Hosts { hosts: self.warden.list(now) },
             Request::IsolateFlush => {
@@ -172,7 +183,7 @@ impl WardenThread {
                 Reply::Done { message }
             }
             Request::Stats => Reply::Stats { stats: self.stats() },
-            // Never asked here: see `control::serve_client`.
+            // Never asked here: see `Desk::ask`.
             Request::Reload | Request::IocHits { .. } => {
                 Reply::Refused { message: "not the warden's".into() }
             }
@@ -193,6 +204,7 @@ impl WardenThread {
         stats.counters.push(("intel.indicators".into(), indicators));
         stats.counters.push(("intel.reloads".into(), of(&self.snapshots.reloads)));
         stats.counters.push(("intel.reloads_failed".into(), of(&self.snapshots.reloads_failed)));
+        stats.counters.extend(self.taps.iter().map(Tap::counter));
         stats
     }
 }

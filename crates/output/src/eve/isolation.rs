@@ -1,6 +1,6 @@
 //! `isolation`: a step in the life of an isolation. Ringward's own event type.
 
-use wire::Direction;
+use wire::{Direction, Scope};
 
 use super::{community, endpoints, head};
 use crate::event::{IsolationEvent, Latency, Stamp};
@@ -14,19 +14,27 @@ pub(super) fn line(stamp: &Stamp, event: &IsolationEvent) -> Value {
         community(&mut line, flow);
     }
     let mut body = json!({
-        "host": event.host.to_string(),
+        "verdict": event.verdict,
+        "host": event.target.to_string(),
+        "scope": event.scope.name(),
         "action": event.action.name(),
-        "by": event.by,
+        "by": event.by.to_string(),
         "reason": &event.reason,
         "enforced": event.enforced,
         "dropped_packets": event.dropped_packets,
         "dropped_bytes": event.dropped_bytes,
     });
+    if let Some(who) = &event.who {
+        body["who"] = who.to_string().into();
+    }
     if let Some(why) = &event.not_enforced_because {
         body["not_enforced_because"] = why.clone().into();
     }
     if let Some(until) = event.until {
         body["until"] = timestamp(until).into();
+    }
+    if let Scope::Peers(peers) = &event.scope {
+        body["peers"] = peers.iter().map(ToString::to_string).collect::<Vec<_>>().into();
     }
     if let Some(peer) = event.peer {
         body["peer"] = peer.to_string().into();

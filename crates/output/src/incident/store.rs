@@ -186,7 +186,7 @@ impl IncidentStore {
     }
 
     fn isolation(&mut self, stamp: &Stamp, event: &IsolationEvent) {
-        let victim = event.host.ip();
+        let Some(victim) = event.target.ip() else { return };
         // Hosts that only an operator has dealt with are no incident.
         if event.flow.is_none() && !self.open.contains_key(&victim) {
             return;
@@ -198,7 +198,7 @@ impl IncidentStore {
         if latest {
             *verdict = VerdictSeen {
                 action: if event.action == IsolationAction::Isolate { "isolate" } else { "withhold" }.into(),
-                by: event.by.into(),
+                by: event.by.to_string(),
                 reason: event.reason.clone(),
                 enforced: event.enforced,
                 not_enforced_because: event.not_enforced_because.clone(),

@@ -1,0 +1,47 @@
+//! Whoever outside of the sensor wants to hear of alerts and isolations at once.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use output::{Event, Stamp};
+
+/// One listener's queue. The warden never waits for it: what does not fit is lost to this listener, and counted.
+pub struct Tap {
+    name: &'static str,
+    wants: Box<dyn Fn(&Event) -> bool + Send>,
+    queue: Sender<(Stamp, Event)>,
+    lost: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for Tap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tap").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Tap {
+    /// A tap for the alerts and isolation steps that `wants` says yes to, with room for so many that wait. The receiver
+    /// ends when the sensor has stopped. `name` is that of the counter: `output.NAME_lost`.
+    #[must_use]
+    pub fn new(
+        name: &'static str,
+        room: usize,
+        wants: impl Fn(&Event) -> bool + Send + 'static,
+    ) -> (Self, Receiver<(Stamp, Event)>) {
+        let (queue, receiver) = bounded(room);
+        (Tap { name, wants: Box::new(wants), queue, lost: Arc::default() }, receiver)
+    }
+
+    pub(crate) fn offer(&self, stamp: &Stamp, event: &Event) {
+        if (self.wants)(event) && self.queue.try_send((stamp.clone(), event.clone())).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The counter's name and value.
+    pub(crate) fn counter(&self) -> (String, u64) {
+        (format!("output.{}_lost", self.name), self.lost.load(Ordering::Relaxed))
+    }
+}
