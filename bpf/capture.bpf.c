@@ -15,6 +15,7 @@
 #include "tunnel.h"
 #include "flow.h"
 #include "isolation.h"
+#include "isolated.h"
 
 /* Sockets that share a queue; set before load, never 0. */
 const volatile __u32 workers = 1;
@@ -275,6 +276,16 @@ static __always_inline int send_on(struct capture_counts *counts)
 	return bpf_redirect_map(&other_end, 0, XDP_DROP);
 }
 
+/* Whether the packet, or one that it carries, is of somebody who is isolated; found and the rest as find_flow says. */
+static __always_inline int must_drop(struct xdp_md *ctx, int found, struct packet *p, struct packet *outer)
+{
+	if (found < 0)
+		return isolated_station(ctx);
+	if (!found)
+		return isolated(ctx, &p->hosts, OF_FRAME);
+	return isolated(ctx, &p->hosts, 0) || isolated(ctx, &outer->hosts, OF_FRAME);
+}
+
 static __always_inline int inline_port(struct xdp_md *ctx, int nic_time)
 {
 	__u64 len = frame_len(ctx);
@@ -286,12 +297,11 @@ static __always_inline int inline_port(struct xdp_md *ctx, int nic_time)
 	if (!counts) /* cannot be: the verifier wants to see it */
 		return XDP_ABORTED;
 	found = find_flow(ctx, &p, &outer);
+	if (must_drop(ctx, found, &p, &outer)) {
+		counts->isolated++;
+		return XDP_DROP;
+	}
 	if (found >= 0) {
-		if (isolated(ctx, &p.src) || isolated(ctx, &p.dst) ||
-		    (found && (isolated(ctx, &outer.src) || isolated(ctx, &outer.dst)))) {
-			counts->isolated++;
-			return XDP_DROP;
-		}
 		if (bypassed(&p, len, counts))
 			return bpf_redirect_map(&other_end, 0, XDP_DROP);
 		hash = symmetric_hash(&p);

@@ -8,8 +8,15 @@
 #ifndef RINGWARD_CONTRACT_H
 #define RINGWARD_CONTRACT_H
 
-/* Hosts that can be isolated at once unless the configuration says otherwise. */
+/* Targets (hosts, networks, stations) that can be isolated at once unless the configuration says otherwise. */
 #define ISOLATION_CAPACITY 100000
+/* Networks of them. */
+#define NETWORKS_CAPACITY 16384
+/* Targets that can be cut off from named peers only, and how many peers each can have. */
+#define PEERS_CAPACITY 4096
+#define MAX_PEERS 16
+/* Networks that isolated hosts still reach. */
+#define REMEDIATION_CAPACITY 1024
 /* Words of 64 bits of the filter before the isolation map: 2^21 bits, of which 100,000 hosts set one in twenty. */
 #define FILTER_WORDS 32768
 #define FILTER_BITS 21
@@ -34,7 +41,42 @@ struct host_key {
 	__u8 addr[16] __attribute__((aligned(8)));
 };
 
-/* One isolated host. The XDP program itself ends the isolation at expires_ns, or a timer tick later. */
+/* Source and destination of a packet. */
+struct hosts {
+	struct host_key src;
+	struct host_key dst;
+};
+
+/* What a target is: target_key.kind. */
+#define TARGET_HOST 0
+#define TARGET_NETWORK 1
+#define TARGET_MAC 2
+/* target_key.vlan of a target in every VLAN. */
+#define EVERY_VLAN 0xffff
+
+/* Whom an isolation is of. */
+struct target_key {
+	__u8 addr[16] __attribute__((aligned(8))); /* as in host_key; of a station: its MAC address, then zeroes */
+	__u16 vlan; /* outermost tag of a host's frames, or EVERY_VLAN */
+	__u8 kind;
+	__u8 prefix; /* of a network, counted from the first bit of addr: 96 more than IPv4's own */
+	__u32 zero;
+};
+
+/* Key of the tries of networks. IPv4 is a family of its own: ::/0 has every IPv6 address in it and no other. */
+struct network_key {
+	__u32 prefix; /* NETWORK_FAMILY_BITS more than target_key.prefix */
+	__u32 family; /* 4 or 6 */
+	__u8 addr[16];
+};
+#define NETWORK_FAMILY_BITS 32
+
+/* How far an isolation goes: isolation_entry.scope. */
+#define SCOPE_BOTH 0 /* nothing from and nothing to the target */
+#define SCOPE_OUTBOUND 1 /* nothing from it */
+#define SCOPE_PEERS 2 /* nothing between it and its peers */
+
+/* One isolation; a cache line. The XDP program itself ends it at expires_ns, or a timer tick later. */
 struct isolation_entry {
 	__u64 expires_ns;
 	__u64 since_ns;
@@ -42,6 +84,27 @@ struct isolation_entry {
 	__u64 dropped_bytes;
 	__u64 first_drop_ns; /* 0: nothing dropped yet */
 	__u64 last_drop_ns; /* to a timer tick: may lie before first_drop_ns by as much */
+	__u64 scope;
+	__u64 reserved;
+};
+
+/* The hosts that a target of SCOPE_PEERS is cut off from. */
+struct isolation_peers {
+	__u64 count;
+	struct host_key peers[MAX_PEERS];
+};
+
+/*
+ * What every packet is asked first. The counts may be too high (a sensor that died counted, and did not write), never
+ * too low.
+ */
+struct isolation_gate {
+	__u64 hold; /* not 0: the kill switch is on. Nothing is dropped, and nothing written */
+	__u64 networks; /* entries of networks */
+	__u64 stations; /* entries of MAC addresses */
+	__u64 remediation; /* networks that stay reachable */
+	__u64 reserved[4];
+	__u64 filter[FILTER_WORDS]; /* one bit a host, set before its entry is written and never taken back */
 };
 
 /*
@@ -54,12 +117,16 @@ struct frame_head {
 	__u32 wire_len; /* bytes on the wire; more than follow if the frame was cut */
 };
 
+/* isolation_request.error when the kill switch is on. */
+#define ERROR_HELD 1
+
 /* Argument of the isolation_set program: written back with the outcome. */
 struct isolation_request {
-	struct host_key host;
+	struct target_key target;
 	__u64 expires_ns; /* in */
+	__u64 scope;      /* in */
 	__u64 written_ns; /* out: when the entry was in force */
-	__s64 error;      /* out: 0 or -errno */
+	__s64 error;      /* out: 0, -errno or ERROR_HELD */
 	__u64 extended;   /* out: 1 if a running isolation was given a new end */
 };
 

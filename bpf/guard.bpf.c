@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * A guard port: packets from or to an isolated host are dropped in the driver and counted on that
- * host; everything else goes on to the kernel. Works on when user space is dead; an isolation ends
- * by itself when its time has come.
+ * A guard port: what isolated hosts, networks and stations send or get is dropped in the driver and counted on
+ * them; everything else goes on to the kernel. Works on when user space is dead; an isolation ends by itself
+ * when its time has come.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -10,6 +10,7 @@
 #include "contract.h"
 #include "parse.h"
 #include "isolation.h"
+#include "isolated.h"
 
 /* Of all guard ports together. */
 struct {
@@ -25,14 +26,13 @@ int rw_guard(struct xdp_md *ctx)
 	void *data = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
 	struct guard_counts *counts;
-	struct host_key src, dst;
+	struct hosts hosts;
 	__u32 zero = 0;
 
 	counts = bpf_map_lookup_elem(&guard_counts, &zero);
 	if (!counts) /* cannot be: the verifier wants to see it */
 		return XDP_PASS;
-	if (!parse_hosts(data, end, &src, &dst) &&
-	    (isolated(ctx, &src) || isolated(ctx, &dst))) {
+	if (parse_hosts(data, end, &hosts) ? isolated_station(ctx) : isolated(ctx, &hosts, OF_FRAME)) {
 		counts->dropped++;
 		return XDP_DROP;
 	}

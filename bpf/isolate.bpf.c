@@ -9,23 +9,39 @@
 #include "contract.h"
 #include "isolation.h"
 
+/* What packets are asked first must say that there is such a target, before its entry is obeyed. */
+static __always_inline __u64 *announce(struct isolation_gate *gate, const struct target_key *target)
+{
+	__u32 bit = filter_bit(target->addr);
+
+	if (target->kind == TARGET_HOST) {
+		__sync_fetch_and_or(&gate->filter[bit >> 6], 1ULL << (bit & 63));
+		return NULL;
+	}
+	return target->kind == TARGET_NETWORK ? &gate->networks : &gate->stations;
+}
+
 SEC("syscall")
 int rw_isolate(struct isolation_request *request)
 {
 	struct isolation_entry fresh = {};
 	struct isolation_entry *entry;
-	struct host_key host = request->host;
+	struct target_key target = request->target;
 	__u64 now = bpf_ktime_get_ns();
-	__u32 bit = filter_bit(&host);
-	__u32 index = bit >> 6;
-	__u64 *word = bpf_map_lookup_elem(&isolation_filter, &index);
+	struct isolation_gate *gate = the_gate();
+	__u64 *count;
 
-	/* First: an entry whose bit is not set is not obeyed. */
-	if (word)
-		__sync_fetch_and_or(word, 1ULL << (bit & 63));
 	request->extended = 0;
-	entry = bpf_map_lookup_elem(&isolation, &host);
+	if (!gate) /* cannot be: the verifier wants to see it */
+		return 0;
+	if (gate->hold) {
+		request->error = ERROR_HELD;
+		return 0;
+	}
+	count = announce(gate, &target);
+	entry = bpf_map_lookup_elem(&isolation, &target);
 	if (entry && now < entry->expires_ns) {
+		entry->scope = request->scope;
 		entry->expires_ns = request->expires_ns;
 		request->extended = 1;
 		request->error = 0;
@@ -33,7 +49,12 @@ int rw_isolate(struct isolation_request *request)
 		/* An entry whose time is over starts anew, counters included. */
 		fresh.since_ns = now;
 		fresh.expires_ns = request->expires_ns;
-		request->error = bpf_map_update_elem(&isolation, &host, &fresh, BPF_ANY);
+		fresh.scope = request->scope;
+		if (count && !entry)
+			__sync_fetch_and_add(count, 1);
+		request->error = bpf_map_update_elem(&isolation, &target, &fresh, BPF_ANY);
+		if (count && !entry && request->error)
+			__sync_fetch_and_add(count, -1);
 	}
 	request->written_ns = bpf_ktime_get_ns();
 	return 0;

@@ -50,8 +50,13 @@ struct extension_header {
 };
 
 struct packet {
-	struct host_key src;
-	struct host_key dst;
+	union {
+		struct {
+			struct host_key src;
+			struct host_key dst;
+		};
+		struct hosts hosts;
+	};
 	__u16 src_port; /* network order; 0 for fragments and where there are none */
 	__u16 dst_port;
 	__u16 vlans[MAX_TAGS]; /* host order, outermost first */
@@ -183,8 +188,7 @@ static __always_inline void *network_header(void *data, void *end, __be16 *proto
 }
 
 /* Addresses only: all that isolation needs. 0 if this is an IP packet. */
-static __always_inline int parse_hosts(void *data, void *end, struct host_key *src,
-				       struct host_key *dst)
+static __always_inline int parse_hosts(void *data, void *end, struct hosts *hosts)
 {
 	__be16 proto;
 	void *net = network_header(data, end, &proto, NULL);
@@ -196,8 +200,8 @@ static __always_inline int parse_hosts(void *data, void *end, struct host_key *s
 
 		if ((void *)(ip + 1) > end)
 			return -1;
-		map_ipv4(src, ip->saddr);
-		map_ipv4(dst, ip->daddr);
+		map_ipv4(&hosts->src, ip->saddr);
+		map_ipv4(&hosts->dst, ip->daddr);
 		return 0;
 	}
 	if (proto == bpf_htons(ETH_P_IPV6)) {
@@ -205,8 +209,8 @@ static __always_inline int parse_hosts(void *data, void *end, struct host_key *s
 
 		if ((void *)(ip + 1) > end)
 			return -1;
-		copy_ipv6(src, &ip->saddr);
-		copy_ipv6(dst, &ip->daddr);
+		copy_ipv6(&hosts->src, &ip->saddr);
+		copy_ipv6(&hosts->dst, &ip->daddr);
 		return 0;
 	}
 	return -1;

@@ -9,7 +9,7 @@ use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use crate::attach::{Attachment, XdpMode};
 use crate::counts::per_cpu;
 use crate::error::CaptureError;
-use crate::isolation::IsolationMap;
+use crate::isolation::{IsolationMap, reuse_isolation};
 use crate::layout::GuardCounters;
 use crate::netdev::Device;
 
@@ -41,8 +41,7 @@ impl Guard {
         let load = |source| CaptureError::Load { object: "guard", source };
         let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
         let mut open = skel::GuardSkelBuilder::default().open(object).map_err(load)?;
-        open.maps.isolation.reuse_fd(isolation.fds().hosts).map_err(load)?;
-        open.maps.isolation_filter.reuse_fd(isolation.fds().filter).map_err(load)?;
+        reuse_isolation!(open, isolation.fds()).map_err(load)?;
         Ok(Guard { skel: open.load().map_err(load)?, ports: Vec::new() })
     }
 

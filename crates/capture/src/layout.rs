@@ -1,7 +1,5 @@
 //! The other half of `bpf/contract.h`: sizes and offsets that the programs use.
 
-use wire::HostKey;
-
 /// Bytes of `struct frame_head` before every steered frame.
 pub(crate) const FRAME_HEAD: usize = 16;
 
@@ -17,10 +15,22 @@ pub const BYPASS_CAPACITY: u32 = 65_536;
 /// Bits of the number of one of the bits of the filter before the isolation map.
 pub(crate) const FILTER_BITS: u32 = 21;
 
-/// Hosts that can be isolated at once by default.
+/// Targets (hosts, networks, stations) that can be isolated at once by default.
 pub const ISOLATION_CAPACITY: u32 = 100_000;
 
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
+/// Networks of them.
+pub const NETWORKS_CAPACITY: u32 = 16_384;
+
+/// Targets that can be cut off from named peers only.
+pub const PEERS_CAPACITY: u32 = 4096;
+
+/// Peers of such a target.
+pub const MAX_PEERS: usize = 16;
+
+/// Networks that isolated hosts still reach.
+pub const REMEDIATION_CAPACITY: u32 = 1024;
+
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_ne_bytes)
 }
 
@@ -49,14 +59,26 @@ pub(crate) fn split_head(frame: &[u8]) -> Option<(FrameHead, &[u8])> {
     Some((head, packet))
 }
 
-/// One isolated host as the map has it. Times are CLOCK_MONOTONIC nanoseconds.
+/// How far an isolation goes, without the peers' names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ScopeKind {
+    /// Both ways.
+    #[default]
+    Both,
+    /// Only what the target sends.
+    Outbound,
+    /// Only between the target and some peers ([`IsolationMap::scope`](crate::IsolationMap::scope) names them).
+    Peers,
+}
+
+/// One isolation as the map has it. Times are CLOCK_MONOTONIC nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IsolationEntry {
     /// The kernel stops dropping at this time.
     pub expires_ns: u64,
     /// When the isolation began.
     pub since_ns: u64,
-    /// Packets dropped from or to the host.
+    /// Packets dropped from or to the target.
     pub dropped_packets: u64,
     /// Bytes of these packets.
     pub dropped_bytes: u64,
@@ -64,9 +86,39 @@ pub struct IsolationEntry {
     pub first_drop_ns: u64,
     /// When the last was dropped; 0 if none was.
     pub last_drop_ns: u64,
+    /// How far it goes.
+    pub scope: ScopeKind,
 }
 
 impl IsolationEntry {
+    /// Bytes of `struct isolation_entry`.
+    pub(crate) const LEN: usize = 64;
+    /// Bytes of it in earlier versions, which knew one scope.
+    pub(crate) const EARLIER_LEN: usize = 48;
+
+    /// As the map has it.
+    pub(crate) fn bytes(&self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        let words = [
+            self.expires_ns,
+            self.since_ns,
+            self.dropped_packets,
+            self.dropped_bytes,
+            self.first_drop_ns,
+            self.last_drop_ns,
+            match self.scope {
+                ScopeKind::Both => 0,
+                ScopeKind::Outbound => 1,
+                ScopeKind::Peers => 2,
+            },
+        ];
+        for (slot, word) in bytes.chunks_exact_mut(8).zip(words) {
+            slot.copy_from_slice(&word.to_ne_bytes());
+        }
+        bytes
+    }
+
+    /// Of this version or an earlier one.
     pub(crate) fn parse(value: &[u8]) -> Self {
         IsolationEntry {
             expires_ns: u64_at(value, 0),
@@ -75,19 +127,28 @@ impl IsolationEntry {
             dropped_bytes: u64_at(value, 24),
             first_drop_ns: u64_at(value, 32),
             last_drop_ns: u64_at(value, 40),
+            scope: match u64_at(value, 48) {
+                1 => ScopeKind::Outbound,
+                2 => ScopeKind::Peers,
+                _ => ScopeKind::Both,
+            },
         }
     }
 }
 
 /// `struct isolation_request`, in and out.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct IsolationRequest([u8; 48]);
+pub(crate) struct IsolationRequest([u8; 64]);
 
 impl IsolationRequest {
-    pub(crate) fn new(host: HostKey, expires_ns: u64) -> Self {
-        let mut bytes = [0; 48];
-        bytes[..16].copy_from_slice(&host.octets());
-        bytes[16..24].copy_from_slice(&expires_ns.to_ne_bytes());
+    /// `ERROR_HELD`.
+    pub(crate) const HELD: i64 = 1;
+
+    pub(crate) fn new(target: &[u8; 24], scope: u64, expires_ns: u64) -> Self {
+        let mut bytes = [0; 64];
+        bytes[..24].copy_from_slice(target);
+        bytes[24..32].copy_from_slice(&expires_ns.to_ne_bytes());
+        bytes[32..40].copy_from_slice(&scope.to_ne_bytes());
         IsolationRequest(bytes)
     }
 
@@ -96,16 +157,16 @@ impl IsolationRequest {
     }
 
     pub(crate) fn written_ns(&self) -> u64 {
-        u64_at(&self.0, 24)
+        u64_at(&self.0, 40)
     }
 
-    /// 0 or a negative errno.
+    /// 0, a negative errno or `HELD`.
     pub(crate) fn error(&self) -> i64 {
-        u64_at(&self.0, 32).cast_signed()
+        u64_at(&self.0, 48).cast_signed()
     }
 
     pub(crate) fn extended(&self) -> bool {
-        u64_at(&self.0, 40) != 0
+        u64_at(&self.0, 56) != 0
     }
 }
 
@@ -165,6 +226,11 @@ mod tests {
     #[test]
     fn limits_are_those_of_the_header() {
         assert_eq!(define("ISOLATION_CAPACITY"), u64::from(ISOLATION_CAPACITY));
+        assert_eq!(define("NETWORKS_CAPACITY"), u64::from(NETWORKS_CAPACITY));
+        assert_eq!(define("PEERS_CAPACITY"), u64::from(PEERS_CAPACITY));
+        assert_eq!(define("MAX_PEERS"), MAX_PEERS as u64);
+        assert_eq!(define("REMEDIATION_CAPACITY"), u64::from(REMEDIATION_CAPACITY));
+        assert_eq!(define("ERROR_HELD").cast_signed(), IsolationRequest::HELD);
         assert_eq!(define("XSKS_CAPACITY"), XSKS_CAPACITY as u64);
         assert_eq!(define("FILTER_BITS"), u64::from(FILTER_BITS));
         assert_eq!(define("FILTER_WORDS") * 64, 1 << FILTER_BITS);

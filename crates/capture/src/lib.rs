@@ -10,7 +10,6 @@ mod bypass;
 mod claim;
 mod counts;
 mod error;
-mod filter;
 mod guard;
 mod isolation;
 mod layout;
@@ -31,9 +30,12 @@ pub use bypass::{BypassCounts, BypassReason, BypassTable, GRACE};
 pub use claim::Claim;
 pub use error::CaptureError;
 pub use guard::Guard;
-pub use isolation::{IsolationFds, IsolationMap, PinnedIsolation, WriteError, Written};
+pub use isolation::{
+    IsolationFds, IsolationMap, OwnedIsolationFds, PinnedIsolation, Table, WriteError, Written,
+};
 pub use layout::{
-    BYPASS_CAPACITY, CaptureCounters, GuardCounters, ISOLATION_CAPACITY, IsolationEntry, XSKS_CAPACITY,
+    BYPASS_CAPACITY, CaptureCounters, GuardCounters, ISOLATION_CAPACITY, IsolationEntry, MAX_PEERS,
+    NETWORKS_CAPACITY, PEERS_CAPACITY, REMEDIATION_CAPACITY, ScopeKind, XSKS_CAPACITY,
 };
 pub use netdev::{Device, Offloads, Promiscuous, own_addresses};
 pub use pcap::{CaptureFile, Record};

@@ -98,6 +98,37 @@ impl PinFolder {
         flock(&*self.lock, FlockOperation::NonBlockingLockExclusive).is_ok()
     }
 
+    /// The same, but others may begin to afterwards.
+    pub(crate) fn is_ours_alone_now(&self) -> bool {
+        let alone = self.is_ours_alone();
+        self.share();
+        alone
+    }
+
+    /// Others may use the folder (again).
+    pub(crate) fn share(&self) {
+        // Cannot fail: whoever has the lock to himself can share it.
+        let _ = flock(&*self.lock, FlockOperation::NonBlockingLockShared);
+    }
+
+    /// Refuses, and says why, if another sensor uses the folder.
+    pub(crate) fn must_be_ours_alone(&self, why: &str) -> Result<(), CaptureError> {
+        if self.is_ours_alone_now() {
+            return Ok(());
+        }
+        Err(CaptureError::Pin {
+            path: self.path.clone(),
+            what: "use",
+            source: io::Error::other(why.to_owned()),
+        })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The path of a pin.
     #[must_use]
     pub fn pin(&self, name: &str) -> PathBuf {

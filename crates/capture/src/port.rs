@@ -12,7 +12,7 @@ use crate::bind::{BindMode, Chunking, Memory, Plan, Steering};
 use crate::bypass::BypassTable;
 use crate::counts::per_cpu;
 use crate::error::CaptureError;
-use crate::isolation::IsolationFds;
+use crate::isolation::{IsolationFds, reuse_isolation};
 use crate::layout::{CaptureCounters, QUEUES_CAPACITY, XSKS_CAPACITY};
 use crate::netdev::{Device, Promiscuous};
 use crate::receiver::Receiver;
@@ -329,10 +329,7 @@ impl Loading<'_> {
         open.maps.bypass.reuse_fd(self.shared.bypass.flows()).map_err(load)?;
         open.maps.bypass_slots.reuse_fd(self.shared.bypass.slots()).map_err(load)?;
         match self.shared.isolation {
-            Some(fds) => {
-                open.maps.isolation.reuse_fd(fds.hosts).map_err(load)?;
-                open.maps.isolation_filter.reuse_fd(fds.filter).map_err(load)?;
-            }
+            Some(fds) => reuse_isolation!(open, fds).map_err(load)?,
             // Capture ports do not ask who is isolated; the object needs some map all the same.
             None => open.maps.isolation.set_max_entries(1).map_err(load)?,
         }

@@ -1,6 +1,7 @@
 //! The control socket: one JSON request per line in, one JSON reply per line out.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -48,6 +49,12 @@ pub enum Request {
         /// Why.
         #[serde(default)]
         reason: String,
+        /// How far: "both", "outbound", "peers"; both ways if not given.
+        #[serde(default)]
+        scope: String,
+        /// For "peers": the hosts that it is cut off from.
+        #[serde(default)]
+        peers: Vec<IpAddr>,
     },
     /// Release a host.
     IsolateRm {
@@ -57,7 +64,13 @@ pub enum Request {
     /// Who is isolated?
     IsolateList,
     /// Release everybody.
-    IsolateFlush,
+    IsolateFlush {
+        /// And isolate nobody until `isolate_resume`: the kill switch.
+        #[serde(default)]
+        hold: bool,
+    },
+    /// Turn the kill switch off.
+    IsolateResume,
     /// The counters.
     Stats,
     /// Make what detectors match with anew.
@@ -87,6 +100,9 @@ pub enum Reply {
     Hosts {
         /// Everybody who is isolated.
         hosts: Vec<Listed>,
+        /// Whether the kill switch is on.
+        #[serde(default)]
+        held: bool,
     },
     /// Answer to `stats`.
     Stats {

@@ -13,6 +13,7 @@ mod expectations;
 mod files;
 mod handover;
 mod histogram;
+mod hold;
 mod input;
 mod lookback;
 mod options;
@@ -36,6 +37,7 @@ pub use clock::monotonic;
 pub use control::{Caller, ControlError, Desk, HitRow, Reply, Request, request};
 pub use counters::{Counter, WORKER_COUNTERS, WorkerCounters};
 pub use files::FileOptions;
+pub use hold::HoldFile;
 pub use input::Input;
 pub use options::{
     BypassOptions, CapturePortOptions, GuardPort, InlinePair, SensorError, SensorOptions, Wakeup,

@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use capture::{BindMode, CaptureError, Steering, XdpMode};
+use capture::{BindMode, CaptureError, Steering, WriteError, XdpMode};
+use ipnet::IpNet;
 use thiserror::Error;
 use verdict::Policy;
 
@@ -91,8 +92,12 @@ pub struct SensorOptions {
     pub wakeup: Wakeup,
     /// Folder of the pins.
     pub pins: PathBuf,
-    /// Hosts that can be isolated at once.
+    /// Targets that can be isolated at once.
     pub isolation_capacity: u32,
+    /// Networks that isolated hosts still reach.
+    pub remediation: Vec<IpNet>,
+    /// The kill switch's file.
+    pub hold_file: PathBuf,
     /// The control socket.
     pub socket: PathBuf,
     /// Between two stats events; zero: none.
@@ -117,6 +122,9 @@ pub enum SensorError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The remediation networks.
+    #[error("isolation.remediation: {0}")]
+    Remediation(WriteError),
     /// A thread could not be started or has died.
     #[error("thread {0}")]
     Thread(String),

@@ -1,12 +1,11 @@
 //! The ports of a sensor: what is to be opened, opening it, and what it came to.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use capture::{
-    BypassTable, CaptureError, CapturePort, Device, IsolationFds, Pages, PortOptions, Receiver, RingStats,
-    Shared, Steering,
+    BypassTable, CaptureError, CapturePort, Device, IsolationFds, OwnedIsolationFds, Pages, PortOptions,
+    Receiver, RingStats, Shared, Steering,
 };
 use output::Source;
 
@@ -36,18 +35,12 @@ pub(crate) struct Opened {
 #[derive(Debug)]
 pub(crate) struct Maps {
     pub(crate) bypass: Arc<BypassTable>,
-    /// Hosts, and the filter before them.
-    pub(crate) isolation: (OwnedFd, OwnedFd),
+    pub(crate) isolation: OwnedIsolationFds,
 }
 
 impl Maps {
     pub(crate) fn new(bypass: Arc<BypassTable>, isolation: IsolationFds<'_>) -> io::Result<Self> {
-        let owned = (isolation.hosts.try_clone_to_owned()?, isolation.filter.try_clone_to_owned()?);
-        Ok(Maps { bypass, isolation: owned })
-    }
-
-    fn isolation(&self) -> IsolationFds<'_> {
-        IsolationFds { hosts: self.isolation.0.as_fd(), filter: self.isolation.1.as_fd() }
+        Ok(Maps { bypass, isolation: isolation.try_clone_to_owned()? })
     }
 }
 
@@ -81,7 +74,7 @@ impl PortPlan {
     pub(crate) fn open(&self, maps: &Maps) -> Result<Opened, CaptureError> {
         let devices = self.devices()?;
         let pair = devices.len() > 1;
-        let shared = Shared { bypass: &maps.bypass, isolation: pair.then(|| maps.isolation()) };
+        let shared = Shared { bypass: &maps.bypass, isolation: pair.then(|| maps.isolation.borrow()) };
         let (port, receivers) = CapturePort::open(&devices, self.options, shared)?;
         let rings = receivers.iter().map(Receiver::ring_stats).collect::<io::Result<Vec<_>>>();
         let rings = match rings {

@@ -20,6 +20,7 @@ use crate::control::{Desk, Listener};
 use crate::counters::WorkerCounters;
 use crate::expectations::Expectations;
 use crate::handover::{Exchange, Handover};
+use crate::hold::HoldFile;
 use crate::input::Place;
 use crate::options::{SensorError, SensorOptions};
 use crate::owners::Owners;
@@ -134,6 +135,11 @@ impl Sensor {
             policy.protected.add(own.into(), "the sensor's own address");
         }
         let map = IsolationMap::open(pins, options.isolation_capacity)?;
+        let hold = HoldFile::new(options.hold_file.clone());
+        if hold.exists() {
+            map.hold(true);
+        }
+        map.set_remediation(&options.remediation).map_err(SensorError::Remediation)?;
         let mut guard = Guard::load(&map)?;
         for (device, port) in guards.iter().zip(&options.guard) {
             if let Err(err) = guard.attach(device, port.mode) {
@@ -165,7 +171,7 @@ impl Sensor {
             .with_thresholds(matching.snapshot.thresholds());
         let guard = (!options.guard.is_empty()).then_some(guard);
         let threads =
-            Threads { options: &options, matching, listener, recorder, taps, counters, maps, claims };
+            Threads { options: &options, matching, listener, recorder, taps, counters, maps, claims, hold };
         threads.start(opened, guard, pins.clone(), gauges, warden)
     }
 
@@ -302,6 +308,7 @@ struct Threads<'a> {
     counters: Vec<Arc<WorkerCounters>>,
     maps: Arc<Maps>,
     claims: Vec<Claim>,
+    hold: HoldFile,
 }
 
 impl Threads<'_> {
@@ -344,6 +351,8 @@ impl Threads<'_> {
             stats_told: Instant::now(),
             snapshots: snapshots.clone(),
             taps: self.taps,
+            hold: self.hold,
+            told_held: false,
         };
         let warden = spawn("warden", move || warden.run())?;
         let bypass = self.maps.bypass.clone();

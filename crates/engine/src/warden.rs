@@ -1,5 +1,6 @@
 //! The warden: turns verdicts into isolations in the kernel and tells what became of them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +47,9 @@ pub struct Listed {
     pub host: String,
     /// How far: "both", "outbound", "peers".
     pub scope: String,
+    /// For "peers": the hosts that it is cut off from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<IpAddr>,
     /// Which isolation: as in its events.
     pub verdict: u64,
     /// Seconds until release.
@@ -135,6 +139,7 @@ impl Warden {
     pub fn counters(&self) -> Vec<(String, u64)> {
         let mut rows = vec![
             ("isolation.active".to_owned(), self.register.len() as u64),
+            ("isolation.held".to_owned(), self.is_held().into()),
             ("isolation.not_enforced".to_owned(), self.failed),
             ("detect.alerts_suppressed".to_owned(), self.suppressed),
         ];
@@ -148,6 +153,19 @@ impl Warden {
         match &self.enforcement {
             Enforcement::Kernel { map, .. } => Some(map),
             Enforcement::Replay => None,
+        }
+    }
+
+    /// Whether the kill switch is on.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.map().is_some_and(IsolationMap::is_held)
+    }
+
+    /// Turns the kill switch on or off.
+    pub fn hold(&self, on: bool) {
+        if let Some(map) = self.map() {
+            map.hold(on);
         }
     }
 
@@ -219,6 +237,10 @@ impl Warden {
             Listed {
                 host: host.to_string(),
                 scope: isolation.scope.name().to_owned(),
+                peers: match &isolation.scope {
+                    Scope::Peers(peers) => peers.clone(),
+                    Scope::Both | Scope::Outbound => Vec::new(),
+                },
                 verdict: isolation.verdict,
                 remaining_s: isolation.until.since(now).as_secs(),
                 by: isolation.by.to_string(),
@@ -383,6 +405,7 @@ impl Warden {
                 let reason = "was in the isolation map already".into();
                 let isolation = Isolation {
                     until,
+                    scope: map.scope(host, &entry),
                     expires_ns: entry.expires_ns,
                     first_drop_told: entry.first_drop_ns != 0,
                     verdict: self.verdict,

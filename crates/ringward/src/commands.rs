@@ -1,4 +1,4 @@
-//! The commands: what `ringward run`, `replay`, `isolate`, `stats` and `report` do.
+//! The commands: what `ringward run`, `replay`, `stats`, `reload`, `iocs` and `report` do.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,13 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use capture::PinnedIsolation;
-use engine::{ControlError, HitRow, Loaded, Matching, ReplayOptions, Reply, Request, Sensor, Stopped};
+use engine::{HitRow, Loaded, Matching, ReplayOptions, Reply, Request, Sensor, Stopped};
 use output::Recorder;
 
 use crate::config::Config;
 use crate::matching::Added;
-use crate::{Failure, IsolateAction, Reach, ReplayArgs, ReportArgs, exporter, matching, rulebook, setup};
+use crate::{Failure, Reach, ReplayArgs, ReportArgs, exporter, matching, rulebook, setup};
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -156,7 +155,8 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
     }
 }
 
-fn configuration(reach: &Reach) -> Result<Config, Failure> {
+/// The configuration that is meant, or the default.
+pub fn configuration(reach: &Reach) -> Result<Config, Failure> {
     match &reach.config {
         Some(path) => Ok(Config::load(path)?),
         None => {
@@ -166,71 +166,12 @@ fn configuration(reach: &Reach) -> Result<Config, Failure> {
     }
 }
 
-fn socket(reach: &Reach) -> Result<PathBuf, Failure> {
+/// Where the sensor listens.
+pub fn socket(reach: &Reach) -> Result<PathBuf, Failure> {
     match &reach.socket {
         Some(path) => Ok(path.clone()),
         None => Ok(configuration(reach)?.control.socket),
     }
-}
-
-/// `ringward isolate`.
-pub fn isolate(reach: &Reach, action: &IsolateAction) -> Result<(), Failure> {
-    let request = match action {
-        IsolateAction::Add { host, ttl, reason } => Request::IsolateAdd {
-            host: host.to_string(),
-            ttl_s: ttl.map(|t| t.as_secs()),
-            reason: reason.clone(),
-        },
-        IsolateAction::Rm { host } => Request::IsolateRm { host: host.to_string() },
-        IsolateAction::List { .. } => Request::IsolateList,
-        IsolateAction::Flush => Request::IsolateFlush,
-    };
-    match engine::request(&socket(reach)?, &request) {
-        Ok(reply) => answer(reply, action),
-        Err(ControlError::NotRunning { .. }) if matches!(action, IsolateAction::Flush) => flush_pinned(reach),
-        Err(err) => Err(Failure::running(err)),
-    }
-}
-
-fn answer(reply: Reply, action: &IsolateAction) -> Result<(), Failure> {
-    match reply {
-        Reply::Done { message } => {
-            println!("{message}");
-            Ok(())
-        }
-        Reply::Refused { message } => Err(Failure::running(message)),
-        Reply::Hosts { hosts } if matches!(action, IsolateAction::List { json: true }) => {
-            println!("{}", serde_json::to_string_pretty(&hosts).map_err(Failure::running)?);
-            Ok(())
-        }
-        Reply::Hosts { hosts } => {
-            for h in hosts {
-                println!(
-                    "{:<40} {:>7} s left  {:>8} packets {:>10} bytes dropped  {}: {}",
-                    h.host, h.remaining_s, h.dropped_packets, h.dropped_bytes, h.by, h.reason
-                );
-            }
-            Ok(())
-        }
-        Reply::Stats { .. } | Reply::IocHits { .. } => {
-            Err(Failure::running("the sensor answered something else"))
-        }
-    }
-}
-
-/// The kill switch must work while the sensor is down.
-fn flush_pinned(reach: &Reach) -> Result<(), Failure> {
-    let folder = configuration(reach)?.isolation.pin_dir;
-    let Some(map) = PinnedIsolation::open(&folder).map_err(Failure::running)? else {
-        println!("no sensor is running and nothing is pinned in {}", folder.display());
-        return Ok(());
-    };
-    let entries = map.entries().map_err(Failure::running)?;
-    for (host, _) in &entries {
-        map.remove(*host).map_err(Failure::running)?;
-    }
-    println!("{} hosts released from the pinned map; no sensor is running", entries.len());
-    Ok(())
 }
 
 /// `ringward stats`.
@@ -239,6 +180,9 @@ pub fn stats(reach: &Reach, json: bool, prometheus: bool) -> Result<(), Failure>
     let Reply::Stats { stats } = reply else {
         return Err(Failure::running("the sensor answered something else"));
     };
+    if stats.get("isolation.held") != 0 {
+        eprintln!("ringward: HOLD is in force: nothing is dropped and nobody is isolated");
+    }
     if prometheus {
         print!("{}", crate::prometheus::text(&stats));
     } else if json {

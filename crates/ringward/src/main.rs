@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod doctor;
 mod exporter;
+mod isolate;
 mod matching;
 mod prometheus;
 mod reference;
@@ -45,12 +46,12 @@ enum Command {
     },
     /// Run the pipeline over capture files (pcap, pcapng, gzip or not); needs no privileges.
     Replay(ReplayArgs),
-    /// Isolate and release hosts.
+    /// Isolate and release hosts, networks and stations; the kill switch.
     Isolate {
         #[command(flatten)]
         reach: Reach,
         #[command(subcommand)]
-        action: IsolateAction,
+        action: isolate::IsolateAction,
     },
     /// Print the counters of the running sensor.
     Stats {
@@ -198,34 +199,6 @@ struct Reach {
 }
 
 #[derive(Debug, Subcommand)]
-enum IsolateAction {
-    /// Isolate a host.
-    Add {
-        /// IPv4 or IPv6 address.
-        host: wire::Target,
-        /// For how long; default: the policy's lifetime.
-        #[arg(long, value_parser = config::lifetime)]
-        ttl: Option<std::time::Duration>,
-        /// Why, for the record.
-        #[arg(long, default_value = "")]
-        reason: String,
-    },
-    /// Release a host.
-    Rm {
-        /// IPv4 or IPv6 address.
-        host: wire::Target,
-    },
-    /// Show who is isolated.
-    List {
-        /// As a JSON array.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Release everybody. Works on the pinned map if no sensor is running.
-    Flush,
-}
-
-#[derive(Debug, Subcommand)]
 enum IocsAction {
     /// Which were hit, how often and when last; the counts stay over a reload.
     Hits {
@@ -276,7 +249,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Run { config, strict } => commands::run(&config, strict),
         Command::Replay(args) => commands::replay(args),
-        Command::Isolate { reach, action } => commands::isolate(&reach, &action),
+        Command::Isolate { reach, action } => isolate::run(&reach, &action),
         Command::Stats { reach, json, prometheus } => commands::stats(&reach, json, prometheus),
         Command::Reload { reach } => commands::reload(&reach),
         Command::Iocs { reach, action: IocsAction::Hits { top, json } } => commands::hits(&reach, top, json),

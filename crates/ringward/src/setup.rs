@@ -239,6 +239,13 @@ pub fn sensor(config: &Config) -> Result<SensorOptions, Failure> {
         },
         pins: config.isolation.pin_dir.clone(),
         isolation_capacity: config.isolation.capacity,
+        remediation: config
+            .isolation
+            .remediation
+            .iter()
+            .map(|net| config::network(net).map_err(Failure::usage))
+            .collect::<Result<_, _>>()?,
+        hold_file: config.isolation.hold_file.clone(),
         socket: config.control.socket.clone(),
         stats_interval: Duration::from_secs(config.output.stats_interval),
         worker: worker(config, Some(engine::monotonic))?,

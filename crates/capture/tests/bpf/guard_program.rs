@@ -3,7 +3,7 @@
 use capture::{IsolationMap, PinFolder};
 use libbpf_rs::{MapCore, MapFlags, MapHandle};
 
-use crate::kernel::{Guarded, SECOND, XDP_DROP, XDP_PASS, load_guard, now, run, sleep_until};
+use crate::kernel::{Guarded, SECOND, XDP_DROP, XDP_PASS, load_guard, now, run, sleep_until, target};
 use crate::packets::{A, A6, B, B6, arp, extended, fragment, key, tagged, tcp, udp, udp6};
 
 /// Name and test.
@@ -108,10 +108,11 @@ fn obeys_entries_written_by_hand() {
     let guard = load_guard(map.fds());
     let frame = |host: u16| udp([10, 9, (host >> 8) as u8, host as u8], B, (1, 2));
     let pinned = MapHandle::from_pinned_path(folder.join("isolation")).unwrap();
-    let mut entry = [0_u8; 48];
+    let mut entry = [0_u8; 64];
     entry[..8].copy_from_slice(&(now() + 60 * SECOND).to_ne_bytes());
     for host in 0..600_u16 {
-        pinned.update(&key([10, 9, (host >> 8) as u8, host as u8]), &entry, MapFlags::ANY).unwrap();
+        let host = key([10, 9, (host >> 8) as u8, host as u8]);
+        pinned.update(&target(host), &entry, MapFlags::ANY).unwrap();
     }
     assert_eq!(run(&guard.progs.rw_guard, &frame(5)).0, XDP_PASS);
     // So many at once: three times are enough for all of them.
@@ -120,8 +121,8 @@ fn obeys_entries_written_by_hand() {
     }
     let obeyed = (0..600).filter(|&host| run(&guard.progs.rw_guard, &frame(host)).0 == XDP_DROP).count();
     assert_eq!(obeyed, 600);
-    // Whoever opens the map next has all bits at once, even without the old filter.
-    std::fs::remove_file(folder.join("isolation_filter")).unwrap();
+    // Whoever opens the map next has all bits at once, even without the old gate.
+    std::fs::remove_file(folder.join("isolation_gate")).unwrap();
     drop(map);
     let map = IsolationMap::open(&pins, 1000).unwrap();
     let guard = load_guard(map.fds());

@@ -4,7 +4,9 @@
 use libbpf_rs::{MapCore, MapFlags};
 
 use crate::kernel::skel::capture::CaptureSkel;
-use crate::kernel::{SECOND, SETTINGS, Settings, XDP_DROP, XDP_REDIRECT, capture_counts, load, now, run};
+use crate::kernel::{
+    SECOND, SETTINGS, Settings, XDP_DROP, XDP_REDIRECT, capture_counts, load, now, run, target,
+};
 use crate::packets::{A, A6, B, B6, arp, key, tcp, tunnelled, udp, udp6};
 
 /// Name and test.
@@ -23,13 +25,13 @@ const SHED: usize = 6;
 const NO_SOCKET: usize = 8;
 
 fn isolate(program: &CaptureSkel<'_>, host: [u8; 16]) {
-    let mut entry = [0_u8; 48];
+    let mut entry = [0_u8; 64];
     entry[..8].copy_from_slice(&(now() + 600 * SECOND).to_ne_bytes());
-    program.maps.isolation.update(&host, &entry, MapFlags::ANY).unwrap();
-    // Every bit: what the filter lets through is another test's business.
-    for word in 0..program.maps.isolation_filter.max_entries() {
-        program.maps.isolation_filter.update(&word.to_ne_bytes(), &[0xff; 8], MapFlags::ANY).unwrap();
-    }
+    program.maps.isolation.update(&target(host), &entry, MapFlags::ANY).unwrap();
+    // Every bit: what the filter lets through is another test's business. The words before are no filter.
+    let mut gate = vec![0xff; program.maps.isolation_gate.value_size() as usize];
+    gate[..64].fill(0);
+    program.maps.isolation_gate.update(&0_u32.to_ne_bytes(), &gate, MapFlags::ANY).unwrap();
 }
 
 fn drops_isolated() {

@@ -67,33 +67,47 @@ fn word(bytes: &[u8], index: usize) -> u64 {
     u64::from_ne_bytes(bytes[index * 8..index * 8 + 8].try_into().unwrap())
 }
 
+/// `struct target_key` of a host in every VLAN.
+pub fn target(host: [u8; 16]) -> [u8; 24] {
+    let mut key = [0; 24];
+    key[..16].copy_from_slice(&host);
+    key[16..18].copy_from_slice(&[0xff; 2]);
+    key
+}
+
 impl Guarded {
     pub fn new(capacity: u32) -> Self {
         let mut open = skel::isolate::IsolateSkelBuilder::default().open(object()).unwrap();
         open.maps.isolation.set_max_entries(capacity).unwrap();
         let writer = open.load().unwrap();
         let map = MapHandle::try_from(&writer.maps.isolation).unwrap();
-        let filter = MapHandle::try_from(&writer.maps.isolation_filter).unwrap();
-        let guard = load_guard(IsolationFds { hosts: map.as_fd(), filter: filter.as_fd() });
+        let maps = &writer.maps;
+        let guard = load_guard(IsolationFds {
+            targets: map.as_fd(),
+            gate: maps.isolation_gate.as_fd(),
+            networks: maps.isolation_networks.as_fd(),
+            peers: maps.isolation_peers.as_fd(),
+            remedy: maps.isolation_remedy.as_fd(),
+        });
         Guarded { guard, writer, map }
     }
 
     pub fn isolate(&self, host: [u8; 16], expires_ns: u64) -> Outcome {
-        let mut request = [0; 48];
-        request[..16].copy_from_slice(&host);
-        request[16..24].copy_from_slice(&expires_ns.to_ne_bytes());
+        let mut request = [0; 64];
+        request[..24].copy_from_slice(&target(host));
+        request[24..32].copy_from_slice(&expires_ns.to_ne_bytes());
         let input = ProgramInput { context_in: Some(&mut request), ..ProgramInput::default() };
         let done = self.writer.progs.rw_isolate.test_run(input).unwrap();
         assert_eq!(done.return_value, 0);
         Outcome {
-            written_ns: word(&request, 3),
-            error: word(&request, 4).cast_signed(),
-            extended: word(&request, 5) != 0,
+            written_ns: word(&request, 5),
+            error: word(&request, 6).cast_signed(),
+            extended: word(&request, 7) != 0,
         }
     }
 
     pub fn entry(&self, host: [u8; 16]) -> Option<Entry> {
-        let value = self.map.lookup(&host, MapFlags::ANY).unwrap()?;
+        let value = self.map.lookup(&target(host), MapFlags::ANY).unwrap()?;
         let [expires_ns, since_ns, packets, bytes, first_ns, last_ns] =
             std::array::from_fn(|i| word(&value, i));
         Some(Entry { expires_ns, since_ns, packets, bytes, first_ns, last_ns })
@@ -110,10 +124,21 @@ impl Guarded {
     }
 }
 
+/// Loads an opened object onto these maps.
+macro_rules! onto {
+    ($open:expr, $fds:expr) => {{
+        let (maps, fds) = (&mut $open.maps, $fds);
+        maps.isolation.reuse_fd(fds.targets).unwrap();
+        maps.isolation_gate.reuse_fd(fds.gate).unwrap();
+        maps.isolation_networks.reuse_fd(fds.networks).unwrap();
+        maps.isolation_peers.reuse_fd(fds.peers).unwrap();
+        maps.isolation_remedy.reuse_fd(fds.remedy).unwrap();
+    }};
+}
+
 pub fn load_guard(isolation: IsolationFds<'_>) -> skel::guard::GuardSkel<'static> {
     let mut open = skel::guard::GuardSkelBuilder::default().open(object()).unwrap();
-    open.maps.isolation.reuse_fd(isolation.hosts).unwrap();
-    open.maps.isolation_filter.reuse_fd(isolation.filter).unwrap();
+    onto!(open, isolation);
     open.load().unwrap()
 }
 
@@ -146,8 +171,16 @@ pub fn load_capture(workers: u32) -> skel::capture::CaptureSkel<'static> {
     load(Settings { workers, ..SETTINGS })
 }
 
-/// Both programs that use kernel time. Those with the NIC's are loaded for a device.
+/// Both programs that use kernel time, onto isolation maps of their own.
 pub fn load(settings: Settings) -> skel::capture::CaptureSkel<'static> {
+    load_onto(settings, None)
+}
+
+/// The same. Those with the NIC's time are loaded for a device.
+pub fn load_onto(
+    settings: Settings,
+    isolation: Option<IsolationFds<'_>>,
+) -> skel::capture::CaptureSkel<'static> {
     let mut open = skel::capture::CaptureSkelBuilder::default().open(object()).unwrap();
     let rodata = open.maps.rodata_data.as_mut().unwrap();
     rodata.workers = settings.workers;
@@ -156,6 +189,9 @@ pub fn load(settings: Settings) -> skel::capture::CaptureSkel<'static> {
     rodata.fail_closed = u8::from(settings.fail_closed);
     open.progs.rw_capture_nic.set_autoload(false);
     open.progs.rw_inline_nic.set_autoload(false);
+    if let Some(fds) = isolation {
+        onto!(open, fds);
+    }
     open.load().unwrap()
 }
 

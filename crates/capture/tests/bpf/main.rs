@@ -11,6 +11,7 @@ mod isolate_program;
 mod kernel;
 mod packets;
 mod steering;
+mod targets;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -25,6 +26,7 @@ fn main() {
         steering::TESTS,
         guard_program::TESTS,
         isolate_program::TESTS,
+        targets::TESTS,
         every_shape::TESTS,
     ]
     .concat();

@@ -229,3 +229,31 @@ pub fn shapes() -> Vec<(&'static str, Vec<u8>)> {
     }
     shapes
 }
+
+/// The frame with other MAC addresses.
+pub fn from_to(frame: &[u8], source: [u8; 6], destination: [u8; 6]) -> Vec<u8> {
+    [&destination[..], &source, &frame[12..]].concat()
+}
+
+/// The frame with 802.1Q tags, outermost first.
+pub fn in_vlan(frame: &[u8], vlans: &[u16]) -> Vec<u8> {
+    let tags: Vec<u8> = vlans.iter().flat_map(|vlan| [[0x81, 0], vlan.to_be_bytes()].concat()).collect();
+    [&frame[..12], &tags, &frame[12..]].concat()
+}
+
+/// A message of neighbor discovery (RFC 4861), or what pretends to be one.
+pub fn ndp(kind: u8, hop_limit: u8, src: [u8; 16], dst: [u8; 16]) -> Vec<u8> {
+    let mut frame = udp6(src, dst, (1, 2));
+    (frame[20], frame[21], frame[54], frame[55]) = (58, hop_limit, kind, 0);
+    frame
+}
+
+/// DHCP; only the ports say so.
+pub fn dhcp(src: [u8; 4], dst: [u8; 4], ports: (u16, u16)) -> Vec<u8> {
+    udp(src, dst, ports)
+}
+
+/// DHCPv6.
+pub fn dhcp6(src: [u8; 16], dst: [u8; 16], ports: (u16, u16)) -> Vec<u8> {
+    udp6(src, dst, ports)
+}

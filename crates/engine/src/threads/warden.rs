@@ -1,5 +1,6 @@
 //! The warden's thread: alerts first, then the operator, then a look at the map.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use wire::{Nanos, Scope, Target};
 use super::Record;
 use crate::clock;
 use crate::control::{Asked, Caller, Reply, Request};
+use crate::hold::HoldFile;
 use crate::snapshot::Snapshots;
 use crate::stats::{Gauges, Stats};
 use crate::tap::Tap;
@@ -43,6 +45,9 @@ pub(crate) struct WardenThread {
     pub(crate) stats_told: Instant,
     pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) taps: Vec<Tap>,
+    pub(crate) hold: HoldFile,
+    /// What the log was told last of the kill switch.
+    pub(crate) told_held: bool,
     /// Of the snapshot whose thresholds are in force.
     pub(crate) generation: u64,
 }
@@ -55,6 +60,7 @@ impl WardenThread {
         let mut peeked = Instant::now();
         let mut closely_until = Instant::now();
         loop {
+            self.tell_of_hold();
             let close = Instant::now() < closely_until && self.warden.awaits_first_drop();
             let pause = if close { WATCH_CLOSELY } else { WATCH };
             select! {
@@ -142,14 +148,16 @@ impl WardenThread {
     fn answer(&mut self, request: Request, caller: &Caller) -> Reply {
         let now = clock::wall();
         match request {
-            Request::IsolateAdd { host, ttl_s, reason } => {
-                let target = match host.parse::<Target>() {
-                    Ok(target) => target,
-                    Err(err) => return Reply::Refused { message: err.to_string() },
-                };
+            Request::IsolateAdd { host, ttl_s, reason, scope, peers } => {
+                let target = host.parse::<Target>().map_err(|err| err.to_string());
+                let (target, scope) =
+                    match target.and_then(|target| Ok((target, named_scope(&scope, peers)?))) {
+                        Ok(what) => what,
+                        Err(message) => return Reply::Refused { message },
+                    };
                 let reason = if reason.is_empty() { caller.by.to_string() } else { reason };
                 let lifetime = ttl_s.map(Duration::from_secs);
-                match self.warden.add(target, Scope::Both, lifetime, caller, reason, now) {
+                match self.warden.add(target, scope, lifetime, caller, reason, now) {
                     Ok(step) if step.enforced => {
                         let message = format!("{host} is isolated");
                         self.tell(now, step);
@@ -173,21 +181,61 @@ impl WardenThread {
                 Ok(None) => Reply::Refused { message: format!("{host} is not isolated") },
                 Err(err) => Reply::Refused { message: err.to_string() },
             },
-            Request::IsolateList => Reply::Hosts { hosts: self.warden.list(now) },
-            Request::IsolateFlush => {
+            Request::IsolateList => {
+                Reply::Hosts { hosts: self.warden.list(now), held: self.warden.is_held() }
+            }
+            Request::IsolateFlush { hold } => {
+                let held = if hold { self.take_hold() } else { "" };
                 let steps = self.warden.release_all();
-                let message = format!("{} hosts released", steps.len());
+                let message = format!("{} hosts released{held}", steps.len());
                 for step in steps {
                     self.tell(now, step);
                 }
                 Reply::Done { message }
             }
+            Request::IsolateResume => self.resume(),
             Request::Stats => Reply::Stats { stats: self.stats() },
             // Never asked here: see `Desk::ask`.
             Request::Reload | Request::IocHits { .. } => {
                 Reply::Refused { message: "not the warden's".into() }
             }
         }
+    }
+
+    /// The kernel first, then the disk; what to tell of it.
+    fn take_hold(&mut self) -> &'static str {
+        self.warden.hold(true);
+        self.tell_of_hold();
+        match self.hold.make() {
+            Ok(()) => "; hold is in force until `ringward isolate resume`",
+            Err(err) => {
+                tracing::error!("hold file {}: {err}", self.hold.path().display());
+                "; hold is in force, but its file cannot be written (see the log): it ends with a reboot"
+            }
+        }
+    }
+
+    fn resume(&mut self) -> Reply {
+        if let Err(err) = self.hold.remove() {
+            let message = format!("hold stays in force: {}: {err}", self.hold.path().display());
+            return Reply::Refused { message };
+        }
+        self.warden.hold(false);
+        self.tell_of_hold();
+        Reply::Done { message: "hold is over; verdicts are enforced again".into() }
+    }
+
+    /// Whoever turned the switch, and wherever.
+    fn tell_of_hold(&mut self) {
+        let held = self.warden.is_held();
+        if held && !self.told_held {
+            tracing::error!(
+                "HOLD is in force: nothing is dropped and nobody is isolated until `ringward isolate resume`"
+            );
+        } else if !held && self.told_held {
+            tracing::warn!("hold is over; verdicts are enforced again");
+        }
+        self.told_held = held;
     }
 
     fn stats(&self) -> Stats {
@@ -206,6 +254,21 @@ impl WardenThread {
         stats.counters.push(("intel.reloads_failed".into(), of(&self.snapshots.reloads_failed)));
         stats.counters.extend(self.taps.iter().map(Tap::counter));
         stats
+    }
+}
+
+/// The scope of this name.
+fn named_scope(name: &str, peers: Vec<IpAddr>) -> Result<Scope, String> {
+    match (name, peers.is_empty()) {
+        ("" | "both", true) => Ok(Scope::Both),
+        ("outbound", true) => Ok(Scope::Outbound),
+        ("peers", false) => Ok(Scope::Peers(peers)),
+        ("peers", true) => Err("scope \"peers\" needs the peers' addresses".into()),
+        ("" | "both" | "outbound", false) => Err("only scope \"peers\" has peers".into()),
+        _ => Err(format!(
+            "\"{}\" is no scope: both, outbound or peers",
+            name.chars().take(64).collect::<String>()
+        )),
     }
 }
 

@@ -145,6 +145,12 @@ impl Config {
         if self.isolation.capacity == 0 {
             return Err(at.error("isolation.capacity", "must be at least 1"));
         }
+        for entry in &self.isolation.remediation {
+            network(entry).map_err(|what| at.error("isolation.remediation", &what))?;
+        }
+        if self.isolation.remediation.len() > capture::REMEDIATION_CAPACITY as usize {
+            return Err(at.error("isolation.remediation", "must name at most 1024 networks"));
+        }
         if !(1..=65_536).contains(&self.evidence.lookback_mib) {
             return Err(at.error("evidence.lookback_mib", "must be 1 to 65536"));
         }

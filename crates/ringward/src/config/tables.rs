@@ -33,7 +33,7 @@ pub struct Config {
     pub rules: Rules,
     /// Who is isolated, and who never is.
     pub policy: PolicyConfig,
-    /// The isolation map in the kernel.
+    /// The isolation maps in the kernel.
     pub isolation: Isolation,
     /// Where results are written.
     pub output: Output,
@@ -256,20 +256,30 @@ pub enum Seen {
     RuleDrop,
 }
 
-/// The isolation map in the kernel.
+/// The isolation maps in the kernel.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Isolation {
-    /// Folder of the pinned map, on a bpffs (mounted if need be). Guards of one box share a folder.
+    /// Folder of the pinned maps, on a bpffs (mounted if need be). Guards of one box share a folder.
     pub pin_dir: PathBuf,
-    /// Hosts that can be isolated at once.
+    /// Hosts, networks and stations that can be isolated at once.
     #[schemars(range(min = 1))]
     pub capacity: u32,
+    /// Addresses and networks that isolated hosts still reach, and are reached from: the management of endpoints, patch
+    /// server, jump host, their DNS server. At most 1024.
+    pub remediation: Vec<String>,
+    /// The file that `ringward isolate flush --hold` leaves: while it is there, nobody is isolated.
+    pub hold_file: PathBuf,
 }
 
 impl Default for Isolation {
     fn default() -> Self {
-        Isolation { pin_dir: "/sys/fs/bpf/ringward".into(), capacity: capture::ISOLATION_CAPACITY }
+        Isolation {
+            pin_dir: "/sys/fs/bpf/ringward".into(),
+            capacity: capture::ISOLATION_CAPACITY,
+            remediation: Vec::new(),
+            hold_file: "/var/lib/ringward/hold".into(),
+        }
     }
 }
 

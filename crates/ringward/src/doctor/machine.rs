@@ -8,15 +8,36 @@ use rustix::process::{Resource, getrlimit};
 
 use super::{Check, Remedy};
 
-/// The oldest kernel with everything that the BPF programs use (BPF_PROG_TYPE_SYSCALL).
-const OLDEST: (u32, u32) = (5, 14);
+/// The oldest kernel with everything that the BPF programs use (bpf_loop).
+const OLDEST: (u32, u32) = (5, 17);
 /// The first kernel with AF_XDP frames of several chunks.
 const MULTI_BUFFER: (u32, u32) = (6, 6);
 /// The oldest kernel on which the programs are tested.
 const TESTED: (u32, u32) = (6, 1);
 
 pub(super) fn checks() -> Vec<Check> {
-    vec![privileges(), capabilities(), kernel(), btf(), jit(), bpffs(), cpus(), huge_pages(), locked_memory()]
+    vec![
+        privileges(),
+        capabilities(),
+        kernel(),
+        btf(),
+        jit(),
+        bpffs(),
+        cpus(),
+        huge_pages(),
+        locked_memory(),
+        hold(),
+    ]
+}
+
+/// Whether the kill switch is on, where the machine's configuration says.
+fn hold() -> Check {
+    let reach = crate::Reach { config: None, socket: None };
+    let config = crate::commands::configuration(&reach).unwrap_or_default();
+    match crate::isolate::standing(&config) {
+        None => Check::ok("hold", "off: verdicts are enforced"),
+        Some(held) => Check::warn("hold", held).advise("ringward isolate resume".into()),
+    }
 }
 
 fn privileges() -> Check {

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Whether a packet is dropped. Nearly all are let by after a look at the gate; what that cannot tell is found out in
+ * functions that are not static, because the verifier looks at such once and not for every path that leads there.
+ */
+#ifndef RINGWARD_ISOLATED_H
+#define RINGWARD_ISOLATED_H
+
+#include <linux/icmpv6.h>
+#include <linux/udp.h>
+
+/* The target is where the packet comes from; else where it goes to. */
+#define FROM_TARGET 1
+/* The addresses are those of the frame itself, not of what a tunnel carries. */
+#define OF_FRAME 2
+
+/* Neighbor discovery (RFC 4861): router and neighbor solicitations and advertisements, from the same link only. */
+#define NDP_FIRST 133
+#define NDP_LAST 136
+#define NDP_HOP_LIMIT 255
+#define DHCP_SERVER 67
+#define DHCP_CLIENT 68
+#define DHCPV6_CLIENT 546
+#define DHCPV6_SERVER 547
+
+static __always_inline int same_host(const struct host_key *a, const struct host_key *b)
+{
+	const __u64 *x = (const __u64 *)a->addr, *y = (const __u64 *)b->addr;
+
+	return x[0] == y[0] && x[1] == y[1];
+}
+
+/* DHCP as it stays on the link: from clients by broadcast (RFC 2131, 4.3.2), or to clients. */
+static __always_inline int is_dhcp(const struct udphdr *udp, int from_target, __be32 dst)
+{
+	if (from_target)
+		return udp->source == bpf_htons(DHCP_CLIENT) && udp->dest == bpf_htons(DHCP_SERVER) &&
+		       dst == bpf_htonl(0xffffffff);
+	return udp->source == bpf_htons(DHCP_SERVER) && udp->dest == bpf_htons(DHCP_CLIENT);
+}
+
+/* The same of IPv6: from clients to All_DHCP_Relay_Agents_and_Servers, ff02::1:2, or to them from the link (RFC 8415). */
+static __always_inline int is_dhcpv6(const struct udphdr *udp, int from_target, const struct ipv6hdr *ip)
+{
+	const __be32 *dst = ip->daddr.in6_u.u6_addr32;
+
+	if (from_target)
+		return udp->source == bpf_htons(DHCPV6_CLIENT) && udp->dest == bpf_htons(DHCPV6_SERVER) &&
+		       dst[0] == bpf_htonl(0xff020000) && !dst[1] && !dst[2] && dst[3] == bpf_htonl(0x00010002);
+	return udp->source == bpf_htons(DHCPV6_SERVER) && udp->dest == bpf_htons(DHCPV6_CLIENT) &&
+	       (ip->saddr.in6_u.u6_addr32[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
+}
+
+/*
+ * Whether the frame is what a host needs to have an address and to find its neighbours: ARP, neighbor discovery, DHCP on
+ * the link. A host that lost its address would turn up with another, and not be isolated any more.
+ */
+static __always_inline int is_upkeep(struct xdp_md *ctx, int from_target)
+{
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	__be16 proto;
+	void *net = network_header(data, end, &proto, NULL);
+
+	if (!net)
+		return 0;
+	if (proto == bpf_htons(ETH_P_ARP))
+		return 1;
+	net = forget_path(data, net);
+	if (!net)
+		return 0;
+	if (proto == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = net;
+		struct udphdr *udp = net + sizeof(*ip);
+
+		if ((void *)(udp + 1) > end || ip->ihl != 5 || ip->protocol != IPPROTO_UDP ||
+		    ip->frag_off & bpf_htons(IPV4_FRAGMENT))
+			return 0;
+		return is_dhcp(udp, from_target, ip->daddr);
+	}
+	if (proto == bpf_htons(ETH_P_IPV6)) {
+		struct ipv6hdr *ip = net;
+		struct icmp6hdr *icmp = net + sizeof(*ip);
+
+		if ((void *)(icmp + 1) > end)
+			return 0;
+		if (ip->nexthdr == IPPROTO_UDP)
+			return is_dhcpv6((struct udphdr *)icmp, from_target, ip);
+		return ip->nexthdr == IPPROTO_ICMPV6 && ip->hop_limit == NDP_HOP_LIMIT &&
+		       icmp->icmp6_type >= NDP_FIRST && icmp->icmp6_type <= NDP_LAST;
+	}
+	return 0;
+}
+
+/* The whole address as a key of the tries. */
+static __always_inline void network_key(struct network_key *key, const struct host_key *host)
+{
+	const __u64 *half = (const __u64 *)host->addr;
+
+	key->prefix = NETWORK_FAMILY_BITS + 128;
+	key->family = !half[0] && (half[1] & 0xffffffff) == bpf_htonl(0xffff) ? 4 : 6;
+	__builtin_memcpy(key->addr, host->addr, sizeof(key->addr));
+}
+
+static __always_inline int is_peer(const struct target_key *target, const struct host_key *other)
+{
+	struct isolation_peers *known = bpf_map_lookup_elem(&isolation_peers, target);
+
+	if (!known)
+		return 0;
+	for (int i = 0; i < MAX_PEERS; i++) {
+		if (i >= known->count)
+			break;
+		if (same_host(&known->peers[i], other))
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * Whether the target, which the packet is from or to (how), is isolated from the other end now; if so the packet is put on
+ * its account. hosts is NULL if the frame is not IP.
+ */
+__attribute__((noinline)) int rw_drops(struct xdp_md *ctx, const struct target_key *target,
+				       const struct hosts *hosts, int how)
+{
+	const struct host_key *other = NULL;
+	int from = how & FROM_TARGET;
+	struct isolation_entry *entry;
+	struct isolation_gate *gate;
+	__u64 now;
+
+	gate = the_gate();
+	if (!target || !gate)
+		return 0;
+	entry = bpf_map_lookup_elem(&isolation, target);
+	if (!entry)
+		return 0;
+	/* Late by a timer tick at most, and ten times cheaper than the exact time. */
+	now = bpf_ktime_get_coarse_ns();
+	if (now >= entry->expires_ns)
+		return 0;
+	if (hosts)
+		other = from ? &hosts->dst : &hosts->src;
+	if (entry->scope == SCOPE_OUTBOUND && !from)
+		return 0;
+	if (entry->scope == SCOPE_PEERS && (!other || !is_peer(target, other)))
+		return 0;
+	if (gate->remediation && other) {
+		struct network_key key;
+
+		network_key(&key, other);
+		if (bpf_map_lookup_elem(&isolation_remedy, &key))
+			return 0;
+	}
+	/* A station is cut off whole, unless there are hosts that it must go on to find. */
+	if (how & OF_FRAME && (target->kind != TARGET_MAC || gate->remediation) && is_upkeep(ctx, from))
+		return 0;
+	/* Several CPUs drop at once: the first to swap the zero has the first drop. */
+	if (!entry->first_drop_ns)
+		__sync_val_compare_and_swap(&entry->first_drop_ns, 0, bpf_ktime_get_ns());
+	entry->last_drop_ns = now;
+	__sync_fetch_and_add(&entry->dropped_packets, 1);
+	__sync_fetch_and_add(&entry->dropped_bytes, bpf_xdp_get_buff_len(ctx));
+	return 1;
+}
+
+/* The way from an address's smallest isolated network to its greatest. */
+struct ascent {
+	struct xdp_md *ctx;
+	struct hosts hosts;
+	struct network_key key;
+	int how;
+	int dropped;
+};
+
+static long ascend(__u32 step, struct ascent *way)
+{
+	struct target_key *found = bpf_map_lookup_elem(&isolation_networks, &way->key);
+	struct target_key network;
+
+	if (!found)
+		return 1;
+	network = *found;
+	if (rw_drops(way->ctx, &network, &way->hosts, way->how)) {
+		way->dropped = 1;
+		return 1;
+	}
+	/* It is over, or does not go so far: one that it lies in may. */
+	if (!network.prefix)
+		return 1;
+	way->key.prefix = NETWORK_FAMILY_BITS + network.prefix - 1;
+	return 0;
+}
+
+/* Whether a network that the host is in is isolated. */
+static __always_inline int in_isolated_network(struct xdp_md *ctx, const struct hosts *hosts, int how)
+{
+	struct ascent way = { .ctx = ctx, .hosts = *hosts, .how = how };
+
+	network_key(&way.key, how & FROM_TARGET ? &hosts->src : &hosts->dst);
+	bpf_loop(129, ascend, &way, 0); /* as many lengths as prefixes have */
+	return way.dropped;
+}
+
+/* Whether the host is isolated, in every VLAN or in that of the frame. */
+static __always_inline int host_drops(struct xdp_md *ctx, const struct isolation_gate *gate,
+				      const struct hosts *hosts, __u16 vlan, int how)
+{
+	const struct host_key *host = how & FROM_TARGET ? &hosts->src : &hosts->dst;
+	struct target_key target = { .vlan = EVERY_VLAN, .kind = TARGET_HOST };
+	__u32 bit = filter_bit(host->addr);
+
+	if (!(gate->filter[bit >> 6] >> (bit & 63) & 1))
+		return 0;
+	__builtin_memcpy(target.addr, host->addr, sizeof(target.addr));
+	if (rw_drops(ctx, &target, hosts, how))
+		return 1;
+	if (vlan == EVERY_VLAN)
+		return 0;
+	target.vlan = vlan;
+	return rw_drops(ctx, &target, hosts, how);
+}
+
+/* Whether the station that the frame is from or to is isolated. */
+static __always_inline int station_drops(struct xdp_md *ctx, const __u8 *mac, const struct hosts *hosts, int how)
+{
+	struct target_key target = { .vlan = EVERY_VLAN, .kind = TARGET_MAC };
+
+	__builtin_memcpy(target.addr, mac, ETH_ALEN);
+	return rw_drops(ctx, &target, hosts, how | OF_FRAME);
+}
+
+/*
+ * Whether the packet is dropped. hosts is NULL if it is not IP; of_frame is OF_FRAME if they are the addresses of the frame
+ * itself, 0 if a tunnel carries them.
+ */
+__attribute__((noinline)) int rw_isolated(struct xdp_md *ctx, const struct hosts *hosts, int of_frame)
+{
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	struct isolation_gate *gate = the_gate();
+	struct ethhdr *eth = data;
+	struct vlan_header *tag = (void *)(eth + 1);
+	__u8 macs[2 * ETH_ALEN];
+	__u16 vlan = EVERY_VLAN;
+
+	if (!gate || gate->hold || (void *)(eth + 1) > end)
+		return 0;
+	__builtin_memcpy(macs, eth->h_dest, sizeof(macs));
+	if (is_vlan(eth->h_proto) && (void *)(tag + 1) <= end)
+		vlan = bpf_ntohs(tag->tci) & 0x0fff;
+	of_frame &= OF_FRAME;
+	if (hosts && (host_drops(ctx, gate, hosts, vlan, of_frame | FROM_TARGET) ||
+		      host_drops(ctx, gate, hosts, vlan, of_frame)))
+		return 1;
+	if (gate->stations && of_frame &&
+	    (station_drops(ctx, macs + ETH_ALEN, hosts, FROM_TARGET) || station_drops(ctx, macs, hosts, 0)))
+		return 1;
+	return hosts && gate->networks &&
+	       (in_isolated_network(ctx, hosts, of_frame | FROM_TARGET) ||
+		in_isolated_network(ctx, hosts, of_frame));
+}
+
+static __always_inline int in_filter(const struct isolation_gate *gate, const struct host_key *host)
+{
+	__u32 bit = filter_bit(host->addr);
+
+	return gate->filter[bit >> 6] >> (bit & 63) & 1;
+}
+
+/* Whether an IP packet is dropped, because of one of its ends. */
+static __always_inline int isolated(struct xdp_md *ctx, const struct hosts *hosts, int of_frame)
+{
+	struct isolation_gate *gate = the_gate();
+
+	if (!gate)
+		return 0;
+	if (!(gate->networks | gate->stations) && !in_filter(gate, &hosts->src) && !in_filter(gate, &hosts->dst))
+		return 0;
+	return rw_isolated(ctx, hosts, of_frame);
+}
+
+/* Whether a frame that is not IP is dropped, because of the station that it is from or to. */
+static __always_inline int isolated_station(struct xdp_md *ctx)
+{
+	struct isolation_gate *gate = the_gate();
+
+	return gate && gate->stations && rw_isolated(ctx, NULL, OF_FRAME);
+}
+
+#endif

@@ -1,0 +1,244 @@
+//! `ringward isolate`: whom to isolate and to release, and the kill switch. What must work while the sensor is down or
+//! hangs works on the pinned maps.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use capture::PinnedIsolation;
+use clap::{Subcommand, ValueEnum};
+use engine::{ControlError, HoldFile, Listed, Reply, Request};
+use wire::{Scope, Target};
+
+use crate::commands::{configuration, socket};
+use crate::config::{self, Config};
+use crate::{Failure, Reach};
+
+/// What of hold is told wherever it is in force.
+const HOLD: &str =
+    "HOLD is in force: nothing is dropped and nobody is isolated; `ringward isolate resume` ends it";
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub enum IsolateAction {
+    /// Isolate a host, a network or a station.
+    Add {
+        /// An IPv4 or IPv6 address, ADDRESS@VLAN, a network (10.1.0.0/16) or a MAC address.
+        target: Target,
+        /// How far.
+        #[arg(long, value_enum, default_value_t = Reaching::Both)]
+        scope: Reaching,
+        /// With `--scope peers`: a host that it is cut off from; may be given up to 16 times.
+        #[arg(long, value_name = "IP", required_if_eq("scope", "peers"))]
+        peer: Vec<IpAddr>,
+        /// For how long; default: the policy's lifetime.
+        #[arg(long, value_parser = config::lifetime)]
+        ttl: Option<Duration>,
+        /// Why, for the record.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Release a host, a network or a station. Works on the pinned maps if no sensor is running.
+    Rm {
+        /// Whom, as listed.
+        target: Target,
+    },
+    /// Show who is isolated. Reads the pinned maps if no sensor is running.
+    List {
+        /// As a JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Release everybody. Works on the pinned maps if no sensor is running.
+    Flush {
+        /// And drop nothing and isolate nobody until `ringward isolate resume`: the kill switch. Stays in force when the
+        /// sensor or the machine is started again, and works also if the sensor does not answer.
+        #[arg(long)]
+        hold: bool,
+    },
+    /// Turn the kill switch of `flush --hold` off.
+    Resume,
+}
+
+/// How far an isolation goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Reaching {
+    /// Nothing from and nothing to the target.
+    Both,
+    /// Nothing from the target; what others send to it passes.
+    Outbound,
+    /// Nothing between the target and the hosts named with --peer.
+    Peers,
+}
+
+impl Reaching {
+    fn name(self) -> &'static str {
+        match self {
+            Reaching::Both => "both",
+            Reaching::Outbound => "outbound",
+            Reaching::Peers => "peers",
+        }
+    }
+}
+
+/// `ringward isolate`.
+pub fn run(reach: &Reach, action: &IsolateAction) -> Result<(), Failure> {
+    let request = match action {
+        IsolateAction::Add { target, scope, peer, ttl, reason } => Request::IsolateAdd {
+            host: target.to_string(),
+            ttl_s: ttl.map(|t| t.as_secs()),
+            reason: reason.clone(),
+            scope: scope.name().to_owned(),
+            peers: peer.clone(),
+        },
+        IsolateAction::Rm { target } => Request::IsolateRm { host: target.to_string() },
+        IsolateAction::List { .. } => Request::IsolateList,
+        IsolateAction::Flush { hold } => Request::IsolateFlush { hold: *hold },
+        IsolateAction::Resume => Request::IsolateResume,
+    };
+    let switch = matches!(action, IsolateAction::Flush { hold: true });
+    match engine::request(&socket(reach)?, &request) {
+        // The kill switch does not wait for a sensor that is busy, hangs or is of another version.
+        Ok(Reply::Refused { message }) if switch => without(&configuration(reach)?, action, &message),
+        Err(err) if switch => without(&configuration(reach)?, action, &err.to_string()),
+        Ok(reply) => answer(reply, action),
+        Err(err @ ControlError::NotRunning { .. }) if !matches!(action, IsolateAction::Add { .. }) => {
+            without(&configuration(reach)?, action, &err.to_string())
+        }
+        Err(err) => Err(Failure::running(err)),
+    }
+}
+
+fn answer(reply: Reply, action: &IsolateAction) -> Result<(), Failure> {
+    match reply {
+        Reply::Done { message } => {
+            println!("{message}");
+            Ok(())
+        }
+        Reply::Refused { message } => Err(Failure::running(message)),
+        Reply::Hosts { hosts, held } => {
+            list(&hosts, held, matches!(action, IsolateAction::List { json: true }))
+        }
+        Reply::Stats { .. } | Reply::IocHits { .. } => {
+            Err(Failure::running("the sensor answered something else"))
+        }
+    }
+}
+
+fn list(hosts: &[Listed], held: bool, json: bool) -> Result<(), Failure> {
+    if held {
+        eprintln!("ringward: {HOLD}");
+    }
+    if json {
+        println!("{}", serde_json::to_string_pretty(hosts).map_err(Failure::running)?);
+        return Ok(());
+    }
+    for h in hosts {
+        let peers: Vec<String> = h.peers.iter().map(IpAddr::to_string).collect();
+        let scope = if peers.is_empty() { h.scope.clone() } else { format!("from {}", peers.join(", ")) };
+        println!(
+            "{:<40} {scope:<8} {:>7} s left  {:>8} packets {:>10} bytes dropped  {}: {}",
+            h.host, h.remaining_s, h.dropped_packets, h.dropped_bytes, h.by, h.reason
+        );
+    }
+    Ok(())
+}
+
+/// The same without the sensor, on the pinned maps and the hold file.
+fn without(config: &Config, action: &IsolateAction, why: &str) -> Result<(), Failure> {
+    let folder = &config.isolation.pin_dir;
+    let file = HoldFile::new(config.isolation.hold_file.clone());
+    let pinned = PinnedIsolation::open(folder).map_err(Failure::running);
+    match action {
+        IsolateAction::Flush { hold: true } => return hold(pinned, &file, why),
+        IsolateAction::Resume => {
+            file.remove().map_err(|err| Failure::running(format!("{}: {err}", file.path().display())))?;
+            pinned?.map(|pinned| pinned.hold(false));
+            println!("hold is over; no sensor is running");
+            return Ok(());
+        }
+        _ => {}
+    }
+    let Some(pinned) = pinned? else {
+        println!("no sensor is running and nothing is pinned in {}", folder.display());
+        return Ok(());
+    };
+    match action {
+        IsolateAction::Rm { target } => match pinned.remove(*target).map_err(Failure::running)? {
+            Some(entry) => println!(
+                "{target} is released from the pinned map, {} packets were dropped; no sensor is running",
+                entry.dropped_packets
+            ),
+            None => return Err(Failure::running(format!("{target} is not isolated"))),
+        },
+        IsolateAction::List { json } => {
+            eprintln!("ringward: no sensor is running; this is what is pinned in {}", folder.display());
+            list(&listed(&pinned)?, pinned.is_held() || file.exists(), *json)?;
+        }
+        _ => {
+            let released = pinned.release_all().map_err(Failure::running)?;
+            println!("{released} hosts released from the pinned map; no sensor is running");
+        }
+    }
+    Ok(())
+}
+
+/// The kill switch: everything is tried, whatever fails.
+fn hold(pinned: Result<Option<PinnedIsolation>, Failure>, file: &HoldFile, why: &str) -> Result<(), Failure> {
+    let mut failures = Vec::new();
+    let mut released = 0;
+    match pinned {
+        Ok(Some(pinned)) => {
+            if !pinned.hold(true) {
+                eprintln!(
+                    "ringward: an earlier version is pinned, which knows no hold; its hosts are released"
+                );
+            }
+            match pinned.release_all() {
+                Ok(count) => released = count,
+                Err(err) => failures.push(err.to_string()),
+            }
+        }
+        Ok(None) => {}
+        Err(failure) => failures.push(failure.message),
+    }
+    if let Err(err) = file.make() {
+        failures.push(format!("hold file {}: {err}", file.path().display()));
+    }
+    println!(
+        "{released} hosts released from the pinned map ({why}); hold is in force until `ringward isolate resume`"
+    );
+    if failures.is_empty() { Ok(()) } else { Err(Failure::running(failures.join("\nringward: "))) }
+}
+
+/// Who is in the pinned maps now.
+fn listed(pinned: &PinnedIsolation) -> Result<Vec<Listed>, Failure> {
+    let now = engine::monotonic();
+    let entries = pinned.entries().map_err(Failure::running)?;
+    let live = entries.into_iter().filter(|(_, entry)| entry.expires_ns > now.0);
+    Ok(live
+        .map(|(target, entry)| {
+            let scope = pinned.scope(target, &entry);
+            Listed {
+                host: target.to_string(),
+                scope: scope.name().to_owned(),
+                verdict: 0,
+                peers: match scope {
+                    Scope::Peers(peers) => peers,
+                    Scope::Both | Scope::Outbound => Vec::new(),
+                },
+                remaining_s: (entry.expires_ns - now.0) / 1_000_000_000,
+                by: "unknown".into(),
+                reason: "no sensor is running".into(),
+                dropped_packets: entry.dropped_packets,
+                dropped_bytes: entry.dropped_bytes,
+            }
+        })
+        .collect())
+}
+
+/// What to tell of the kill switch, if it is on.
+pub fn standing(config: &Config) -> Option<&'static str> {
+    let pinned = PinnedIsolation::open(&config.isolation.pin_dir).ok().flatten();
+    let held = pinned.is_some_and(|pinned| pinned.is_held());
+    (held || HoldFile::new(config.isolation.hold_file.clone()).exists()).then_some(HOLD)
+}
