@@ -35,7 +35,7 @@ pub use isolation::{IsolationFds, IsolationMap, PinnedIsolation, WriteError, Wri
 pub use layout::{
     BYPASS_CAPACITY, CaptureCounters, GuardCounters, ISOLATION_CAPACITY, IsolationEntry, XSKS_CAPACITY,
 };
-pub use netdev::{Device, Offloads, Promiscuous, own_addresses};
+pub use netdev::{Device, Offloads, OwnAddresses, Promiscuous, own_addresses};
 pub use pcap::{CaptureFile, Record};
 pub use pin::PinFolder;
 pub use port::{CapturePort, PortOptions, Shared};

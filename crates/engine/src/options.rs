@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use capture::{BindMode, CaptureError, Steering, XdpMode};
 use thiserror::Error;
-use verdict::Policy;
 
 use crate::worker::WorkerOptions;
 
@@ -99,8 +98,6 @@ pub struct SensorOptions {
     pub stats_interval: Duration,
     /// Worker settings.
     pub worker: WorkerOptions,
-    /// Isolation policy.
-    pub policy: Policy,
 }
 
 /// Why a sensor did not start, or how it failed.
