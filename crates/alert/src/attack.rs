@@ -1,24 +1,76 @@
-//! The ATT&CK techniques that Ringward's detectors can show (MITRE ATT&CK enterprise matrix).
+//! ATT&CK tactics (MITRE ATT&CK enterprise matrix) with their stages of the kill chain, and the techniques that
+//! Ringward's detectors can show.
 
 /// An ATT&CK tactic: why an adversary does something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tactic {
+    /// TA0043: finding out about the victim from outside.
+    Reconnaissance,
+    /// TA0042: getting servers, accounts and tools.
+    ResourceDevelopment,
+    /// TA0001: getting in.
+    InitialAccess,
+    /// TA0002: running code.
+    Execution,
+    /// TA0003: staying.
+    Persistence,
+    /// TA0004: getting more rights.
+    PrivilegeEscalation,
+    /// TA0005: not being seen.
+    DefenseEvasion,
+    /// TA0006: stealing names and passwords.
+    CredentialAccess,
     /// TA0007: finding out about the environment.
     Discovery,
+    /// TA0008: going on to other hosts.
+    LateralMovement,
+    /// TA0009: gathering data.
+    Collection,
     /// TA0011: talking to compromised hosts.
     CommandAndControl,
     /// TA0010: stealing data.
     Exfiltration,
+    /// TA0040: destroying, encrypting, interrupting.
+    Impact,
 }
 
 impl Tactic {
+    /// Every tactic, in the matrix's order.
+    pub const ALL: [Tactic; 14] = [
+        Tactic::Reconnaissance,
+        Tactic::ResourceDevelopment,
+        Tactic::InitialAccess,
+        Tactic::Execution,
+        Tactic::Persistence,
+        Tactic::PrivilegeEscalation,
+        Tactic::DefenseEvasion,
+        Tactic::CredentialAccess,
+        Tactic::Discovery,
+        Tactic::LateralMovement,
+        Tactic::Collection,
+        Tactic::CommandAndControl,
+        Tactic::Exfiltration,
+        Tactic::Impact,
+    ];
+
     /// The matrix's identifier.
     #[must_use]
     pub fn id(self) -> &'static str {
         match self {
+            Tactic::Reconnaissance => "TA0043",
+            Tactic::ResourceDevelopment => "TA0042",
+            Tactic::InitialAccess => "TA0001",
+            Tactic::Execution => "TA0002",
+            Tactic::Persistence => "TA0003",
+            Tactic::PrivilegeEscalation => "TA0004",
+            Tactic::DefenseEvasion => "TA0005",
+            Tactic::CredentialAccess => "TA0006",
             Tactic::Discovery => "TA0007",
+            Tactic::LateralMovement => "TA0008",
+            Tactic::Collection => "TA0009",
             Tactic::CommandAndControl => "TA0011",
             Tactic::Exfiltration => "TA0010",
+            Tactic::Impact => "TA0040",
         }
     }
 
@@ -26,25 +78,68 @@ impl Tactic {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Tactic::Reconnaissance => "Reconnaissance",
+            Tactic::ResourceDevelopment => "Resource Development",
+            Tactic::InitialAccess => "Initial Access",
+            Tactic::Execution => "Execution",
+            Tactic::Persistence => "Persistence",
+            Tactic::PrivilegeEscalation => "Privilege Escalation",
+            Tactic::DefenseEvasion => "Defense Evasion",
+            Tactic::CredentialAccess => "Credential Access",
             Tactic::Discovery => "Discovery",
+            Tactic::LateralMovement => "Lateral Movement",
+            Tactic::Collection => "Collection",
             Tactic::CommandAndControl => "Command and Control",
             Tactic::Exfiltration => "Exfiltration",
+            Tactic::Impact => "Impact",
         }
     }
 
-    /// The kill-chain stage in which the tactic is seen.
+    /// The tactic with this identifier or name, in whatever case, with spaces, `_` or `-` between words.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        Tactic::ALL.into_iter().find(|of| of.id().eq_ignore_ascii_case(text) || same_words(of.name(), text))
+    }
+
+    /// The kill-chain stage in which the tactic is mostly seen.
     #[must_use]
     pub fn stage(self) -> Stage {
         match self {
+            Tactic::Reconnaissance => Stage::Reconnaissance,
+            Tactic::ResourceDevelopment => Stage::Weaponization,
+            Tactic::InitialAccess => Stage::Delivery,
+            Tactic::Execution | Tactic::PrivilegeEscalation => Stage::Exploitation,
+            Tactic::Persistence | Tactic::DefenseEvasion => Stage::Installation,
+            Tactic::CredentialAccess
+            | Tactic::Discovery
+            | Tactic::LateralMovement
+            | Tactic::Collection
+            | Tactic::Exfiltration
+            | Tactic::Impact => Stage::ActionsOnObjectives,
             Tactic::CommandAndControl => Stage::CommandAndControl,
-            Tactic::Discovery | Tactic::Exfiltration => Stage::ActionsOnObjectives,
         }
     }
+}
+
+/// Whether two texts are the same but for case and what stands between words.
+fn same_words(a: &str, b: &str) -> bool {
+    let plain = |c: u8| if matches!(c, b'_' | b'-') { b' ' } else { c.to_ascii_lowercase() };
+    a.bytes().map(plain).eq(b.bytes().map(plain))
 }
 
 /// A stage of the Cyber Kill Chain, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
+    /// Stage 1: the adversary looks around.
+    Reconnaissance,
+    /// Stage 2: the adversary makes the weapon.
+    Weaponization,
+    /// Stage 3: the weapon comes to the victim.
+    Delivery,
+    /// Stage 4: it runs.
+    Exploitation,
+    /// Stage 5: it settles.
+    Installation,
     /// Stage 6: the implant talks to its operator.
     CommandAndControl,
     /// Stage 7: the operator gets what he came for.
@@ -52,13 +147,35 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Every stage, in order.
+    pub const ALL: [Stage; 7] = [
+        Stage::Reconnaissance,
+        Stage::Weaponization,
+        Stage::Delivery,
+        Stage::Exploitation,
+        Stage::Installation,
+        Stage::CommandAndControl,
+        Stage::ActionsOnObjectives,
+    ];
+
     /// The stage's name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Stage::Reconnaissance => "Reconnaissance",
+            Stage::Weaponization => "Weaponization",
+            Stage::Delivery => "Delivery",
+            Stage::Exploitation => "Exploitation",
+            Stage::Installation => "Installation",
             Stage::CommandAndControl => "Command and Control",
             Stage::ActionsOnObjectives => "Actions on Objectives",
         }
+    }
+
+    /// The stage with this name, in whatever case, with spaces, `_` or `-` between words.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        Stage::ALL.into_iter().find(|of| same_words(of.name(), text))
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod attack;
 mod checkin;
+mod facts;
 mod rule;
 mod text;
 

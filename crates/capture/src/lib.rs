@@ -37,7 +37,7 @@ pub use layout::{
     BYPASS_CAPACITY, CaptureCounters, GuardCounters, ISOLATION_CAPACITY, IsolationEntry, MAX_PEERS,
     NETWORKS_CAPACITY, PEERS_CAPACITY, REMEDIATION_CAPACITY, ScopeKind, XSKS_CAPACITY,
 };
-pub use netdev::{Device, Offloads, Promiscuous, own_addresses};
+pub use netdev::{Device, Offloads, OwnAddresses, Promiscuous, own_addresses};
 pub use pcap::{CaptureFile, Record};
 pub use pin::PinFolder;
 pub use port::{CapturePort, PortOptions, Shared};

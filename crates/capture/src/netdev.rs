@@ -248,17 +248,26 @@ impl Promiscuous {
     }
 }
 
+/// The addresses of this machine (of the current network namespace).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnAddresses {
+    /// IPv4 and IPv6.
+    pub addresses: Vec<IpAddr>,
+    /// Of its Ethernet-like interfaces.
+    pub macs: Vec<[u8; 6]>,
+}
+
 /// Every address of this machine (of the current network namespace).
 ///
 /// # Errors
 /// What the kernel said.
-pub fn own_addresses() -> io::Result<Vec<IpAddr>> {
+pub fn own_addresses() -> io::Result<OwnAddresses> {
     let mut list: *mut libc::ifaddrs = std::ptr::null_mut();
     // SAFETY: `list` is a valid place for the result.
     if unsafe { libc::getifaddrs(&raw mut list) } < 0 {
         return Err(io::Error::last_os_error());
     }
-    let mut found = Vec::new();
+    let mut found = OwnAddresses::default();
     let mut next = list;
     while !next.is_null() {
         // SAFETY: getifaddrs made a well-formed list that is freed only below.
@@ -269,12 +278,18 @@ pub fn own_addresses() -> io::Result<Vec<IpAddr>> {
                 libc::AF_INET => {
                     // SAFETY: AF_INET means sockaddr_in; read_unaligned needs no alignment.
                     let addr = unsafe { entry.ifa_addr.cast::<libc::sockaddr_in>().read_unaligned() };
-                    found.push(IpAddr::from(addr.sin_addr.s_addr.to_ne_bytes()));
+                    found.addresses.push(IpAddr::from(addr.sin_addr.s_addr.to_ne_bytes()));
                 }
                 libc::AF_INET6 => {
                     // SAFETY: AF_INET6 means sockaddr_in6; read_unaligned needs no alignment.
                     let addr = unsafe { entry.ifa_addr.cast::<libc::sockaddr_in6>().read_unaligned() };
-                    found.push(IpAddr::from(addr.sin6_addr.s6_addr));
+                    found.addresses.push(IpAddr::from(addr.sin6_addr.s6_addr));
+                }
+                libc::AF_PACKET => {
+                    // SAFETY: AF_PACKET means sockaddr_ll; read_unaligned needs no alignment.
+                    let addr = unsafe { entry.ifa_addr.cast::<libc::sockaddr_ll>().read_unaligned() };
+                    let mac = addr.sll_addr.first_chunk().filter(|_| addr.sll_halen == 6);
+                    found.macs.extend(mac.filter(|mac| **mac != [0; 6]));
                 }
                 _ => {}
             }
@@ -283,8 +298,8 @@ pub fn own_addresses() -> io::Result<Vec<IpAddr>> {
     }
     // SAFETY: `list` came from getifaddrs and is not used afterwards.
     unsafe { libc::freeifaddrs(list) };
-    found.sort_unstable();
-    found.dedup();
+    found.addresses.sort_unstable();
+    found.addresses.dedup();
     Ok(found)
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 use capture::{BindMode, CaptureError, Steering, WriteError, XdpMode};
 use ipnet::IpNet;
 use thiserror::Error;
-use verdict::Policy;
 
 use crate::worker::WorkerOptions;
 
@@ -104,8 +103,6 @@ pub struct SensorOptions {
     pub stats_interval: Duration,
     /// Worker settings.
     pub worker: WorkerOptions,
-    /// Isolation policy.
-    pub policy: Policy,
 }
 
 /// Why a sensor did not start, or how it failed.

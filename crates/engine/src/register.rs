@@ -10,6 +10,7 @@ use std::time::Duration;
 use alert::Text;
 use flow::FlowTuple;
 use output::Latency;
+use verdict::RuleName;
 use wire::{Nanos, Scope, Target};
 
 /// An isolation in force.
@@ -21,6 +22,10 @@ pub(crate) struct Isolation {
     pub(crate) expires_ns: u64,
     pub(crate) verdict: u64,
     pub(crate) scope: Scope,
+    /// How often the host relapsed.
+    pub(crate) relapse: u32,
+    /// The policy's rule.
+    pub(crate) rule: Option<RuleName>,
     pub(crate) by: Text,
     pub(crate) who: Option<Arc<str>>,
     pub(crate) reason: String,
@@ -38,6 +43,8 @@ impl Isolation {
         Isolation {
             verdict: 0,
             scope: Scope::Both,
+            relapse: 0,
+            rule: None,
             until: Nanos(0),
             expires_ns: 0,
             by,

@@ -13,7 +13,7 @@ use std::thread;
 use capture::{CaptureError, CaptureFile, Record};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use detect::rules::Matcher;
-use output::{AnomalyKind, Event, OutputError, Recorder, Source, Stamp, StatsEvent};
+use output::{AnomalyKind, Event, IsolationAction, OutputError, Recorder, Source, Stamp, StatsEvent};
 use thiserror::Error;
 use verdict::{Judge, Policy};
 use wire::{Decoded, LinkType, Malformed, Nanos, cannot_be_fragment, decode_innermost};
@@ -44,8 +44,6 @@ pub struct ReplayOptions {
     pub keep_thresholds: bool,
     /// Worker settings.
     pub worker: WorkerOptions,
-    /// Isolation policy.
-    pub policy: Policy,
 }
 
 /// What a replay came to.
@@ -164,10 +162,10 @@ pub fn replay(
             }
         };
         let desk = Desk {
-            warden: Warden::new(Judge::new(options.policy.clone()), Enforcement::Replay)
-                .with_thresholds(snapshot.thresholds()),
+            warden: Warden::new(snapshot.judge(), Enforcement::Replay).with_thresholds(snapshot.thresholds()),
             recorder,
             summary: ReplaySummary::default(),
+            policy: snapshot.policy.clone(),
             now: Nanos::default(),
             source: Source::File(Arc::from("")),
             anomalies: Limiter::default(),
@@ -278,7 +276,7 @@ fn flow_id(event: &Event) -> u64 {
         Event::Evidence(e) => e.flow.id,
         Event::Piece(e) => e.flow.id,
         Event::Anomaly(e) => e.flow.map_or(0, |(flow, _)| flow.id),
-        Event::Isolation(_) | Event::Stats(_) => 0,
+        Event::Isolation(_) | Event::Brake(_) | Event::Stats(_) => 0,
     }
 }
 
@@ -477,6 +475,7 @@ fn lane(decoded: &Result<Decoded<'_>, Malformed>, lanes: usize) -> usize {
 /// Judges alerts and writes everything down, in order.
 struct Desk {
     warden: Warden,
+    policy: Arc<Policy>,
     recorder: Recorder,
     summary: ReplaySummary,
     now: Nanos,
@@ -510,8 +509,12 @@ impl Desk {
         self.recorder.record(stamp, &event)?;
         if let Event::Alert(alert) = &event {
             self.summary.alerts += 1;
-            if let Some(step) = self.warden.on_alert(alert) {
-                self.summary.isolations += 1;
+            let step = self.warden.on_alert(alert);
+            while let Some(brake) = self.warden.brake(alert.alert.time) {
+                self.recorder.record(stamp, &Event::Brake(brake))?;
+            }
+            if let Some(step) = step {
+                self.summary.isolations += u64::from(step.action == IsolationAction::Isolate);
                 self.recorder.record(stamp, &Event::Isolation(Box::new(step)))?;
             }
         }
@@ -521,7 +524,7 @@ impl Desk {
     /// `now`: when the capture ended.
     fn reset(&mut self, options: &ReplayOptions, now: Nanos) -> Result<(), OutputError> {
         let keep = options.keep_thresholds.then_some(now);
-        self.warden.reset(Judge::new(options.policy.clone()), keep);
+        self.warden.reset(Judge::new(Policy::clone(&self.policy)), keep);
         self.anomalies.reset();
         self.recorder.reset()
     }

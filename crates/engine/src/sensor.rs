@@ -12,7 +12,6 @@ use capture::{
 };
 use crossbeam_channel::{Sender, bounded, unbounded};
 use output::{Event, Recorder, Source, Stamp, Written};
-use verdict::Judge;
 
 use crate::bypass::Bypasser;
 use crate::clock;
@@ -65,7 +64,7 @@ pub struct Sensor {
     desk: Desk,
 }
 
-/// What detectors match with, now and after each reload.
+/// What detectors match with and alerts are judged by, now and after each reload.
 pub struct Matching {
     /// Now.
     pub snapshot: Snapshot,
@@ -130,10 +129,6 @@ impl Sensor {
         let guards = guard_devices(&options)?;
         let names = plans.iter().flat_map(|plan| &plan.names).chain(options.guard.iter().map(|p| &p.name));
         let claims = names.map(|name| Claim::take(name)).collect::<Result<Vec<_>, _>>()?;
-        let mut policy = options.policy.clone();
-        for own in capture::own_addresses().unwrap_or_default() {
-            policy.protected.add(own.into(), "the sensor's own address");
-        }
         let map = IsolationMap::open(pins, options.isolation_capacity)?;
         let hold = HoldFile::new(options.hold_file.clone());
         if hold.exists() {
@@ -167,8 +162,9 @@ impl Sensor {
             tracing::info!("guard {}: driver {}", device.name, device.driver);
         }
         let guarded = guarded || !options.inline.is_empty();
-        let warden = Warden::new(Judge::new(policy), Enforcement::Kernel { map: Box::new(map), guarded })
-            .with_thresholds(matching.snapshot.thresholds());
+        let warden =
+            Warden::new(matching.snapshot.judge(), Enforcement::Kernel { map: Box::new(map), guarded })
+                .with_thresholds(matching.snapshot.thresholds());
         let guard = (!options.guard.is_empty()).then_some(guard);
         let threads =
             Threads { options: &options, matching, listener, recorder, taps, counters, maps, claims, hold };

@@ -1,4 +1,4 @@
-//! What detectors match with, swapped whole while the sensor runs.
+//! What detectors match with, and the policy that alerts are judged by, swapped whole while the sensor runs.
 //!
 //! Whoever has a new one publishes it; each worker looks once a batch whether there is one, which costs it a relaxed
 //! read, and goes on with it from the next packet. What was there before is in force until then, and is given up by
@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use detect::rules::{BODY_LIMIT, HostBits, Matcher, Profiles, RuleSet, Thresholds};
 use intel::{Indicators, Kind};
 use rules::Filters;
+use verdict::{Judge, Policy};
 
 use crate::files::FileOptions;
 
-/// What detectors match with.
+/// What detectors match with, and what is done about it.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// Threat intelligence.
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub rules: Arc<RuleSet>,
     /// Which of the rules' alerts are told, beyond what they say themselves.
     pub filters: Arc<Filters>,
+    /// What is done about alerts.
+    pub policy: Arc<Policy>,
     /// Where it is counted what rules cost, if it is.
     pub profiles: Option<Arc<Profiles>>,
     /// Bits that rules set on hosts: they outlive the rules.
@@ -41,6 +44,12 @@ impl Snapshot {
         Snapshot { rules, filters: Arc::new(filters), ..self }
     }
 
+    /// With this policy.
+    #[must_use]
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Snapshot { policy: Arc::new(policy), ..self }
+    }
+
     /// With what outlives the one before it.
     pub(crate) fn after(self, before: &Snapshot) -> Self {
         Snapshot { hosts: before.hosts.clone(), ..self }
@@ -56,6 +65,10 @@ impl Snapshot {
 
     pub(crate) fn thresholds(&self) -> Thresholds {
         Thresholds::new(&self.rules, &self.filters)
+    }
+
+    pub(crate) fn judge(&self) -> Judge {
+        Judge::new(Policy::clone(&self.policy))
     }
 
     /// What must be done with files so that all of it can match.

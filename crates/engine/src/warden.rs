@@ -1,5 +1,7 @@
 //! The warden: turns verdicts into isolations in the kernel and tells what became of them.
 
+mod watch;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +10,9 @@ use alert::{Observation, RuleAction, RuleFacts, Text};
 use capture::{IsolationEntry, IsolationMap};
 use detect::rules::Thresholds;
 use hdrhistogram::Histogram;
-use output::{AlertEvent, IsolationAction, IsolationEvent, Latency};
+use output::{AlertEvent, BrakeEvent, IsolationAction, IsolationEvent, Latency};
 use rules::Action;
-use verdict::{Judge, Verdict};
+use verdict::{Judge, Policy, Tally, Verdict};
 use wire::{Nanos, Scope, Target};
 
 use crate::clock;
@@ -18,11 +20,6 @@ use crate::control::Caller;
 use crate::register::{Isolation, Register};
 use crate::stats::percentiles;
 
-/// Hosts that one look at the map takes up, of each kind: alerts must not wait for a census. Each costs a
-/// system call, about a microsecond.
-const LOOKS: usize = 64;
-/// The same for the frequent look for first drops.
-const CLOSE_LOOKS: usize = 8;
 /// Latencies above this are counted as this (10 s).
 const MAX_LATENCY_NS: u64 = 10_000_000_000;
 
@@ -109,6 +106,11 @@ impl Warden {
         self.thresholds = thresholds;
     }
 
+    /// Judges by another policy from now on. To be followed by [`Warden::release_protected`].
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.judge.set_policy(policy);
+    }
+
     /// Whether an alert is to be told; else it is counted.
     pub fn tells(&mut self, event: &mut AlertEvent) -> bool {
         if let (Some(action), Some(rule)) =
@@ -143,6 +145,17 @@ impl Warden {
             ("isolation.not_enforced".to_owned(), self.failed),
             ("detect.alerts_suppressed".to_owned(), self.suppressed),
         ];
+        let of: Tally = self.judge.tally();
+        let judged = [
+            ("isolation.withheld.protected", of.withheld_protected),
+            ("isolation.withheld.observe", of.withheld_observe),
+            ("isolation.withheld.brake", of.withheld_brake),
+            ("isolation.brakes", of.brakes),
+            ("isolation.brake_on", of.brake_on),
+            ("isolation.relapses", of.relapses),
+            ("policy.repeats_forgotten", of.repeats_forgotten),
+        ];
+        rows.extend(judged.map(|(name, value)| (name.to_owned(), value)));
         rows.extend(percentiles("isolation.latency", &self.to_map));
         rows
     }
@@ -202,6 +215,12 @@ impl Warden {
         self.carry_out(verdict, alert.time, cause)
     }
 
+    /// What the brake on isolations did that is not told yet: after an alert, and as time passes.
+    pub fn brake(&mut self, now: Nanos) -> Option<BrakeEvent> {
+        let change = self.judge.brake(now)?;
+        Some(BrakeEvent { on: change.on, reason: change.limit.to_string(), withheld: change.withheld })
+    }
+
     /// Isolates because an operator says so. `Err` tells why not.
     pub fn add(
         &mut self,
@@ -220,6 +239,17 @@ impl Warden {
     /// Releases whom it names; `None` if it was not isolated.
     pub fn release(&mut self, target: Target) -> Option<IsolationEvent> {
         self.end(target, IsolationAction::Release)
+    }
+
+    /// Releases those who must not be isolated, by the policy that is in force now.
+    pub fn release_protected(&mut self) -> Vec<IsolationEvent> {
+        let spared = |(host, _): (Target, &Isolation)| self.judge.why_protected(&host).map(|why| (host, why));
+        let hosts: Vec<(Target, String)> = self.register.iter().filter_map(spared).collect();
+        let release = |(host, why): (Target, String)| {
+            tracing::warn!("{host} is released: {why}");
+            self.end(host, IsolationAction::Release)
+        };
+        hosts.into_iter().filter_map(release).collect()
     }
 
     /// Releases everybody, also hosts in the map that this warden has not heard of.
@@ -252,72 +282,6 @@ impl Warden {
         self.register.iter().map(line).collect()
     }
 
-    /// Whether a first drop is still waited for, so that the caller looks often.
-    #[must_use]
-    pub fn awaits_first_drop(&self) -> bool {
-        self.register.awaits_first_drop()
-    }
-
-    /// Looks for first drops to be told. Each step with the wall-clock time at which the kernel took it.
-    /// However many hosts are awaited, a look takes up only a few; the next goes on behind them.
-    pub fn watch_closely(&mut self) -> Vec<(Nanos, IsolationEvent)> {
-        self.first_drops(CLOSE_LOOKS)
-    }
-
-    /// Looks at everything: first drops, lifetimes that are over, hosts that somebody else released. Bounded
-    /// like the close look.
-    pub fn watch(&mut self) -> Vec<(Nanos, IsolationEvent)> {
-        if let Enforcement::Kernel { map, .. } = &mut self.enforcement {
-            map.mend();
-        }
-        let mut steps = self.first_drops(LOOKS);
-        let (wall, now) = (clock::wall(), clock::monotonic());
-        for (end, host) in self.register.due(now.0, LOOKS) {
-            match self.entry(host) {
-                // Another sensor that shares the map gave it a later end.
-                Some(entry) if entry.expires_ns > now.0 => self.register.move_end(host, entry.expires_ns),
-                _ => {
-                    let time = Nanos(wall.0.saturating_sub(now.0.saturating_sub(end)));
-                    let step = self.end(host, IsolationAction::Expire);
-                    steps.extend(step.map(|step| (time, step)));
-                }
-            }
-        }
-        for host in self.register.patrol(LOOKS) {
-            if self.entry(host).is_none() {
-                let step = self.end(host, IsolationAction::Release);
-                steps.extend(step.map(|step| (wall, step)));
-            }
-        }
-        steps
-    }
-
-    fn first_drops(&mut self, limit: usize) -> Vec<(Nanos, IsolationEvent)> {
-        let mut steps = Vec::new();
-        let (wall, now) = (clock::wall(), clock::monotonic());
-        for host in self.register.awaited(limit) {
-            let Some(entry) = self.entry(host) else { continue };
-            let time = Nanos(wall.0.saturating_sub(now.0.saturating_sub(entry.first_drop_ns)));
-            match self.first_drop(host, &entry) {
-                Some(step) => steps.push((time, step)),
-                None => self.register.await_on(host),
-            }
-        }
-        steps
-    }
-
-    fn first_drop(&mut self, host: Target, entry: &IsolationEntry) -> Option<IsolationEvent> {
-        let isolation = self.register.get_mut(host)?;
-        if isolation.first_drop_told || entry.first_drop_ns == 0 {
-            return None;
-        }
-        isolation.first_drop_told = true;
-        isolation.latency.first_drop_ns =
-            isolation.arrival.map(|arrival| entry.first_drop_ns.saturating_sub(arrival.0));
-        let isolation = isolation.clone();
-        Some(step(host, IsolationAction::FirstDrop, &isolation, Some(entry)))
-    }
-
     fn entry(&self, host: Target) -> Option<IsolationEntry> {
         self.map()?.get(host).ok()?
     }
@@ -325,20 +289,22 @@ impl Warden {
     fn carry_out(&mut self, verdict: Verdict, now: Nanos, cause: Isolation) -> Option<IsolationEvent> {
         let number = self.verdict.saturating_add(1).max(now.0);
         let cause = Isolation { verdict: number, ..cause };
-        let (host, scope, until) = match verdict {
+        let (host, mut isolation) = match verdict {
             Verdict::Nothing => return None,
-            Verdict::Withhold { target, why } => {
+            Verdict::Withhold { target, scope, until, relapse, rule, why } => {
                 self.verdict = number;
+                let cause = Isolation { scope, relapse, rule, ..cause };
                 let mut event = step(target, IsolationAction::Withhold, &cause, None);
                 event.enforced = false;
-                event.until = None;
+                event.until = until;
                 event.not_enforced_because = Some(why.to_string());
                 return Some(event);
             }
-            Verdict::Isolate { target, scope, until } => (target, scope, until),
+            Verdict::Isolate { target, scope, until, relapse, rule } => {
+                (target, Isolation { until, scope, relapse, rule, ..cause })
+            }
         };
         self.verdict = number;
-        let mut isolation = Isolation { until, scope, ..cause };
         // A new end of a running isolation is a step of it, not another.
         if let Some(running) = self.register.get_mut(host) {
             isolation.verdict = running.verdict;
@@ -346,12 +312,12 @@ impl Warden {
         let outcome = match &self.enforcement {
             Enforcement::Replay => Err("replay".to_owned()),
             Enforcement::Kernel { map, guarded } => {
-                isolation.expires_ns = clock::monotonic().after(until.since(now)).0;
+                isolation.expires_ns = clock::monotonic().after(isolation.until.since(now)).0;
                 match map.set(host, &isolation.scope, isolation.expires_ns) {
                     Ok(written) if *guarded => Ok(written),
                     Ok(_) => Err("no guard port is configured".to_owned()),
                     Err(err) => {
-                        self.judge.forget(host);
+                        self.judge.failed(host);
                         Err(err.to_string())
                     }
                 }
@@ -382,39 +348,6 @@ impl Warden {
             }
         }
     }
-
-    fn end(&mut self, host: Target, action: IsolationAction) -> Option<IsolationEvent> {
-        self.judge.forget(host);
-        let entry = self.map().and_then(|map| map.remove(host).ok().flatten());
-        let isolation = self.register.remove(host)?;
-        Some(step(host, action, &isolation, entry.as_ref()))
-    }
-
-    /// Takes hosts over that are in the map and not known here: isolated by an earlier run, or by another
-    /// sensor that shares the map.
-    pub fn adopt(&mut self) {
-        let Enforcement::Kernel { map, .. } = &self.enforcement else { return };
-        let (wall, now) = (clock::wall(), clock::monotonic());
-        for (host, entry) in map.entries().unwrap_or_default() {
-            if entry.expires_ns <= now.0 {
-                let _ = map.remove(host);
-            } else if !self.register.contains(host) {
-                self.verdict = self.verdict.saturating_add(1).max(wall.0);
-                let until = wall.after(Nanos(entry.expires_ns).since(now));
-                self.judge.adopt(host, until);
-                let reason = "was in the isolation map already".into();
-                let isolation = Isolation {
-                    until,
-                    scope: map.scope(host, &entry),
-                    expires_ns: entry.expires_ns,
-                    first_drop_told: entry.first_drop_ns != 0,
-                    verdict: self.verdict,
-                    ..Isolation::by(Text::Own("adopted"), reason)
-                };
-                self.register.enter(host, isolation);
-            }
-        }
-    }
 }
 
 /// The bounds are constants that the library accepts; this is what it makes of none.
@@ -439,6 +372,8 @@ fn step(
         enforced: true,
         not_enforced_because: None,
         until: Some(isolation.until),
+        relapse: isolation.relapse,
+        rule: isolation.rule.clone(),
         dropped_packets: entry.map_or(0, |e| e.dropped_packets),
         dropped_bytes: entry.map_or(0, |e| e.dropped_bytes),
         latency: isolation.latency,

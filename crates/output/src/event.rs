@@ -180,7 +180,7 @@ pub enum IsolationAction {
     Expire,
     /// An operator released the host.
     Release,
-    /// The verdict would have been to isolate, but the host is protected or the mode is "observe".
+    /// The verdict would have been to isolate, but the host is protected, the mode is "observe" or the brake is on.
     Withhold,
 }
 
@@ -235,8 +235,12 @@ pub struct IsolationEvent {
     pub enforced: bool,
     /// Why it is not enforced, if so: "replay", "protected host ...", "isolation map is full" ...
     pub not_enforced_because: Option<String>,
-    /// When the isolation ends (wall clock).
+    /// When the isolation ends (wall clock), or would.
     pub until: Option<Nanos>,
+    /// How often the host relapsed while it was watched: 0 for the first isolation, 1 for the first that lasts longer.
+    pub relapse: u32,
+    /// Name of the policy's rule, if an alert led to it.
+    pub rule: Option<Arc<str>>,
     /// Packets dropped so far.
     pub dropped_packets: u64,
     /// Bytes dropped so far.
@@ -247,6 +251,17 @@ pub struct IsolationEvent {
     pub flow: Option<FlowTuple>,
     /// The C2 peer, for the record.
     pub peer: Option<IpAddr>,
+}
+
+/// The brake on isolations tripped, or let go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrakeEvent {
+    /// Whether it is on now.
+    pub on: bool,
+    /// What it tripped over, for humans.
+    pub reason: String,
+    /// Verdicts withheld since it tripped; told when it lets go.
+    pub withheld: u64,
 }
 
 /// A packet to be written as evidence.
@@ -297,6 +312,8 @@ pub enum Event {
     Alert(Box<AlertEvent>),
     /// A step in an isolation.
     Isolation(Box<IsolationEvent>),
+    /// Isolations are withheld from now on, or not any more.
+    Brake(BrakeEvent),
     /// Packets of an alerted flow.
     Evidence(Box<EvidenceEvent>),
     /// Bytes of a file that is to be stored.

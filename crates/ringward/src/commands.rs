@@ -32,7 +32,7 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     }
     capture::log_libbpf();
     let options = setup::sensor(&config)?;
-    let Loaded { snapshot, told } = matching::load(&config, &Added::default(), strict)?;
+    let Loaded { snapshot, told } = matching::live(&config, strict)?;
     told.iter().for_each(|line| eprintln!("ringward: {line}"));
     let recorder =
         Recorder::create(&config.output.dir, setup::recorder(&config, true)).map_err(Failure::running)?;
@@ -113,7 +113,6 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
         reset: args.reset,
         keep_thresholds: args.keep_thresholds,
         worker: setup::worker(&config, None)?,
-        policy: setup::policy(&config)?,
     };
     let recorder = Recorder::create(&args.out, setup::recorder(&config, false)).map_err(Failure::running)?;
     let refused = recorder.refused();

@@ -7,10 +7,12 @@ mod doctor;
 mod exporter;
 mod isolate;
 mod matching;
+mod policy;
 mod prometheus;
 mod reference;
 mod rulebook;
 mod setup;
+mod surroundings;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,11 +66,16 @@ enum Command {
         #[arg(long)]
         prometheus: bool,
     },
-    /// Load indicators anew, as the sensor's configuration names them now. Not a packet is lost; if anything is wrong
-    /// with them, what was in force still is.
+    /// Load indicators, rules and policy anew, as the sensor's configuration has them now. Not a packet is lost; if anything
+    /// is wrong with them, what was in force still is.
     Reload {
         #[command(flatten)]
         reach: Reach,
+    },
+    /// The policy: who is isolated, and who never is.
+    Policy {
+        #[command(subcommand)]
+        action: PolicyAction,
     },
     /// Indicators of the running sensor.
     Iocs {
@@ -187,6 +194,22 @@ struct RulesCheckArgs {
     files: Vec<PathBuf>,
 }
 
+#[derive(Debug, Subcommand)]
+enum PolicyAction {
+    /// Check a configuration's policy and print what is in force by it on this machine.
+    Check(PolicyCheckArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct PolicyCheckArgs {
+    /// Configuration file.
+    #[arg(short, long, default_value = "/etc/ringward/ringward.toml")]
+    config: PathBuf,
+    /// As one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
 /// How to find the sensor.
 #[derive(Debug, clap::Args)]
 struct Reach {
@@ -262,6 +285,7 @@ fn main() -> ExitCode {
             doctor::run(&interfaces, json, treatment, &state)
         }
         Command::Report(args) => commands::report(&args),
+        Command::Policy { action: PolicyAction::Check(args) } => policy::check(&args),
         Command::Rules { action: RulesAction::Check(args) } => rulebook::check(&args),
         Command::Reference { page } => {
             print!("{}", page.markdown());

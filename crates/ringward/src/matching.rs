@@ -1,12 +1,14 @@
-//! What detectors match with: read as the configuration names it, at the start and at each reload.
+//! What detectors match with, and the policy that alerts are judged by: read as the configuration has it, at the start
+//! and at each reload.
 
 use std::path::{Path, PathBuf};
 
 use engine::{Load, Loaded, Snapshot};
 use intel::{Feed, Indicators, Loader};
+use verdict::Policy;
 
 use crate::config::{Config, Intel};
-use crate::{Failure, rulebook};
+use crate::{Failure, rulebook, setup, surroundings};
 
 /// Malformed indicator lines that are told; the rest is only counted.
 const SHOWN_LINE_ERRORS: usize = 20;
@@ -28,7 +30,16 @@ pub fn load(config: &Config, added: &Added<'_>, strict: bool) -> Result<Loaded, 
         indicators(&config.intel, added.indicators, added.allow, strict).map_err(Failure::usage)?;
     let rules = rulebook::for_use(&config.rules, added.rules)?;
     told.extend(rules.told);
-    Ok(Loaded { snapshot: Snapshot::new(indicators).with_rules(rules.set, rules.filters), told })
+    let snapshot = Snapshot::new(indicators).with_rules(rules.set, rules.filters);
+    Ok(Loaded { snapshot: snapshot.with_policy(setup::policy(config)?), told })
+}
+
+/// The same for a sensor, who protects the machine that it runs on, and what that machine needs.
+pub fn live(config: &Config, strict: bool) -> Result<Loaded, Failure> {
+    let Loaded { snapshot, mut told } = load(config, &Added::default(), strict)?;
+    let mut policy = Policy::clone(&snapshot.policy);
+    told.extend(surroundings::protect(&mut policy.protected));
+    Ok(Loaded { snapshot: snapshot.with_policy(policy), told })
 }
 
 /// Reads lists of indicators.
@@ -63,11 +74,11 @@ fn indicators(
     Ok((indicators, told))
 }
 
-/// Reads the configuration anew, and the lists that it names then.
+/// Reads the configuration anew, its policy, and the lists that it names then.
 pub fn reload(path: &Path, strict: bool) -> Load {
     let path = path.to_owned();
     Box::new(move || {
         let config = Config::load(&path).map_err(|err| err.to_string())?;
-        load(&config, &Added::default(), strict).map_err(|failure| failure.message)
+        live(&config, strict).map_err(|failure| failure.message)
     })
 }

@@ -207,7 +207,8 @@ fn kind(value: &Value, target: &Value) -> String {
     });
     if let Some(variants) = variants {
         let names: Vec<String> = variants.iter().map(|v| format!("`{v}`")).collect();
-        let list = if value["type"] == "array" { "list of " } else { "" };
+        let list = value["type"] == "array" || optional(value) == Some("array");
+        let list = if list { "list of " } else { "" };
         return format!("{list}{}", names.join(", "));
     }
     match value["type"].as_str().or(optional(value)) {

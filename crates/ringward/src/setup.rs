@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alert::{Observation, Severity};
+use alert::Severity;
 use capture::{BindMode, Steering, XdpMode};
 use engine::{
     BypassOptions, CapturePortOptions, FileOptions, GuardPort, InlinePair, SensorOptions, Wakeup,
@@ -12,33 +12,19 @@ use flow::defrag::DefragOptions;
 use flow::{HostPolicies, OverlapPolicy, Pressure, StateTimeouts, StreamOptions, Timeouts};
 use ipnet::IpNet;
 use output::{DnsVersion, EventTypes, FileBudget, RecorderOptions};
-use verdict::{Mode, Policy};
+use verdict::Policy;
 use wire::Nanos;
 
 use crate::Failure;
 use crate::config::{
-    self, Bind, Config, FragmentOverlap, Hash, HostOverlap, OnFailure, Overlap, Role, Seen, Steer, Xdp,
+    self, Bind, Config, FragmentOverlap, Hash, HostOverlap, OnFailure, Overlap, Role, Steer, Xdp,
 };
 
 const MIB: u64 = 1024 * 1024;
 
 /// The isolation policy.
 pub fn policy(config: &Config) -> Result<Policy, Failure> {
-    let p = &config.policy;
-    let mut policy = Policy {
-        mode: match p.mode {
-            config::Mode::Enforce => Mode::Enforce,
-            config::Mode::Observe => Mode::Observe,
-        },
-        isolate_on: p.isolate_on.iter().map(|&seen| observation(seen)).collect(),
-        min_severity: severity(p.min_severity),
-        lifetime: config::lifetime(&p.lifetime).map_err(Failure::usage)?,
-        ..Policy::default()
-    };
-    for entry in &p.protected {
-        policy.protected.add(config::network(entry).map_err(Failure::usage)?, "configured");
-    }
-    Ok(policy)
+    config.policy.policy(&[]).map_err(Failure::usage)
 }
 
 /// A severity by its number; the configuration has checked it.
@@ -48,23 +34,6 @@ fn severity(number: u8) -> Severity {
         2 => Severity::Medium,
         3 => Severity::Low,
         _ => Severity::Informational,
-    }
-}
-
-fn observation(seen: Seen) -> Observation {
-    match seen {
-        Seen::Dns => Observation::Dns,
-        Seen::Http => Observation::Http,
-        Seen::Tls => Observation::Tls,
-        Seen::Ip => Observation::Ip,
-        Seen::Url => Observation::Url,
-        Seen::File => Observation::File,
-        Seen::Certificate => Observation::Certificate,
-        Seen::Fingerprint => Observation::Fingerprint,
-        Seen::UserAgent => Observation::UserAgent,
-        Seen::Email => Observation::Email,
-        Seen::Rule => Observation::Rule,
-        Seen::RuleDrop => Observation::RuleDrop,
     }
 }
 
@@ -249,6 +218,5 @@ pub fn sensor(config: &Config) -> Result<SensorOptions, Failure> {
         socket: config.control.socket.clone(),
         stats_interval: Duration::from_secs(config.output.stats_interval),
         worker: worker(config, Some(engine::monotonic))?,
-        policy: policy(config)?,
     })
 }

@@ -2,14 +2,25 @@
 //!
 //! In: an alert, or an operator's wish. Out: a [`Verdict`]: isolate this host until then, or why not.
 //! This room is pure: it writes no map, reads no clock (time comes with the alert) and remembers only
-//! who is isolated until when. It errs on the side of leaving a wire alone: a protected host is never
-//! isolated, whoever asks.
+//! who is isolated until when, who was, and who was spared. It errs on the side of leaving a wire alone: a protected
+//! host is never isolated, whoever asks, and a brake keeps alerts from isolating a whole network.
 #![forbid(unsafe_code)]
 
+mod brake;
 mod judge;
+mod memory;
+mod nets;
 mod policy;
 mod protected;
+mod repeats;
+mod rule;
+mod scope;
 
-pub use judge::{Judge, MAX_REMEMBERED, Verdict, Withheld};
-pub use policy::{Mode, Policy};
+pub use brake::{BrakeChange, Limit, Limits, MAX_LIMIT};
+pub use judge::{Judge, Tally, Verdict, Withheld};
+pub use memory::MAX_REMEMBERED;
+pub use policy::{Mode, Policy, RuleName};
 pub use protected::Protected;
+pub use repeats::{MAX_COUNTED, MAX_REPEAT, Repeat};
+pub use rule::{Group, Reach, Rule, Source, Techniques, Then, When};
+pub use scope::MAX_PEERS;

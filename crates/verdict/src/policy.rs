@@ -1,10 +1,14 @@
 //! What the operator wants done about which alerts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use alert::{Alert, Observation, Severity};
+use alert::Alert;
 
+use crate::brake::Limits;
 use crate::protected::Protected;
+use crate::repeats::Repeats;
+use crate::rule::{Reach, Rule};
 
 /// Whether verdicts are enforced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,38 +20,77 @@ pub enum Mode {
     Observe,
 }
 
+impl Mode {
+    /// The name in configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Enforce => "enforce",
+            Mode::Observe => "observe",
+        }
+    }
+}
+
 /// The isolation policy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Whether verdicts are enforced.
     pub mode: Mode,
-    /// What must have been seen.
-    pub isolate_on: Vec<Observation>,
-    /// How severe an alert must at least be.
-    pub min_severity: Severity,
-    /// How long an isolation lasts.
+    /// Asked in this order; the first that applies decides. An alert that none applies to is only told.
+    pub rules: Vec<Rule>,
+    /// How long an isolation lasts, where neither its rule nor the operator says so.
     pub lifetime: Duration,
+    /// How long a host is watched when its isolation is over.
+    pub watch: Duration,
+    /// Lifetimes of hosts that relapse while they are watched, in ascending order: the next one that is longer than the
+    /// last isolation was, at most the last.
+    pub relapse: Vec<Duration>,
+    /// How many hosts alerts may isolate.
+    pub limits: Limits,
     /// Who is never isolated.
     pub protected: Protected,
 }
 
 impl Default for Policy {
-    /// Isolate for an hour on every high-severity indicator hit, and when a rule says that traffic should be dropped.
     fn default() -> Self {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
         Policy {
             mode: Mode::Enforce,
-            isolate_on: Observation::ALL.into_iter().filter(|&seen| seen != Observation::Rule).collect(),
-            min_severity: Severity::High,
-            lifetime: Duration::from_secs(3600),
+            rules: vec![Rule::command_and_control()],
+            lifetime: hours(1),
+            watch: hours(24),
+            relapse: vec![hours(1), hours(4), hours(24)],
+            limits: Limits { per_minute: 30, at_once: 500 },
             protected: Protected::default(),
         }
     }
 }
 
 impl Policy {
-    /// Whether an alert asks for isolation. Severity 1 is worse than 2.
-    #[must_use]
-    pub fn wants_isolation(&self, alert: &Alert) -> bool {
-        alert.severity <= self.min_severity && self.isolate_on.contains(&alert.observation)
+    /// The first rule that applies to an alert. Rules that count alerts, and are asked, count it.
+    pub(crate) fn rule(&self, alert: &Alert, repeats: &mut Repeats) -> Option<&Rule> {
+        let victim = alert.victim?;
+        let mut rules = self.rules.iter().enumerate();
+        let (_, rule) = rules.find(|(number, rule)| {
+            // Without a peer there is nobody to isolate the victim from.
+            (rule.reach != Reach::Peers || alert.peer.is_some())
+                && rule.when.applies(alert, victim)
+                && rule.when.repeat.is_none_or(|wanted| repeats.reached(*number, victim, alert.time, wanted))
+        })?;
+        Some(rule)
+    }
+
+    /// How long a host is isolated that was isolated for `before` when it was released last.
+    pub(crate) fn lifetime_after(&self, before: Duration, wanted: Duration) -> Duration {
+        let step = self.relapse.iter().find(|&&step| step > before).or(self.relapse.last());
+        step.map_or(wanted, |&step| step.max(wanted))
+    }
+
+    /// A rule's lifetime.
+    pub(crate) fn lifetime_of(&self, rule: &Rule) -> Duration {
+        rule.lifetime.unwrap_or(self.lifetime)
     }
 }
+
+/// The policy's rule that led to a verdict.
+pub type RuleName = Arc<str>;

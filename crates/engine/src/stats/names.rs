@@ -71,10 +71,23 @@ pub const EACH_COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Name and meaning of the counters of verdicts, output and intelligence.
-pub const VERDICT_COUNTERS: [(&str, &str); 13] = [
+pub const VERDICT_COUNTERS: [(&str, &str); 20] = [
     ("isolation.active", "Hosts, networks and stations isolated now."),
     ("isolation.held", "1 while the kill switch is on: nothing is dropped and nobody isolated; else 0."),
     ("isolation.not_enforced", "Verdicts that could not be enforced; the log says why."),
+    ("isolation.withheld.protected", "Verdicts withheld because somebody is protected."),
+    ("isolation.withheld.observe", "Verdicts withheld because policy.mode, or the rule, only observes."),
+    (
+        "isolation.withheld.brake",
+        "Verdicts withheld by the brake (policy.max_per_minute, policy.max_isolated).",
+    ),
+    ("isolation.brakes", "Times the brake tripped."),
+    ("isolation.brake_on", "1 while the brake is on."),
+    ("isolation.relapses", "Hosts isolated again, for longer, while they were watched."),
+    (
+        "policy.repeats_forgotten",
+        "Hosts whose alerts were counted for a policy rule with `repeat` and are no longer: too many at once.",
+    ),
     (
         "isolation.latency.*",
         "From a packet's arrival to its map entry: count, p50, p90, p99, p99.9, maximum.",

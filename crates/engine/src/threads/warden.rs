@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, select};
 use output::{AlertEvent, Event, IsolationAction, IsolationEvent, Refused, Source, Stamp};
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
+use verdict::Policy;
 use wire::{Nanos, Scope, Target};
 
 use super::Record;
@@ -48,7 +49,7 @@ pub(crate) struct WardenThread {
     pub(crate) hold: HoldFile,
     /// What the log was told last of the kill switch.
     pub(crate) told_held: bool,
-    /// Of the snapshot whose thresholds are in force.
+    /// Of the snapshot whose thresholds and policy are in force.
     pub(crate) generation: u64,
 }
 
@@ -59,6 +60,8 @@ impl WardenThread {
         let mut watched = Instant::now();
         let mut peeked = Instant::now();
         let mut closely_until = Instant::now();
+        // Some may have been isolated by an earlier run that must not be now.
+        self.release_protected();
         loop {
             self.tell_of_hold();
             let close = Instant::now() < closely_until && self.warden.awaits_first_drop();
@@ -80,7 +83,8 @@ impl WardenThread {
                 default(pause) => {}
             }
             // Alerts go first; but they cannot put the look at everything off for ever.
-            let steps = if watched.elapsed() >= WATCH {
+            let watched_now = watched.elapsed() >= WATCH;
+            let steps = if watched_now {
                 watched = Instant::now();
                 self.warden.watch()
             } else if close && self.alerts.is_empty() && peeked.elapsed() >= WATCH_CLOSELY {
@@ -92,6 +96,10 @@ impl WardenThread {
             for (time, step) in steps {
                 self.tell(time, step);
             }
+            if watched_now {
+                self.heed_reload();
+                self.tell_brake();
+            }
             if !self.stats_interval.is_zero() && self.stats_told.elapsed() >= self.stats_interval {
                 self.stats_told = Instant::now();
                 let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
@@ -102,9 +110,7 @@ impl WardenThread {
 
     /// The map first, the log afterwards.
     fn judge(&mut self, stamp: Stamp, mut alert: Box<AlertEvent>) -> bool {
-        if let Some(snapshot) = self.snapshots.newer(&mut self.generation) {
-            self.warden.set_thresholds(snapshot.thresholds());
-        }
+        self.heed_reload();
         if !self.warden.tells(&mut alert) {
             return false;
         }
@@ -115,10 +121,40 @@ impl WardenThread {
             (Stamp { time: written, ..stamp.clone() }, Event::Isolation(Box::new(step)))
         });
         self.record(stamp, Event::Alert(alert));
+        self.tell_brake();
         if let Some((stamp, step)) = step {
             self.record(stamp, step);
         }
         isolated
+    }
+
+    /// Thresholds and policy of a new snapshot.
+    fn heed_reload(&mut self) {
+        if let Some(snapshot) = self.snapshots.newer(&mut self.generation) {
+            self.warden.set_thresholds(snapshot.thresholds());
+            self.warden.set_policy(Policy::clone(&snapshot.policy));
+            self.release_protected();
+        }
+    }
+
+    fn release_protected(&mut self) {
+        for step in self.warden.release_protected() {
+            self.tell(clock::wall(), step);
+        }
+    }
+
+    /// Whoever reads the log must see that a network is no longer defended as it was.
+    fn tell_brake(&mut self) {
+        let now = clock::wall();
+        while let Some(brake) = self.warden.brake(now) {
+            if brake.on {
+                tracing::error!("brake: {}; alerts isolate nobody until it lets go", brake.reason);
+            } else {
+                tracing::warn!("the brake lets go: {} verdicts were withheld", brake.withheld);
+            }
+            let stamp = Stamp { time: now, source: self.source.clone(), packet: None };
+            self.record(stamp, Event::Brake(brake));
+        }
     }
 
     /// Never waits: the next host to be isolated matters more than this line.
@@ -146,6 +182,7 @@ impl WardenThread {
     }
 
     fn answer(&mut self, request: Request, caller: &Caller) -> Reply {
+        self.heed_reload();
         let now = clock::wall();
         match request {
             Request::IsolateAdd { host, ttl_s, reason, scope, peers } => {

@@ -1,9 +1,9 @@
-//! `isolation`: a step in the life of an isolation. Ringward's own event type.
+//! `isolation`: a step in the life of an isolation, or what the brake on isolations does. Ringward's own event type.
 
 use wire::{Direction, Scope};
 
 use super::{community, endpoints, head};
-use crate::event::{IsolationEvent, Latency, Stamp};
+use crate::event::{BrakeEvent, IsolationEvent, Latency, Stamp};
 use crate::json::{Value, json};
 use crate::text::timestamp;
 
@@ -33,6 +33,12 @@ pub(super) fn line(stamp: &Stamp, event: &IsolationEvent) -> Value {
     if let Some(until) = event.until {
         body["until"] = timestamp(until).into();
     }
+    if event.relapse > 0 {
+        body["relapse"] = event.relapse.into();
+    }
+    if let Some(rule) = &event.rule {
+        body["policy_rule"] = rule.to_string().into();
+    }
     if let Scope::Peers(peers) = &event.scope {
         body["peers"] = peers.iter().map(ToString::to_string).collect::<Vec<_>>().into();
     }
@@ -44,6 +50,17 @@ pub(super) fn line(stamp: &Stamp, event: &IsolationEvent) -> Value {
         if let Some(ns) = ns {
             body["latency"][name] = ns.into();
         }
+    }
+    line.insert("isolation".into(), body);
+    line.into()
+}
+
+pub(super) fn brake(stamp: &Stamp, event: &BrakeEvent) -> Value {
+    let mut line = head(stamp, "isolation");
+    let action = if event.on { "brake" } else { "brake_release" };
+    let mut body = json!({ "action": action, "reason": &event.reason });
+    if !event.on {
+        body["withheld"] = event.withheld.into();
     }
     line.insert("isolation".into(), body);
     line.into()

@@ -6,6 +6,7 @@
 mod html;
 mod model;
 mod store;
+mod techniques;
 
 use std::path::Path;
 use std::time::Duration;

@@ -5,13 +5,11 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use ::alert::{Observation, Stage};
+use ::alert::Observation;
 use wire::Nanos;
 
-use super::model::{
-    Disclosed, EvidenceFile, Host, Incident, IndicatorSeen, Step, TechniqueSeen, VerdictSeen,
-};
-use super::{MAX_ENTRIES, MAX_OPEN, MAX_STEPS, QUIET, render_html};
+use super::model::{Disclosed, EvidenceFile, Host, Incident, IndicatorSeen, Step, VerdictSeen};
+use super::{MAX_ENTRIES, MAX_OPEN, MAX_STEPS, QUIET, render_html, techniques};
 use crate::error::OutputError;
 use crate::event::{AlertEvent, Event, IsolationAction, IsolationEvent, Stamp};
 use crate::evidence::EvidenceSummary;
@@ -150,21 +148,7 @@ impl IncidentStore {
             add_host(incident, peer, role);
         }
         add_indicator(incident, event);
-        for technique in &alert.techniques {
-            let tactic = technique.tactic();
-            if incident.techniques.iter().all(|t| t.id != technique.id()) {
-                incident.techniques.push(TechniqueSeen {
-                    id: technique.id().into(),
-                    name: technique.name().into(),
-                    tactic_id: tactic.id().into(),
-                    tactic: tactic.name().into(),
-                    stage: tactic.stage().name().into(),
-                });
-            }
-            if tactic.stage() == Stage::ActionsOnObjectives || incident.kill_chain_stage.is_empty() {
-                incident.kill_chain_stage = tactic.stage().name().into();
-            }
-        }
+        techniques::add(incident, alert);
         let mut what = match &alert.hit {
             Some(hit) => format!("{}: {}", alert.signature, hit.observed),
             None => alert.signature.to_string(),
@@ -215,7 +199,9 @@ impl IncidentStore {
         let (status, what) = match event.action {
             IsolationAction::Isolate | IsolationAction::Extend if event.enforced => {
                 let after = latency.map_ns.map(|ns| format!(", {} after the packet", duration(ns)));
-                ("isolated", format!("{victim} isolated{}", after.unwrap_or_default()))
+                let again = (event.relapse > 0).then(|| format!(" (relapse {})", event.relapse));
+                let (after, again) = (after.unwrap_or_default(), again.unwrap_or_default());
+                ("isolated", format!("{victim} isolated{after}{again}"))
             }
             IsolationAction::Isolate | IsolationAction::Extend => {
                 ("not isolated", format!("verdict: isolate {victim}; not enforced: {because}"))

@@ -3,6 +3,7 @@
 mod defrag;
 mod files;
 mod intel;
+mod policy;
 mod ports;
 mod rules;
 mod tables;
@@ -18,7 +19,7 @@ pub use files::Hash;
 pub use intel::Intel;
 pub use ports::{Bind, OnFailure, Role, Steer, Wakeup, Xdp};
 pub use rules::Rules;
-pub use tables::{Config, HostOverlap, Mode, Overlap, Seen};
+pub use tables::{Config, HostOverlap, Overlap};
 
 /// A configuration that cannot be used: one line that names file, line, key and what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,9 +48,41 @@ impl Locator<'_> {
         let sets = |line: &str| {
             line.trim_start().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('='))
         };
-        let line = self.text.lines().position(sets).map_or(String::new(), |i| format!(":{}", i + 1));
+        self.on(self.text.lines().position(sets), key, what)
+    }
+
+    /// The same of a key in one of several `[[table]]`s, or in a table that is part of it. The line is the first below
+    /// its head on which the last part of the key is set, else the head.
+    #[must_use]
+    pub fn error_in(&self, table: &str, index: usize, key: &str, what: &str) -> ConfigError {
+        let heads = self.text.lines().enumerate().filter(|(_, line)| {
+            let name = line.trim_start().strip_prefix("[[").and_then(|rest| rest.split_once("]]"));
+            name.is_some_and(|(name, _)| name.split('.').map(str::trim).eq(table.split('.')))
+        });
+        let Some((head, _)) = heads.map(|(i, _)| (i, ())).nth(index) else {
+            return self.error(&format!("{table}.{key}"), what);
+        };
+        let name = key.rsplit('.').next().unwrap_or(key);
+        let body = self.text.lines().enumerate().skip(head + 1);
+        let mut body = body.take_while(|(_, line)| !line.trim_start().starts_with("[["));
+        let line = body.find(|(_, line)| sets_somewhere(line, name)).map_or(head, |(i, _)| i);
+        self.on(Some(line), &format!("{table}.{key}"), what)
+    }
+
+    fn on(&self, line: Option<usize>, key: &str, what: &str) -> ConfigError {
+        let line = line.map_or(String::new(), |i| format!(":{}", i + 1));
         ConfigError(format!("{}{line}: {key}: {what}", self.path.display()))
     }
+}
+
+/// Whether `name` is set on a line, be it within an inline table.
+fn sets_somewhere(line: &str, name: &str) -> bool {
+    line.match_indices(name).any(|(at, _)| {
+        let before = line.get(..at).and_then(|before| before.chars().next_back());
+        let after = line.get(at + name.len()..).unwrap_or_default();
+        before.is_none_or(|c| c.is_whitespace() || matches!(c, '{' | ',' | '.'))
+            && after.trim_start().starts_with('=')
+    })
 }
 
 impl Config {
@@ -127,9 +160,6 @@ impl Config {
         if !(1..=4).contains(&self.evidence.min_severity) {
             return Err(at.error("evidence.min_severity", "must be 1 (high) to 4 (informational)"));
         }
-        if !(1..=4).contains(&self.policy.min_severity) {
-            return Err(at.error("policy.min_severity", "must be 1 (high) to 4 (informational)"));
-        }
         if !(2..=3).contains(&self.output.dns_version) {
             return Err(at.error("output.dns_version", "must be 2 or 3"));
         }
@@ -138,10 +168,7 @@ impl Config {
         {
             return Err(at.error("output.events", &format!("\"{name}\" is no event type")));
         }
-        lifetime(&self.policy.lifetime).map_err(|what| at.error("policy.lifetime", &what))?;
-        for entry in &self.policy.protected {
-            network(entry).map_err(|what| at.error("policy.protected", &what))?;
-        }
+        self.policy.policy(&[]).map_err(|wrong| wrong.at(at))?;
         if self.isolation.capacity == 0 {
             return Err(at.error("isolation.capacity", "must be at least 1"));
         }

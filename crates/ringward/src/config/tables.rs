@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::defrag::Defrag;
 use super::files::Files;
 use super::intel::Intel;
+use super::policy::PolicyConfig;
 use super::ports::{Bypass, Port, Workers};
 use super::rules::Rules;
 
@@ -31,7 +32,7 @@ pub struct Config {
     pub intel: Intel,
     /// Rules in Suricata's language.
     pub rules: Rules,
-    /// Who is isolated, and who never is.
+    /// Who is isolated, and who never is: [policy](policy.md).
     pub policy: PolicyConfig,
     /// The isolation maps in the kernel.
     pub isolation: Isolation,
@@ -175,85 +176,6 @@ pub enum Overlap {
     /// As macOS.
     #[serde(rename = "macos")]
     MacOs,
-}
-
-/// Who is isolated, and who never is.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct PolicyConfig {
-    /// "enforce": isolate. "observe": only record what would have been done.
-    pub mode: Mode,
-    /// What must have been seen of an indicator: any of "dns", "http", "tls", "ip", "url", "file", "certificate",
-    /// "fingerprint", "user_agent", "email".
-    pub isolate_on: Vec<Seen>,
-    /// The least severity that isolates: 1 high, 2 medium, 3 low, 4 informational.
-    #[schemars(range(min = 1, max = 4))]
-    pub min_severity: u8,
-    /// How long a host stays isolated: a number with s, m, h or d.
-    pub lifetime: String,
-    /// Hosts and networks that are never isolated. The sensor's own addresses always are protected.
-    pub protected: Vec<String>,
-}
-
-impl Default for PolicyConfig {
-    fn default() -> Self {
-        PolicyConfig {
-            mode: Mode::Enforce,
-            isolate_on: vec![
-                Seen::Dns,
-                Seen::Http,
-                Seen::Tls,
-                Seen::Ip,
-                Seen::Url,
-                Seen::File,
-                Seen::Certificate,
-                Seen::RuleDrop,
-            ],
-            min_severity: 1,
-            lifetime: "1h".into(),
-            protected: Vec::new(),
-        }
-    }
-}
-
-/// Whether verdicts are enforced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Isolate.
-    Enforce,
-    /// Only record.
-    Observe,
-}
-
-/// What was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Seen {
-    /// A lookup of the name.
-    Dns,
-    /// An HTTP request to the host.
-    Http,
-    /// A TLS ClientHello for the name.
-    Tls,
-    /// A packet to the address.
-    Ip,
-    /// An HTTP request for the URL.
-    Url,
-    /// A transfer of the file.
-    File,
-    /// A TLS server with the certificate.
-    Certificate,
-    /// A program with the fingerprint (JA3, JA4, HASSH).
-    Fingerprint,
-    /// A client with the user agent.
-    UserAgent,
-    /// A mail or a login with the address.
-    Email,
-    /// A match of a rule with the action "alert".
-    Rule,
-    /// A match of a rule with the action "drop" or "reject".
-    RuleDrop,
 }
 
 /// The isolation maps in the kernel.

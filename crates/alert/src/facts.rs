@@ -1,0 +1,93 @@
+//! What an alert says in ATT&CK's terms and how sure it is, whoever raised it: a detector, an indicator's list, or
+//! the author of a rule in its `metadata`.
+
+use crate::{Alert, RuleFacts, Tactic};
+
+/// How sure a rule's author is (`metadata: confidence`), in percent.
+const CONFIDENCE: [(&str, u8); 3] = [("high", 90), ("medium", 60), ("low", 30)];
+
+impl RuleFacts {
+    /// The values of a key of the rule's metadata; keys are compared without their case.
+    pub fn values(&self, key: &'static str) -> impl Iterator<Item = &str> {
+        let of = self.metadata.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(key));
+        of.flat_map(|(_, values)| values).map(|value| &**value)
+    }
+
+    /// How sure its author is, if he says so: "High" is 90 %, "Medium" 60 %, "Low" 30 %.
+    #[must_use]
+    pub fn confidence(&self) -> Option<u8> {
+        let said = self.values("confidence").next()?;
+        CONFIDENCE.into_iter().find(|(name, _)| said.eq_ignore_ascii_case(name)).map(|(_, percent)| percent)
+    }
+}
+
+impl Alert {
+    /// Identifiers of the ATT&CK techniques: of the finding, of the indicator's list, of the rule's metadata. Some may
+    /// come twice.
+    pub fn technique_ids(&self) -> impl Iterator<Item = &str> {
+        let own = self.techniques.iter().map(|technique| technique.id());
+        let listed = self.hit.iter().flat_map(|hit| &hit.techniques).map(String::as_str);
+        own.chain(listed).chain(self.rule.iter().flat_map(|rule| rule.values("mitre_technique_id")))
+    }
+
+    /// The tactics: of the finding's techniques, and of the rule's metadata. Some may come twice.
+    pub fn tactics(&self) -> impl Iterator<Item = Tactic> {
+        let of = |rule: &'static str| {
+            let values = self.rule.iter().flat_map(move |facts| facts.values(rule));
+            values.filter_map(Tactic::named)
+        };
+        let own = self.techniques.iter().map(|technique| technique.tactic());
+        own.chain(of("mitre_tactic_id")).chain(of("mitre_tactic_name"))
+    }
+
+    /// How sure the alert is, in percent. A list that says nothing of its indicator is sure of it; a rule whose author
+    /// says nothing, and a detector, say nothing here either.
+    #[must_use]
+    pub fn confidence(&self) -> Option<u8> {
+        match (&self.hit, &self.rule) {
+            (Some(hit), _) => Some(hit.confidence.unwrap_or(100)),
+            (None, rule) => rule.as_ref().and_then(|rule| rule.confidence()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RuleAction, Stage};
+
+    fn rule(metadata: &[(&str, &str)]) -> RuleFacts {
+        RuleFacts {
+            action: RuleAction::Alert,
+            target: None,
+            tagged: false,
+            limited: false,
+            metadata: metadata.iter().map(|&(key, value)| (key.into(), vec![value.into()])).collect(),
+            references: Vec::new(),
+            source: "x.rules:1".into(),
+        }
+    }
+
+    #[test]
+    fn authors_say_how_sure_they_are() {
+        for (said, percent) in [("High", Some(90)), ("medium", Some(60)), ("Low", Some(30)), ("very", None)] {
+            assert_eq!(rule(&[("confidence", said)]).confidence(), percent);
+        }
+        assert_eq!(rule(&[("created_at", "2026_01_01")]).confidence(), None);
+        let values: Vec<String> =
+            rule(&[("a", "1"), ("b", "2"), ("A", "3")]).values("a").map(str::to_owned).collect();
+        assert_eq!(values, ["1", "3"]);
+    }
+
+    #[test]
+    fn tactics_and_stages_are_found_by_their_names() {
+        for tactic in Tactic::ALL {
+            assert_eq!(Tactic::named(tactic.id()), Some(tactic));
+            assert_eq!(Tactic::named(&tactic.name().to_uppercase().replace(' ', "_")), Some(tactic));
+        }
+        for stage in Stage::ALL {
+            assert_eq!(Stage::named(&stage.name().to_lowercase().replace(' ', "-")), Some(stage));
+        }
+        assert_eq!((Tactic::named("TA9999"), Stage::named("")), (None, None));
+    }
+}
