@@ -8,6 +8,7 @@ use capture::{BindMode, CaptureError, Steering, XdpMode};
 use thiserror::Error;
 use verdict::Policy;
 
+use crate::stats::MoreCounters;
 use crate::worker::WorkerOptions;
 
 /// A capture port to open.
@@ -93,14 +94,14 @@ pub struct SensorOptions {
     pub pins: PathBuf,
     /// Hosts that can be isolated at once.
     pub isolation_capacity: u32,
-    /// The control socket.
-    pub socket: PathBuf,
     /// Between two stats events; zero: none.
     pub stats_interval: Duration,
     /// Worker settings.
     pub worker: WorkerOptions,
     /// Isolation policy.
     pub policy: Policy,
+    /// Counters of what runs beside the sensor, told with its own.
+    pub more_counters: Vec<MoreCounters>,
 }
 
 /// Why a sensor did not start, or how it failed.
@@ -109,14 +110,6 @@ pub enum SensorError {
     /// Ports, programs, maps.
     #[error(transparent)]
     Capture(#[from] CaptureError),
-    /// The control socket.
-    #[error("control socket {path}: {source}")]
-    Control {
-        /// The socket.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
     /// A thread could not be started or has died.
     #[error("thread {0}")]
     Thread(String),

@@ -40,7 +40,7 @@ pub enum Enforcement {
 }
 
 /// One line of `ringward isolate list`.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Listed {
     /// Whom: a host, a host in a VLAN, a network, a MAC address.
     pub host: String,

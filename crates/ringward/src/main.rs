@@ -101,7 +101,7 @@ enum Command {
         #[command(subcommand)]
         action: RulesAction,
     },
-    /// Print a page of the reference (Markdown).
+    /// Print a page of the reference (Markdown), or the API's description (OpenAPI).
     Reference {
         /// Which page.
         #[arg(value_enum)]
@@ -195,6 +195,21 @@ struct Reach {
     /// Control socket of the sensor; default: the configuration's.
     #[arg(long, global = true, value_name = "PATH")]
     socket: Option<PathBuf>,
+    /// Over HTTPS instead: https://HOST:PORT, as the sensor's `api.listen` has it.
+    #[arg(long, global = true, conflicts_with = "socket", requires = "ca")]
+    url: Option<String>,
+    /// With --url: the certificate that has signed the sensor's (PEM).
+    #[arg(long, global = true, value_name = "FILE", requires = "url")]
+    ca: Option<PathBuf>,
+    /// With --url: a file with the token.
+    #[arg(long, global = true, value_name = "FILE", requires = "url")]
+    token_file: Option<PathBuf>,
+    /// With --url: the client's own certificate (PEM).
+    #[arg(long, global = true, value_name = "FILE", requires = "url", requires = "key")]
+    cert: Option<PathBuf>,
+    /// With --cert: its private key (PEM).
+    #[arg(long, global = true, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -291,7 +306,7 @@ fn main() -> ExitCode {
         Command::Report(args) => commands::report(&args),
         Command::Rules { action: RulesAction::Check(args) } => rulebook::check(&args),
         Command::Reference { page } => {
-            print!("{}", page.markdown());
+            print!("{}", page.text());
             Ok(())
         }
     };
