@@ -1,72 +1,51 @@
-//! The control socket: one JSON request per line in, one JSON reply per line out.
+//! How a running sensor is asked: requests, replies, and the desk where both change hands. Who may ask, and over which
+//! wire, is the api room's business.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::IpAddr;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use alert::Text;
 use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, Sender, bounded};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
+use utoipa::ToSchema;
+use wire::{Scope, Target};
 
 use crate::snapshot::Snapshots;
 use crate::stats::Stats;
 use crate::threads::Wish;
 use crate::warden::Listed;
 
-/// A request line longer than this is refused.
-const MAX_REQUEST: u64 = 4096;
-/// A client that says nothing for so long is hung up on.
-const CLIENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a reply may take.
-const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
+pub const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a client waits for a reload: of ten million names it takes some seconds.
-const RELOAD_TIMEOUT: Duration = Duration::from_secs(600);
+pub const RELOAD_TIMEOUT: Duration = Duration::from_secs(600);
 /// Lines of hits in one answer.
-const MAX_HIT_ROWS: usize = 100_000;
-/// How often the listener looks whether it should stop.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Who may talk to the sensor: its user and group.
-const SOCKET_MODE: u32 = 0o660;
+pub const MAX_HIT_ROWS: usize = 100_000;
 
 /// What a client can ask.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "command", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Isolate a host.
     IsolateAdd {
-        /// Whom: an address, `ADDRESS@VLAN`, a network, a MAC address.
-        host: String,
+        /// Whom.
+        target: Target,
+        /// How far.
+        scope: Scope,
         /// For so many seconds; the policy's lifetime if not given.
-        #[serde(default)]
         ttl_s: Option<u64>,
         /// Why.
-        #[serde(default)]
         reason: String,
-        /// How far: "both", "outbound", "peers"; both ways if not given.
-        #[serde(default)]
-        scope: String,
-        /// For "peers": the hosts that it is cut off from.
-        #[serde(default)]
-        peers: Vec<IpAddr>,
     },
     /// Release a host.
     IsolateRm {
         /// Whom, as listed.
-        host: String,
+        target: Target,
     },
     /// Who is isolated?
     IsolateList,
     /// Release everybody.
     IsolateFlush {
-        /// And isolate nobody until `isolate_resume`: the kill switch.
-        #[serde(default)]
+        /// And isolate nobody until [`Request::IsolateResume`]: the kill switch.
         hold: bool,
     },
     /// Turn the kill switch off.
@@ -83,8 +62,7 @@ pub enum Request {
 }
 
 /// What the sensor answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "reply", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// Done; a line for the operator.
     Done {
@@ -96,20 +74,24 @@ pub enum Reply {
         /// Why.
         message: String,
     },
-    /// Answer to `isolate_list`.
+    /// Not done, or not known whether: the sensor has no time or stops.
+    Unavailable {
+        /// Why.
+        message: String,
+    },
+    /// Answer to [`Request::IsolateList`].
     Hosts {
         /// Everybody who is isolated.
         hosts: Vec<Listed>,
         /// Whether the kill switch is on.
-        #[serde(default)]
         held: bool,
     },
-    /// Answer to `stats`.
+    /// Answer to [`Request::Stats`].
     Stats {
         /// The counters.
         stats: Stats,
     },
-    /// Answer to `ioc_hits`.
+    /// Answer to [`Request::IocHits`].
     IocHits {
         /// Indicators that were hit, those that are not shown among them.
         total: usize,
@@ -119,7 +101,7 @@ pub enum Reply {
 }
 
 /// An indicator that was hit: a line of `ringward iocs hits`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HitRow {
     /// "domain", "ip", "sha256" ...
     #[serde(rename = "type")]
@@ -155,13 +137,13 @@ impl Desk {
     /// Asks, and waits for the answer: up to some seconds, for a reload up to ten minutes.
     #[must_use]
     pub fn ask(&self, request: Request, caller: &Caller) -> Reply {
-        let refused = |message: &str| Reply::Refused { message: message.into() };
+        let unavailable = |message: &str| Reply::Unavailable { message: message.into() };
         let (answer, answered) = bounded(1);
         let patience = match request {
             Request::IocHits { top } => return ioc_hits(&self.snapshots, top),
             Request::Reload => {
                 if self.reload.try_send(Some(answer)).is_err() {
-                    return refused("enough reloads are waiting");
+                    return unavailable("enough reloads are waiting");
                 }
                 RELOAD_TIMEOUT
             }
@@ -169,15 +151,15 @@ impl Desk {
                 let asked = Asked { request, caller: caller.clone(), answer };
                 match self.warden.send_timeout(asked, REPLY_TIMEOUT) {
                     Ok(()) => REPLY_TIMEOUT,
-                    Err(SendTimeoutError::Timeout(_)) => return refused("the sensor is busy"),
-                    Err(SendTimeoutError::Disconnected(_)) => return refused("the sensor is stopping"),
+                    Err(SendTimeoutError::Timeout(_)) => return unavailable("the sensor is busy"),
+                    Err(SendTimeoutError::Disconnected(_)) => return unavailable("the sensor is stopping"),
                 }
             }
         };
         match answered.recv_timeout(patience) {
             Ok(reply) => reply,
-            Err(RecvTimeoutError::Timeout) => refused("no answer in time; it may still be carried out"),
-            Err(RecvTimeoutError::Disconnected) => refused("the sensor is stopping"),
+            Err(RecvTimeoutError::Timeout) => unavailable("no answer in time; it may still be carried out"),
+            Err(RecvTimeoutError::Disconnected) => unavailable("the sensor is stopping"),
         }
     }
 }
@@ -188,120 +170,6 @@ pub(crate) struct Asked {
     pub(crate) request: Request,
     pub(crate) caller: Caller,
     pub(crate) answer: Sender<Reply>,
-}
-
-/// Why a request got no answer.
-#[derive(Debug, Error)]
-pub enum ControlError {
-    /// Nobody listens.
-    #[error("no sensor listens on {path}: {source}")]
-    NotRunning {
-        /// The socket.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// The connection broke, or the answer made no sense.
-    #[error("control socket {path}: {source}")]
-    Broken {
-        /// The socket.
-        path: PathBuf,
-        /// What happened.
-        source: io::Error,
-    },
-}
-
-/// Asks the sensor that listens on `path`.
-///
-/// # Errors
-/// Nobody listens, or the conversation failed.
-pub fn request(path: &Path, request: &Request) -> Result<Reply, ControlError> {
-    let stream = UnixStream::connect(path)
-        .map_err(|source| ControlError::NotRunning { path: path.to_owned(), source })?;
-    talk(stream, request).map_err(|source| ControlError::Broken { path: path.to_owned(), source })
-}
-
-fn talk(mut stream: UnixStream, request: &Request) -> io::Result<Reply> {
-    let patience = if *request == Request::Reload { RELOAD_TIMEOUT } else { REPLY_TIMEOUT * 2 };
-    stream.set_read_timeout(Some(patience))?;
-    let mut line = serde_json::to_vec(request)?;
-    line.push(b'\n');
-    stream.write_all(&line)?;
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer)?;
-    Ok(serde_json::from_str(&answer)?)
-}
-
-/// The listening end. The socket file goes when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Listener {
-    listener: UnixListener,
-    path: PathBuf,
-}
-
-impl Listener {
-    /// Listens on `path`, in place of a socket that a dead sensor left behind.
-    pub(crate) fn bind(path: &Path) -> io::Result<Self> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        if UnixStream::connect(path).is_ok() {
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another sensor listens here"));
-        }
-        match std::fs::remove_file(path) {
-            Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
-            _ => {}
-        }
-        let listener = UnixListener::bind(path)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(SOCKET_MODE))?;
-        listener.set_nonblocking(true)?;
-        Ok(Listener { listener, path: path.to_owned() })
-    }
-
-    /// Serves clients one after the other until `stop`.
-    pub(crate) fn serve(&self, desk: &Desk, stop: &AtomicBool) {
-        while !stop.load(Ordering::Relaxed) {
-            match self.listener.accept() {
-                Ok((stream, _)) => {
-                    if let Err(err) = serve_client(stream, desk) {
-                        tracing::debug!("control client: {err}");
-                    }
-                }
-                Err(_) => thread::sleep(ACCEPT_PAUSE),
-            }
-        }
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-fn serve_client(stream: UnixStream, desk: &Desk) -> io::Result<()> {
-    stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(CLIENT_TIMEOUT))?;
-    stream.set_write_timeout(Some(CLIENT_TIMEOUT))?;
-    let mut line = String::new();
-    BufReader::new((&stream).take(MAX_REQUEST)).read_line(&mut line)?;
-    let caller = Caller { by: Text::Own("operator"), who: None };
-    match serde_json::from_str(&line) {
-        Ok(Request::Reload) => {
-            // Takes its time; others are served meanwhile. Desk bounds how many wait.
-            let desk = desk.clone();
-            thread::spawn(move || answer(&stream, &desk.ask(Request::Reload, &caller)));
-            Ok(())
-        }
-        Ok(request) => answer(&stream, &desk.ask(request, &caller)),
-        Err(err) => answer(&stream, &Reply::Refused { message: format!("not a request: {err}") }),
-    }
-}
-
-fn answer(mut stream: &UnixStream, reply: &Reply) -> io::Result<()> {
-    let mut line = serde_json::to_vec(reply)?;
-    line.push(b'\n');
-    stream.write_all(&line)
 }
 
 fn ioc_hits(snapshots: &Snapshots, top: usize) -> Reply {

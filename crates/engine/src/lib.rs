@@ -1,7 +1,7 @@
 //! The worker loop and the wiring of all rooms.
 //!
 //! [`Sensor`] runs the pipeline live: workers on their rings, a warden who isolates, a recorder who
-//! writes, a control socket. [`replay`] runs the same [`Worker`] over capture files.
+//! writes. [`replay`] runs the same [`Worker`] over capture files.
 #![forbid(unsafe_code)]
 
 mod anomalies;
@@ -34,7 +34,7 @@ mod warden;
 mod worker;
 
 pub use clock::monotonic;
-pub use control::{Caller, ControlError, Desk, HitRow, Reply, Request, request};
+pub use control::{Caller, Desk, HitRow, MAX_HIT_ROWS, RELOAD_TIMEOUT, REPLY_TIMEOUT, Reply, Request};
 pub use counters::{Counter, WORKER_COUNTERS, WorkerCounters};
 pub use files::FileOptions;
 pub use hold::HoldFile;
@@ -46,7 +46,7 @@ pub use reassembly::Merged;
 pub use replay::{ReplayError, ReplayOptions, ReplaySummary, replay};
 pub use sensor::{Matching, Sensor, Stopped};
 pub use snapshot::Snapshot;
-pub use stats::{EACH_COUNTERS, PORT_COUNTERS, Stats, VERDICT_COUNTERS};
+pub use stats::{EACH_COUNTERS, MoreCounters, PORT_COUNTERS, Stats, VERDICT_COUNTERS};
 pub use tap::Tap;
 pub use threads::{Load, Loaded};
 pub use warden::Listed;

@@ -8,6 +8,7 @@ use capture::{BindMode, CaptureError, Steering, WriteError, XdpMode};
 use ipnet::IpNet;
 use thiserror::Error;
 
+use crate::stats::MoreCounters;
 use crate::worker::WorkerOptions;
 
 /// A capture port to open.
@@ -97,12 +98,12 @@ pub struct SensorOptions {
     pub remediation: Vec<IpNet>,
     /// The kill switch's file.
     pub hold_file: PathBuf,
-    /// The control socket.
-    pub socket: PathBuf,
     /// Between two stats events; zero: none.
     pub stats_interval: Duration,
     /// Worker settings.
     pub worker: WorkerOptions,
+    /// Counters of what runs beside the sensor, told with its own.
+    pub more_counters: Vec<MoreCounters>,
 }
 
 /// Why a sensor did not start, or how it failed.
@@ -111,14 +112,6 @@ pub enum SensorError {
     /// Ports, programs, maps.
     #[error(transparent)]
     Capture(#[from] CaptureError),
-    /// The control socket.
-    #[error("control socket {path}: {source}")]
-    Control {
-        /// The socket.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
     /// The remediation networks.
     #[error("isolation.remediation: {0}")]
     Remediation(WriteError),

@@ -15,7 +15,7 @@ use output::{Event, Recorder, Source, Stamp, Written};
 
 use crate::bypass::Bypasser;
 use crate::clock;
-use crate::control::{Desk, Listener};
+use crate::control::Desk;
 use crate::counters::WorkerCounters;
 use crate::expectations::Expectations;
 use crate::handover::{Exchange, Handover};
@@ -51,7 +51,6 @@ pub struct Sensor {
     keeper: JoinHandle<()>,
     warden: JoinHandle<Warden>,
     recorder: JoinHandle<io::Result<Written>>,
-    control: JoinHandle<()>,
     watch: JoinHandle<Vec<Arc<CapturePort>>>,
     records: Sender<Record>,
     source: Source,
@@ -59,7 +58,7 @@ pub struct Sensor {
     inline: bool,
     stop_watch: Arc<AtomicBool>,
     stop_workers: Arc<AtomicBool>,
-    stop_control: Arc<AtomicBool>,
+    stop_reload: Arc<AtomicBool>,
     wish: Sender<Wish>,
     desk: Desk,
 }
@@ -119,8 +118,6 @@ impl Sensor {
         recorder: Recorder,
         taps: Vec<Tap>,
     ) -> Result<Self, SensorError> {
-        let listener = Listener::bind(&options.socket)
-            .map_err(|source| SensorError::Control { path: options.socket.clone(), source })?;
         let plans = PortPlan::all(&options);
         // All devices are looked up before anything is attached anywhere.
         for plan in &plans {
@@ -147,7 +144,12 @@ impl Sensor {
         let counters: Vec<Arc<WorkerCounters>> = (0..options.workers).map(|_| Arc::default()).collect();
         let guarded = !options.guard.is_empty();
         let guard = Arc::new(guard);
-        let gauges = Arc::new(Gauges::new(guarded.then(|| guard.clone()), counters.clone(), bypass));
+        let gauges = Arc::new(Gauges::new(
+            guarded.then(|| guard.clone()),
+            counters.clone(),
+            bypass,
+            options.more_counters.clone(),
+        ));
         let opened = match Ports::open(plans, &maps, &gauges, options.workers) {
             Ok(opened) => opened,
             Err(err) => {
@@ -166,8 +168,7 @@ impl Sensor {
             Warden::new(matching.snapshot.judge(), Enforcement::Kernel { map: Box::new(map), guarded })
                 .with_thresholds(matching.snapshot.thresholds());
         let guard = (!options.guard.is_empty()).then_some(guard);
-        let threads =
-            Threads { options: &options, matching, listener, recorder, taps, counters, maps, claims, hold };
+        let threads = Threads { options: &options, matching, recorder, taps, counters, maps, claims, hold };
         threads.start(opened, guard, pins.clone(), gauges, warden)
     }
 
@@ -227,8 +228,7 @@ impl Sensor {
         let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
         let _ = records.send((stamp, Event::Stats(Box::new(stats.event()))));
         drop(records);
-        self.stop_control.store(true, Ordering::Release);
-        let _ = self.control.join();
+        self.stop_reload.store(true, Ordering::Release);
         let written = self.recorder.join().map_err(|_| died("recorder"))?.map_err(SensorError::Output)?;
         drop(gauges);
         warden.adopt();
@@ -298,7 +298,6 @@ impl Ports {
 struct Threads<'a> {
     options: &'a SensorOptions,
     matching: Matching,
-    listener: Listener,
     recorder: Recorder,
     taps: Vec<Tap>,
     counters: Vec<Arc<WorkerCounters>>,
@@ -323,7 +322,7 @@ impl Threads<'_> {
         let (wish, wishes) = bounded::<Wish>(RELOAD_QUEUE);
         let snapshots = Arc::new(Snapshots::new(Arc::new(self.matching.snapshot)));
         let flag = || Arc::new(AtomicBool::new(false));
-        let (stop_workers, stop_control, stop_watch) = (flag(), flag(), flag());
+        let (stop_workers, stop_reload, stop_watch) = (flag(), flag(), flag());
         let write_errors = Arc::new(AtomicU64::new(0));
         let first = options.capture.first().map(|p| &p.name);
         let first = first.or(options.inline.first().map(|p| &p.names[0]));
@@ -405,11 +404,8 @@ impl Threads<'_> {
             stop: stop_watch.clone(),
         };
         let watch = spawn("watch", move || watch.run())?;
-        let (listener, stop) = (self.listener, stop_control.clone());
         let desk = Desk { warden: ask, reload: wish.clone(), snapshots: snapshots.clone() };
-        let asked = desk.clone();
-        let control = spawn("control", move || listener.serve(&asked, &stop))?;
-        let (load, stop) = (self.matching.load, stop_control.clone());
+        let (load, stop) = (self.matching.load, stop_reload.clone());
         let reload = ReloadThread { load, snapshots, wishes, stop };
         // Not waited for when the sensor stops: it may be in the middle of ten million names.
         drop(spawn("reload", move || reload.run())?);
@@ -421,7 +417,6 @@ impl Threads<'_> {
             keeper,
             warden,
             recorder,
-            control,
             watch,
             records,
             source,
@@ -429,7 +424,7 @@ impl Threads<'_> {
             inline: !options.inline.is_empty(),
             stop_watch,
             stop_workers,
-            stop_control,
+            stop_reload,
             wish,
             desk,
         })

@@ -9,20 +9,26 @@ use capture::{BypassTable, CaptureCounters, CapturePort, Guard, RingCounters, Ri
 use hdrhistogram::Histogram;
 use output::StatsEvent;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::counters::{WorkerCounters, sum};
 use crate::histogram::AtomicHistogram;
 
+mod in_order;
+mod more;
 mod names;
 
+pub use more::MoreCounters;
 pub use names::{EACH_COUNTERS, PORT_COUNTERS, VERDICT_COUNTERS};
 
 /// The counters by dotted name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Stats {
     /// Seconds since start.
     pub uptime_s: u64,
     /// Name and value, in a fixed order.
+    #[serde(with = "in_order")]
+    #[schema(value_type = HashMap<String, u64>)]
     pub counters: Vec<(String, u64)>,
 }
 
@@ -77,6 +83,8 @@ pub(crate) struct Gauges {
     pub(crate) workers: Vec<Arc<WorkerCounters>>,
     pub(crate) bypass: Arc<BypassTable>,
     pub(crate) started: Instant,
+    /// What others than the sensor count.
+    pub(crate) more: Vec<MoreCounters>,
 }
 
 impl Gauges {
@@ -84,8 +92,9 @@ impl Gauges {
         guard: Option<Arc<Guard>>,
         workers: Vec<Arc<WorkerCounters>>,
         bypass: Arc<BypassTable>,
+        more: Vec<MoreCounters>,
     ) -> Self {
-        Gauges { ports: Mutex::default(), guard, workers, bypass, started: Instant::now() }
+        Gauges { ports: Mutex::default(), guard, workers, bypass, started: Instant::now(), more }
     }
 
     fn ports(&self) -> MutexGuard<'_, Vec<PortGauges>> {
@@ -178,6 +187,7 @@ impl Gauges {
             read.iter().filter_map(|(_, (_, rings))| rings.get(n)).for_each(|counts| own.add(counts));
             each_worker(&mut counters, n, worker, &own);
         }
+        counters.extend(self.more.iter().flat_map(MoreCounters::read));
         Stats { uptime_s: self.started.elapsed().as_secs(), counters }
     }
 }

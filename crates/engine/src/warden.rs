@@ -38,7 +38,7 @@ pub enum Enforcement {
 }
 
 /// One line of `ringward isolate list`.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Listed {
     /// Whom: a host, a host in a VLAN, a network, a MAC address.
     pub host: String,
@@ -46,6 +46,7 @@ pub struct Listed {
     pub scope: String,
     /// For "peers": the hosts that it is cut off from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
     pub peers: Vec<IpAddr>,
     /// Which isolation: as in its events.
     pub verdict: u64,

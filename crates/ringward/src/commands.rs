@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use api::{ApiError, Bound, Client, Remote};
 use engine::{HitRow, Loaded, Matching, ReplayOptions, Reply, Request, Sensor, Stopped};
 use output::Recorder;
 
@@ -31,7 +32,7 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
         ));
     }
     capture::log_libbpf();
-    let options = setup::sensor(&config)?;
+    let served = setup::api(&config)?;
     let Loaded { snapshot, told } = matching::live(&config, strict)?;
     told.iter().for_each(|line| eprintln!("ringward: {line}"));
     let recorder =
@@ -43,13 +44,29 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     let again = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGHUP, again.clone()).map_err(Failure::running)?;
     let matching = Matching { snapshot, load: matching::reload(path, strict) };
+    // The socket is taken before anything is attached: a second sensor ends here.
+    let bound = Bound::bind(&served).map_err(|err| match err {
+        ApiError::File { .. } => Failure::usage(format!("{}: {err}", path.display())),
+        err => Failure::running(err),
+    })?;
+    let options = setup::sensor(&config, vec![bound.counters()])?;
     let sensor = Sensor::start(options, matching, recorder, Vec::new()).map_err(Failure::running)?;
-    if let Ok(at) = config.control.prometheus.parse()
-        && let Err(err) = exporter::start(at, config.control.socket.clone())
-    {
-        let _ = sensor.stop();
-        return Err(Failure::running(format!("control.prometheus: cannot listen on {at}: {err}")));
-    }
+    let desk = sensor.desk();
+    let api = bound.serve(move |request, caller| desk.ask(request, caller)).map_err(Failure::running);
+    let api = api.and_then(|api| match metrics(&config, &sensor) {
+        Ok(()) => Ok(api),
+        Err(failure) => {
+            api.stop();
+            Err(failure)
+        }
+    });
+    let api = match api {
+        Ok(api) => api,
+        Err(failure) => {
+            let _ = sensor.stop();
+            return Err(failure);
+        }
+    };
     eprintln!("ringward: running; output in {}", config.output.dir.display());
     let mut broken = false;
     while !stop.load(Ordering::Relaxed) && !broken {
@@ -59,9 +76,18 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
             sensor.reload();
         }
     }
-    let stopped = sensor.stop().map_err(Failure::running)?;
+    let stopped = sensor.stop();
+    api.stop();
+    let stopped = stopped.map_err(Failure::running)?;
     summary(&stopped);
     if broken { Err(Failure::running("a thread died; see above")) } else { Ok(()) }
+}
+
+/// Starts what Prometheus asks, if it is wanted.
+fn metrics(config: &Config, sensor: &Sensor) -> Result<(), Failure> {
+    let Ok(at) = config.control.prometheus.parse() else { return Ok(()) };
+    exporter::start(at, sensor.desk())
+        .map_err(|err| Failure::running(format!("control.prometheus: cannot listen on {at}: {err}")))
 }
 
 fn summary(stopped: &Stopped) {
@@ -165,17 +191,26 @@ pub fn configuration(reach: &Reach) -> Result<Config, Failure> {
     }
 }
 
-/// Where the sensor listens.
-pub fn socket(reach: &Reach) -> Result<PathBuf, Failure> {
-    match &reach.socket {
-        Some(path) => Ok(path.clone()),
-        None => Ok(configuration(reach)?.control.socket),
-    }
+/// The sensor that a command is for.
+pub fn sensor(reach: &Reach) -> Result<Client, Failure> {
+    let (Some(url), Some(ca)) = (&reach.url, &reach.ca) else {
+        return Ok(Client::socket(match &reach.socket {
+            Some(path) => path.clone(),
+            None => configuration(reach)?.control.socket,
+        }));
+    };
+    let remote = Remote {
+        url,
+        ca,
+        token_file: reach.token_file.as_deref(),
+        certificate: reach.cert.as_deref().zip(reach.key.as_deref()),
+    };
+    Client::https(&remote).map_err(Failure::usage)
 }
 
 /// `ringward stats`.
 pub fn stats(reach: &Reach, json: bool, prometheus: bool) -> Result<(), Failure> {
-    let reply = engine::request(&socket(reach)?, &Request::Stats).map_err(Failure::running)?;
+    let reply = sensor(reach)?.ask(&Request::Stats).map_err(Failure::running)?;
     let Reply::Stats { stats } = reply else {
         return Err(Failure::running("the sensor answered something else"));
     };
@@ -202,19 +237,19 @@ pub fn stats(reach: &Reach, json: bool, prometheus: bool) -> Result<(), Failure>
 
 /// `ringward reload`.
 pub fn reload(reach: &Reach) -> Result<(), Failure> {
-    match engine::request(&socket(reach)?, &Request::Reload).map_err(Failure::running)? {
+    match sensor(reach)?.ask(&Request::Reload).map_err(Failure::running)? {
         Reply::Done { message } => {
             println!("{message}");
             Ok(())
         }
-        Reply::Refused { message } => Err(Failure::running(message)),
+        Reply::Refused { message } | Reply::Unavailable { message } => Err(Failure::running(message)),
         _ => Err(Failure::running("the sensor answered something else")),
     }
 }
 
 /// `ringward iocs hits`.
 pub fn hits(reach: &Reach, top: usize, json: bool) -> Result<(), Failure> {
-    let reply = engine::request(&socket(reach)?, &Request::IocHits { top }).map_err(Failure::running)?;
+    let reply = sensor(reach)?.ask(&Request::IocHits { top }).map_err(Failure::running)?;
     let Reply::IocHits { total, hits } = reply else {
         return Err(Failure::running("the sensor answered something else"));
     };

@@ -2,11 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use engine::{Reply, Request};
+use alert::Text;
+use engine::{Caller, Desk, Reply, Request};
 
 use crate::prometheus;
 
@@ -17,16 +17,16 @@ const MAX_FIELDS: usize = 64;
 /// A client that is slower than this is hung up on.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Listens on `at` and answers with what the sensor on the control socket counts, one client after the other, until
+/// Listens on `at` and answers with what the sensor counts, one client after the other, until
 /// the process ends.
 ///
 /// # Errors
 /// Nobody can listen there.
-pub fn start(at: SocketAddr, socket: PathBuf) -> io::Result<()> {
+pub fn start(at: SocketAddr, desk: Desk) -> io::Result<()> {
     let listener = TcpListener::bind(at)?;
     thread::Builder::new().name("metrics".into()).spawn(move || {
         for stream in listener.incoming() {
-            let served = stream.and_then(|stream| serve(stream, &socket));
+            let served = stream.and_then(|stream| serve(stream, &desk));
             if let Err(err) = served {
                 tracing::debug!("metrics: {err}");
             }
@@ -35,12 +35,13 @@ pub fn start(at: SocketAddr, socket: PathBuf) -> io::Result<()> {
     Ok(())
 }
 
-fn serve(mut stream: TcpStream, socket: &Path) -> io::Result<()> {
+fn serve(mut stream: TcpStream, desk: &Desk) -> io::Result<()> {
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
+    let caller = Caller { by: Text::Own("operator"), who: Some("prometheus".into()) };
     let (status, kind, body) = match target(&mut stream)? {
-        Some(path) if path == "/metrics" => match engine::request(socket, &Request::Stats) {
-            Ok(Reply::Stats { stats }) => {
+        Some(path) if path == "/metrics" => match desk.ask(Request::Stats, &caller) {
+            Reply::Stats { stats } => {
                 ("200 OK", "text/plain; version=0.0.4; charset=utf-8", prometheus::text(&stats))
             }
             _ => ("503 Service Unavailable", "text/plain", "the sensor does not answer\n".into()),

@@ -4,12 +4,13 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use api::ClientError;
 use capture::PinnedIsolation;
 use clap::{Subcommand, ValueEnum};
-use engine::{ControlError, HoldFile, Listed, Reply, Request};
+use engine::{HoldFile, Listed, Reply, Request};
 use wire::{Scope, Target};
 
-use crate::commands::{configuration, socket};
+use crate::commands::{configuration, sensor};
 use crate::config::{self, Config};
 use crate::{Failure, Reach};
 
@@ -71,11 +72,12 @@ pub enum Reaching {
 }
 
 impl Reaching {
-    fn name(self) -> &'static str {
+    fn with(self, peers: &[IpAddr]) -> Result<Scope, Failure> {
         match self {
-            Reaching::Both => "both",
-            Reaching::Outbound => "outbound",
-            Reaching::Peers => "peers",
+            Reaching::Peers => Ok(Scope::Peers(peers.to_vec())),
+            _ if !peers.is_empty() => Err(Failure::usage("only --scope peers has peers")),
+            Reaching::Both => Ok(Scope::Both),
+            Reaching::Outbound => Ok(Scope::Outbound),
         }
     }
 }
@@ -84,24 +86,27 @@ impl Reaching {
 pub fn run(reach: &Reach, action: &IsolateAction) -> Result<(), Failure> {
     let request = match action {
         IsolateAction::Add { target, scope, peer, ttl, reason } => Request::IsolateAdd {
-            host: target.to_string(),
+            target: *target,
+            scope: scope.with(peer)?,
             ttl_s: ttl.map(|t| t.as_secs()),
             reason: reason.clone(),
-            scope: scope.name().to_owned(),
-            peers: peer.clone(),
         },
-        IsolateAction::Rm { target } => Request::IsolateRm { host: target.to_string() },
+        IsolateAction::Rm { target } => Request::IsolateRm { target: *target },
         IsolateAction::List { .. } => Request::IsolateList,
         IsolateAction::Flush { hold } => Request::IsolateFlush { hold: *hold },
         IsolateAction::Resume => Request::IsolateResume,
     };
     let switch = matches!(action, IsolateAction::Flush { hold: true });
-    match engine::request(&socket(reach)?, &request) {
+    let near = reach.url.is_none();
+    match sensor(reach)?.ask(&request) {
         // The kill switch does not wait for a sensor that is busy, hangs or is of another version.
-        Ok(Reply::Refused { message }) if switch => without(&configuration(reach)?, action, &message),
-        Err(err) if switch => without(&configuration(reach)?, action, &err.to_string()),
+        Ok(Reply::Refused { message } | Reply::Unavailable { message }) if switch && near => {
+            without(&configuration(reach)?, action, &message)
+        }
+        Err(err) if switch && near => without(&configuration(reach)?, action, &err.to_string()),
         Ok(reply) => answer(reply, action),
-        Err(err @ ControlError::NotRunning { .. }) if !matches!(action, IsolateAction::Add { .. }) => {
+        // What is pinned is of this machine.
+        Err(err @ ClientError::NotRunning { .. }) if near && !matches!(action, IsolateAction::Add { .. }) => {
             without(&configuration(reach)?, action, &err.to_string())
         }
         Err(err) => Err(Failure::running(err)),
@@ -114,7 +119,7 @@ fn answer(reply: Reply, action: &IsolateAction) -> Result<(), Failure> {
             println!("{message}");
             Ok(())
         }
-        Reply::Refused { message } => Err(Failure::running(message)),
+        Reply::Refused { message } | Reply::Unavailable { message } => Err(Failure::running(message)),
         Reply::Hosts { hosts, held } => {
             list(&hosts, held, matches!(action, IsolateAction::List { json: true }))
         }

@@ -109,7 +109,7 @@ enum Command {
         #[command(subcommand)]
         action: RulesAction,
     },
-    /// Print a page of the reference (Markdown).
+    /// Print a page of the reference (Markdown), or the API's description (OpenAPI).
     Reference {
         /// Which page.
         #[arg(value_enum)]
@@ -211,7 +211,7 @@ struct PolicyCheckArgs {
 }
 
 /// How to find the sensor.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 struct Reach {
     /// Configuration file of the sensor.
     #[arg(short, long, global = true)]
@@ -219,6 +219,21 @@ struct Reach {
     /// Control socket of the sensor; default: the configuration's.
     #[arg(long, global = true, value_name = "PATH")]
     socket: Option<PathBuf>,
+    /// Over HTTPS instead: https://HOST:PORT, as the sensor's `api.listen` has it.
+    #[arg(long, global = true, conflicts_with = "socket", requires = "ca")]
+    url: Option<String>,
+    /// With --url: the certificate that has signed the sensor's (PEM).
+    #[arg(long, global = true, value_name = "FILE", requires = "url")]
+    ca: Option<PathBuf>,
+    /// With --url: a file with the token.
+    #[arg(long, global = true, value_name = "FILE", requires = "url")]
+    token_file: Option<PathBuf>,
+    /// With --url: the client's own certificate (PEM).
+    #[arg(long, global = true, value_name = "FILE", requires = "url", requires = "key")]
+    cert: Option<PathBuf>,
+    /// With --cert: its private key (PEM).
+    #[arg(long, global = true, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -288,7 +303,7 @@ fn main() -> ExitCode {
         Command::Policy { action: PolicyAction::Check(args) } => policy::check(&args),
         Command::Rules { action: RulesAction::Check(args) } => rulebook::check(&args),
         Command::Reference { page } => {
-            print!("{}", page.markdown());
+            print!("{}", page.text());
             Ok(())
         }
     };

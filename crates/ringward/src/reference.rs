@@ -19,16 +19,19 @@ pub enum Page {
     Detectors,
     /// Keywords of rules.
     Rules,
+    /// The control API, as OpenAPI (JSON).
+    Openapi,
 }
 
 impl Page {
-    /// The page as Markdown.
-    pub fn markdown(self) -> String {
+    /// The page.
+    pub fn text(self) -> String {
         match self {
             Page::Configuration => configuration(),
             Page::Counters => counters(),
             Page::Detectors => detectors(),
             Page::Rules => rule_keywords(),
+            Page::Openapi => api::openapi(),
         }
     }
 }
@@ -56,8 +59,12 @@ fn counters() -> String {
     );
     let worker = engine::WORKER_COUNTERS.iter();
     let each = engine::EACH_COUNTERS.iter();
-    for (name, about) in
-        engine::PORT_COUNTERS.iter().chain(worker).chain(each).chain(&engine::VERDICT_COUNTERS)
+    for (name, about) in engine::PORT_COUNTERS
+        .iter()
+        .chain(worker)
+        .chain(each)
+        .chain(&engine::VERDICT_COUNTERS)
+        .chain(api::API_COUNTERS)
     {
         let _ = writeln!(out, "| `{name}` | {about} |");
     }
@@ -225,13 +232,15 @@ mod tests {
     #[test]
     fn the_pages_in_docs_are_up_to_date() {
         for (page, text, name) in [
-            (Page::Configuration, include_str!("../../../docs/configuration.md"), "configuration"),
-            (Page::Counters, include_str!("../../../docs/counters.md"), "counters"),
-            (Page::Detectors, include_str!("../../../docs/detectors.md"), "detectors"),
-            (Page::Rules, include_str!("../../../docs/rules.md"), "rules"),
+            (Page::Configuration, include_str!("../../../docs/configuration.md"), "configuration.md"),
+            (Page::Counters, include_str!("../../../docs/counters.md"), "counters.md"),
+            (Page::Detectors, include_str!("../../../docs/detectors.md"), "detectors.md"),
+            (Page::Rules, include_str!("../../../docs/rules.md"), "rules.md"),
+            (Page::Openapi, include_str!("../../../docs/openapi.json"), "openapi.json"),
         ] {
-            let how = format!("cargo run -p ringward -- reference {name} > docs/{name}.md");
-            assert!(text == page.markdown(), "run `{how}`");
+            let stem = name.split('.').next().unwrap();
+            let how = format!("cargo run -p ringward -- reference {stem} > docs/{name}");
+            assert!(text == page.text(), "run `{how}`");
         }
     }
 }

@@ -5,15 +5,15 @@ use std::time::Duration;
 use alert::Severity;
 use capture::{BindMode, Steering, XdpMode};
 use engine::{
-    BypassOptions, CapturePortOptions, FileOptions, GuardPort, InlinePair, SensorOptions, Wakeup,
-    WorkerOptions,
+    BypassOptions, CapturePortOptions, FileOptions, GuardPort, InlinePair, MoreCounters, SensorOptions,
+    Wakeup, WorkerOptions,
 };
 use flow::defrag::DefragOptions;
 use flow::{HostPolicies, OverlapPolicy, Pressure, StateTimeouts, StreamOptions, Timeouts};
 use ipnet::IpNet;
 use output::{DnsVersion, EventTypes, FileBudget, RecorderOptions};
 use verdict::Policy;
-use wire::Nanos;
+use wire::{Nanos, Target};
 
 use crate::Failure;
 use crate::config::{
@@ -24,7 +24,9 @@ const MIB: u64 = 1024 * 1024;
 
 /// The isolation policy.
 pub fn policy(config: &Config) -> Result<Policy, Failure> {
-    config.policy.policy(&[]).map_err(Failure::usage)
+    let remediation = config.isolation.remediation.iter().map(|entry| entry.parse::<Target>());
+    let remediation = remediation.collect::<Result<Vec<_>, _>>().map_err(Failure::usage)?;
+    config.policy.policy(&remediation).map_err(Failure::usage)
 }
 
 /// A severity by its number; the configuration has checked it.
@@ -162,8 +164,37 @@ pub fn recorder(config: &Config, append: bool) -> RecorderOptions {
     }
 }
 
-/// Everything a live sensor needs.
-pub fn sensor(config: &Config) -> Result<SensorOptions, Failure> {
+/// Where the control API is served.
+pub fn api(config: &Config) -> Result<api::Options, Failure> {
+    let control = &config.control;
+    let group = &control.socket_group;
+    let socket = api::SocketOptions {
+        path: control.socket.clone(),
+        mode: control.mode().unwrap_or_default(),
+        group: (!group.is_empty()).then(|| group.clone()),
+    };
+    let a = &config.api;
+    let Ok(listen) = a.listen.parse() else { return Ok(api::Options { socket, https: None }) };
+    let token = |token: &config::ApiToken| {
+        let scope = match token.scope {
+            config::TokenScope::Read => api::Scope::Read,
+            config::TokenScope::Write => api::Scope::Write,
+        };
+        token.hash().map(|hash| api::Token { name: token.name.clone(), hash, scope })
+    };
+    let https = api::HttpsOptions {
+        listen,
+        certificate: a.certificate.clone(),
+        key: a.key.clone(),
+        client_ca: (!a.client_ca.as_os_str().is_empty()).then(|| a.client_ca.clone()),
+        client_write: a.client_write.clone(),
+        tokens: a.tokens.iter().map(token).collect::<Result<_, _>>().map_err(Failure::usage)?,
+    };
+    Ok(api::Options { socket, https: Some(https) })
+}
+
+/// Everything a live sensor needs, and what is counted beside it.
+pub fn sensor(config: &Config, more_counters: Vec<MoreCounters>) -> Result<SensorOptions, Failure> {
     let mode = |xdp| match xdp {
         Xdp::Native => XdpMode::Native,
         Xdp::Generic => XdpMode::Generic,
@@ -215,8 +246,8 @@ pub fn sensor(config: &Config) -> Result<SensorOptions, Failure> {
             .map(|net| config::network(net).map_err(Failure::usage))
             .collect::<Result<_, _>>()?,
         hold_file: config.isolation.hold_file.clone(),
-        socket: config.control.socket.clone(),
         stats_interval: Duration::from_secs(config.output.stats_interval),
         worker: worker(config, Some(engine::monotonic))?,
+        more_counters,
     })
 }

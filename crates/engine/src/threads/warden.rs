@@ -1,6 +1,5 @@
 //! The warden's thread: alerts first, then the operator, then a look at the map.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use output::{AlertEvent, Event, IsolationAction, IsolationEvent, Refused, Source
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
 use verdict::Policy;
-use wire::{Nanos, Scope, Target};
+use wire::Nanos;
 
 use super::Record;
 use crate::clock;
@@ -185,38 +184,31 @@ impl WardenThread {
         self.heed_reload();
         let now = clock::wall();
         match request {
-            Request::IsolateAdd { host, ttl_s, reason, scope, peers } => {
-                let target = host.parse::<Target>().map_err(|err| err.to_string());
-                let (target, scope) =
-                    match target.and_then(|target| Ok((target, named_scope(&scope, peers)?))) {
-                        Ok(what) => what,
-                        Err(message) => return Reply::Refused { message },
-                    };
+            Request::IsolateAdd { target, scope, ttl_s, reason } => {
                 let reason = if reason.is_empty() { caller.by.to_string() } else { reason };
                 let lifetime = ttl_s.map(Duration::from_secs);
                 match self.warden.add(target, scope, lifetime, caller, reason, now) {
                     Ok(step) if step.enforced => {
-                        let message = format!("{host} is isolated");
+                        let message = format!("{target} is isolated");
                         self.tell(now, step);
                         Reply::Done { message }
                     }
                     Ok(step) => {
                         let why = step.not_enforced_because.clone().unwrap_or_default();
                         self.tell(now, step);
-                        Reply::Refused { message: format!("{host} is not isolated: {why}") }
+                        Reply::Refused { message: format!("{target} is not isolated: {why}") }
                     }
                     Err(why) => Reply::Refused { message: why },
                 }
             }
-            Request::IsolateRm { host } => match host.parse().map(|target| self.warden.release(target)) {
-                Ok(Some(step)) => {
+            Request::IsolateRm { target } => match self.warden.release(target) {
+                Some(step) => {
                     let message =
-                        format!("{host} is released, {} packets were dropped", step.dropped_packets);
+                        format!("{target} is released, {} packets were dropped", step.dropped_packets);
                     self.tell(now, step);
                     Reply::Done { message }
                 }
-                Ok(None) => Reply::Refused { message: format!("{host} is not isolated") },
-                Err(err) => Reply::Refused { message: err.to_string() },
+                None => Reply::Refused { message: format!("{target} is not isolated") },
             },
             Request::IsolateList => {
                 Reply::Hosts { hosts: self.warden.list(now), held: self.warden.is_held() }
@@ -291,21 +283,6 @@ impl WardenThread {
         stats.counters.push(("intel.reloads_failed".into(), of(&self.snapshots.reloads_failed)));
         stats.counters.extend(self.taps.iter().map(Tap::counter));
         stats
-    }
-}
-
-/// The scope of this name.
-fn named_scope(name: &str, peers: Vec<IpAddr>) -> Result<Scope, String> {
-    match (name, peers.is_empty()) {
-        ("" | "both", true) => Ok(Scope::Both),
-        ("outbound", true) => Ok(Scope::Outbound),
-        ("peers", false) => Ok(Scope::Peers(peers)),
-        ("peers", true) => Err("scope \"peers\" needs the peers' addresses".into()),
-        ("" | "both" | "outbound", false) => Err("only scope \"peers\" has peers".into()),
-        _ => Err(format!(
-            "\"{}\" is no scope: both, outbound or peers",
-            name.chars().take(64).collect::<String>()
-        )),
     }
 }
 

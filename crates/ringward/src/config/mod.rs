@@ -1,5 +1,6 @@
 //! ringward.toml: reading and checking, with errors that name file, line and key.
 
+mod api;
 mod defrag;
 mod files;
 mod intel;
@@ -8,12 +9,12 @@ mod ports;
 mod rules;
 mod tables;
 
-use std::net::SocketAddr;
 use std::path::Path;
 
 use ipnet::IpNet;
 use output::EventTypes;
 
+pub use api::{ApiToken, TokenScope};
 pub use defrag::FragmentOverlap;
 pub use files::Hash;
 pub use intel::Intel;
@@ -96,6 +97,7 @@ impl Config {
         let mut config = Self::parse(path, &text)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         config.intel.resolve(folder);
+        config.api.resolve(folder);
         for file in config.rules.paths() {
             *file = folder.join(&*file);
         }
@@ -184,11 +186,8 @@ impl Config {
         if !(1..=1 << 24).contains(&self.bypass.max_flows) {
             return Err(at.error("bypass.max_flows", "must be 1 to 16777216"));
         }
-        if !self.control.prometheus.is_empty() && self.control.prometheus.parse::<SocketAddr>().is_err() {
-            let what =
-                format!("\"{}\" is no address with a port like 127.0.0.1:9477", self.control.prometheus);
-            return Err(at.error("control.prometheus", &what));
-        }
+        self.control.check(at)?;
+        self.api.check(at)?;
         if self.files.max_mib == 0 {
             return Err(at.error("files.max_mib", "must be at least 1"));
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::api::{Api, Control};
 use super::defrag::Defrag;
 use super::files::Files;
 use super::intel::Intel;
@@ -44,6 +45,8 @@ pub struct Config {
     pub files: Files,
     /// How `ringward isolate`, `stats`, `reload` and `iocs` reach the sensor.
     pub control: Control,
+    /// The control API over HTTPS (docs/api.md). There is none over TCP without TLS.
+    pub api: Api,
 }
 
 /// Flow table of each worker.
@@ -261,21 +264,5 @@ pub struct EvidenceConfig {
 impl Default for EvidenceConfig {
     fn default() -> Self {
         EvidenceConfig { lookback_mib: 64, max_mib_per_flow: 16, max_total_mib: 10_240, min_severity: 1 }
-    }
-}
-
-/// How `ringward isolate`, `stats`, `reload` and `iocs` reach the sensor.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Control {
-    /// Path of the UNIX socket.
-    pub socket: PathBuf,
-    /// Address and port on which Prometheus finds `/metrics`, as in "127.0.0.1:9477". Empty: nowhere.
-    pub prometheus: String,
-}
-
-impl Default for Control {
-    fn default() -> Self {
-        Control { socket: "/run/ringward/ringward.sock".into(), prometheus: String::new() }
     }
 }

@@ -32,8 +32,7 @@ pub(super) fn checks() -> Vec<Check> {
 
 /// Whether the kill switch is on, where the machine's configuration says.
 fn hold() -> Check {
-    let reach = crate::Reach { config: None, socket: None };
-    let config = crate::commands::configuration(&reach).unwrap_or_default();
+    let config = crate::commands::configuration(&crate::Reach::default()).unwrap_or_default();
     match crate::isolate::standing(&config) {
         None => Check::ok("hold", "off: verdicts are enforced"),
         Some(held) => Check::warn("hold", held).advise("ringward isolate resume".into()),
