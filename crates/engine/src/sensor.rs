@@ -114,7 +114,7 @@ impl Sensor {
 
     fn start_on(
         pins: &PinFolder,
-        options: SensorOptions,
+        mut options: SensorOptions,
         matching: Matching,
         recorder: Recorder,
         taps: Vec<Tap>,
@@ -161,8 +161,11 @@ impl Sensor {
             tracing::info!("guard {}: driver {}", device.name, device.driver);
         }
         let guarded = guarded || !options.inline.is_empty();
-        let warden = Warden::new(Judge::new(policy), Enforcement::Kernel { map: Box::new(map), guarded })
+        let mut warden = Warden::new(Judge::new(policy), Enforcement::Kernel { map: Box::new(map), guarded })
             .with_thresholds(matching.snapshot.thresholds());
+        if let Some(restore) = options.restore.take() {
+            warden.restore(restore);
+        }
         let guard = (!options.guard.is_empty()).then_some(guard);
         let threads =
             Threads { options: &options, matching, listener, recorder, taps, counters, maps, claims };

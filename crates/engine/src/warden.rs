@@ -15,6 +15,7 @@ use wire::{Nanos, Scope, Target};
 use crate::clock;
 use crate::control::Caller;
 use crate::register::{Isolation, Register};
+use crate::restore::Reconciled;
 use crate::stats::percentiles;
 
 /// Hosts that one look at the map takes up, of each kind: alerts must not wait for a census. Each costs a
@@ -63,15 +64,16 @@ pub struct Listed {
 /// See the module's text.
 #[derive(Debug)]
 pub struct Warden {
-    judge: Judge,
-    enforcement: Enforcement,
-    register: Register,
+    pub(crate) judge: Judge,
+    pub(crate) enforcement: Enforcement,
+    pub(crate) register: Register,
     to_map: Histogram<u64>,
-    failed: u64,
+    pub(crate) failed: u64,
     thresholds: Thresholds,
     suppressed: u64,
     /// Of the last verdict.
-    verdict: u64,
+    pub(crate) verdict: u64,
+    pub(crate) reconciled: Reconciled,
 }
 
 impl Warden {
@@ -89,6 +91,7 @@ impl Warden {
             thresholds: Thresholds::default(),
             suppressed: 0,
             verdict: 0,
+            reconciled: Reconciled::default(),
         };
         warden.adopt();
         warden
@@ -138,6 +141,7 @@ impl Warden {
             ("isolation.not_enforced".to_owned(), self.failed),
             ("detect.alerts_suppressed".to_owned(), self.suppressed),
         ];
+        rows.extend(self.reconciled.counters());
         rows.extend(percentiles("isolation.latency", &self.to_map));
         rows
     }
@@ -296,7 +300,7 @@ impl Warden {
         Some(step(host, IsolationAction::FirstDrop, &isolation, Some(entry)))
     }
 
-    fn entry(&self, host: Target) -> Option<IsolationEntry> {
+    pub(crate) fn entry(&self, host: Target) -> Option<IsolationEntry> {
         self.map()?.get(host).ok()?
     }
 
@@ -399,7 +403,7 @@ fn fallback() -> Histogram<u64> {
     Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are within the library's limits"))
 }
 
-fn step(
+pub(crate) fn step(
     host: Target,
     action: IsolationAction,
     isolation: &Isolation,

@@ -13,7 +13,10 @@ use output::Recorder;
 
 use crate::config::Config;
 use crate::matching::Added;
-use crate::{Failure, IsolateAction, Reach, ReplayArgs, ReportArgs, exporter, matching, rulebook, setup};
+use crate::{
+    Failure, IsolateAction, Reach, ReplayArgs, ReportArgs, exporter, history, ledger, matching, rulebook,
+    setup,
+};
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -32,7 +35,7 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
         ));
     }
     capture::log_libbpf();
-    let options = setup::sensor(&config)?;
+    let mut options = setup::sensor(&config)?;
     let Loaded { snapshot, told } = matching::load(&config, &Added::default(), strict)?;
     told.iter().for_each(|line| eprintln!("ringward: {line}"));
     let recorder =
@@ -44,7 +47,10 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     let again = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGHUP, again.clone()).map_err(Failure::running)?;
     let matching = Matching { snapshot, load: matching::reload(path, strict) };
-    let sensor = Sensor::start(options, matching, recorder, Vec::new()).map_err(Failure::running)?;
+    let mut taps = Vec::new();
+    let (book, restore) = ledger::open(&config, &mut taps)?.unzip();
+    options.restore = restore;
+    let sensor = Sensor::start(options, matching, recorder, taps).map_err(Failure::running)?;
     if let Ok(at) = config.control.prometheus.parse()
         && let Err(err) = exporter::start(at, config.control.socket.clone())
     {
@@ -60,7 +66,11 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
             sensor.reload();
         }
     }
-    let stopped = sensor.stop().map_err(Failure::running)?;
+    let stopped = sensor.stop();
+    if let Some(book) = book {
+        book.close();
+    }
+    let stopped = stopped.map_err(Failure::running)?;
     summary(&stopped);
     if broken { Err(Failure::running("a thread died; see above")) } else { Ok(()) }
 }
@@ -156,7 +166,7 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
     }
 }
 
-fn configuration(reach: &Reach) -> Result<Config, Failure> {
+pub fn configuration(reach: &Reach) -> Result<Config, Failure> {
     match &reach.config {
         Some(path) => Ok(Config::load(path)?),
         None => {
@@ -184,6 +194,7 @@ pub fn isolate(reach: &Reach, action: &IsolateAction) -> Result<(), Failure> {
         IsolateAction::Rm { host } => Request::IsolateRm { host: host.to_string() },
         IsolateAction::List { .. } => Request::IsolateList,
         IsolateAction::Flush => Request::IsolateFlush,
+        IsolateAction::History(args) => return history::run(reach, args),
     };
     match engine::request(&socket(reach)?, &request) {
         Ok(reply) => answer(reply, action),
@@ -220,14 +231,19 @@ fn answer(reply: Reply, action: &IsolateAction) -> Result<(), Failure> {
 
 /// The kill switch must work while the sensor is down.
 fn flush_pinned(reach: &Reach) -> Result<(), Failure> {
-    let folder = configuration(reach)?.isolation.pin_dir;
-    let Some(map) = PinnedIsolation::open(&folder).map_err(Failure::running)? else {
+    let config = configuration(reach)?;
+    let folder = &config.isolation.pin_dir;
+    let Some(map) = PinnedIsolation::open(folder).map_err(Failure::running)? else {
         println!("no sensor is running and nothing is pinned in {}", folder.display());
         return Ok(());
     };
     let entries = map.entries().map_err(Failure::running)?;
     for (host, _) in &entries {
         map.remove(*host).map_err(Failure::running)?;
+    }
+    let released: Vec<wire::Target> = entries.iter().map(|(host, _)| *host).collect();
+    if let Err(err) = ledger::released_by_hand(&config, &released) {
+        eprintln!("ringward: released, but a reboot would isolate them again: {err}");
     }
     println!("{} hosts released from the pinned map; no sensor is running", entries.len());
     Ok(())

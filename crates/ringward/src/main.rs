@@ -5,6 +5,8 @@ mod commands;
 mod config;
 mod doctor;
 mod exporter;
+mod history;
+mod ledger;
 mod matching;
 mod prometheus;
 mod reference;
@@ -223,6 +225,8 @@ enum IsolateAction {
     },
     /// Release everybody. Works on the pinned map if no sensor is running.
     Flush,
+    /// Show what the ledger has of isolations that were and are. Needs no sensor.
+    History(history::HistoryArgs),
 }
 
 #[derive(Debug, Subcommand)]

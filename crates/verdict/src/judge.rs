@@ -104,10 +104,16 @@ impl Judge {
         lifetime: Option<Duration>,
         now: Nanos,
     ) -> Verdict {
-        match target.ip().and_then(|host| self.policy.protected.why(host)) {
+        match self.forbids(target) {
             Some(why) => Verdict::Withhold { target, why: Withheld::Protected(why) },
             None => self.isolate(target, scope, now.after(lifetime.unwrap_or(self.policy.lifetime))),
         }
+    }
+
+    /// Why nobody may isolate the target, if so.
+    #[must_use]
+    pub fn forbids(&self, target: Target) -> Option<String> {
+        target.ip().and_then(|host| self.policy.protected.why(host))
     }
 
     /// A host is isolated already (adopted from a map that an earlier run wrote).

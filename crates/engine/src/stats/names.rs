@@ -71,9 +71,19 @@ pub const EACH_COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Name and meaning of the counters of verdicts, output and intelligence.
-pub const VERDICT_COUNTERS: [(&str, &str); 12] = [
+pub const VERDICT_COUNTERS: [(&str, &str); 20] = [
     ("isolation.active", "Hosts isolated now."),
     ("isolation.not_enforced", "Verdicts that could not be enforced; the log says why."),
+    ("isolation.restored", "Isolations of before a reboot that were put back into the map at the start."),
+    ("isolation.not_restored", "Isolations of before a reboot that were not; the log and the event say why."),
+    (
+        "isolation.adopted",
+        "Isolations found in the map at the start that the ledger did not know, or not all of.",
+    ),
+    (
+        "isolation.vanished",
+        "Isolations that the ledger had as running, and that were gone from the map at the start.",
+    ),
     (
         "isolation.latency.*",
         "From a packet's arrival to its map entry: count, p50, p90, p99, p99.9, maximum.",
@@ -87,6 +97,10 @@ pub const VERDICT_COUNTERS: [(&str, &str); 12] = [
     ("output.reports_refused", "Incidents without report files because of output.max_reports."),
     ("output.verdict_events_lost", "Alerts and isolation steps that the recorder had no room for."),
     ("output.NAME_lost", "Alerts and isolation steps that a listener (push, fleet, ledger) had no room for."),
+    ("ledger.records", "Steps written into the ledger."),
+    ("ledger.write_errors", "Attempts to write a step that failed, as on a full disk; it is tried again."),
+    ("ledger.sync_errors", "Times the ledger could not be made to outlive a power loss."),
+    ("ledger.damaged", "Damaged places found in the ledger at the start; the log names the first of them."),
     ("intel.indicators", "Indicators in force."),
     ("intel.reloads", "Times they were loaded anew."),
     ("intel.reloads_failed", "Times they could not be; the log says why. What was in force still is then."),

@@ -217,6 +217,12 @@ impl IncidentStore {
                 let after = latency.map_ns.map(|ns| format!(", {} after the packet", duration(ns)));
                 ("isolated", format!("{victim} isolated{}", after.unwrap_or_default()))
             }
+            IsolationAction::Restore | IsolationAction::Adopt if event.enforced => {
+                ("isolated", format!("{victim} is still isolated after a restart"))
+            }
+            IsolationAction::Restore | IsolationAction::Adopt => {
+                ("not isolated", format!("{victim} is not isolated again after a restart: {because}"))
+            }
             IsolationAction::Isolate | IsolationAction::Extend => {
                 ("not isolated", format!("verdict: isolate {victim}; not enforced: {because}"))
             }

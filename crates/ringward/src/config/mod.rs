@@ -3,6 +3,7 @@
 mod defrag;
 mod files;
 mod intel;
+mod ledger;
 mod ports;
 mod rules;
 mod tables;
@@ -159,6 +160,7 @@ impl Config {
         if self.files.max_mib == 0 {
             return Err(at.error("files.max_mib", "must be at least 1"));
         }
+        self.ledger.check(at)?;
         self.intel.check(at)?;
         self.check_ports(at)
     }

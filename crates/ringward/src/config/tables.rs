@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::defrag::Defrag;
 use super::files::Files;
 use super::intel::Intel;
+use super::ledger::Ledger;
 use super::ports::{Bypass, Port, Workers};
 use super::rules::Rules;
 
@@ -35,6 +36,8 @@ pub struct Config {
     pub policy: PolicyConfig,
     /// The isolation map in the kernel.
     pub isolation: Isolation,
+    /// Every verdict, by whom, why, and what came of it (docs/ledger.md).
+    pub ledger: Ledger,
     /// Where results are written.
     pub output: Output,
     /// Packets of alerted flows.
