@@ -99,13 +99,20 @@ pub(crate) struct Scan {
     file: BufReader<File>,
     offset: u64,
     buffer: Vec<u8>,
+    at_end: bool,
     /// Found already, to be told next.
     next: Option<Place>,
 }
 
 impl Scan {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Scan { file: BufReader::new(File::open(path)?), offset: 0, buffer: Vec::new(), next: None })
+        Ok(Scan {
+            file: BufReader::new(File::open(path)?),
+            offset: 0,
+            buffer: Vec::new(),
+            at_end: false,
+            next: None,
+        })
     }
 
     /// Reads up to a line's end; its bytes. What is longer than a line may be leaves its last part in the buffer.
@@ -134,12 +141,14 @@ impl Scan {
     fn read(&mut self) -> io::Result<Option<Place>> {
         let mut garbage: Option<Place> = None;
         loop {
-            let (read, ended) = self.read_line()?;
+            let (read, ended) = if self.at_end { (0, false) } else { self.read_line()? };
             if read == 0 {
                 return Ok(garbage);
             }
             let (offset, end) = (self.offset, self.offset + read);
             self.offset = end;
+            // A line without its end is the last, even if its writer goes on meanwhile.
+            self.at_end = !ended;
             // A line may stand behind garbage that has swallowed the end of the line before.
             let begin = self.buffer.windows(BEGIN.len()).rposition(|window| window == BEGIN);
             let line = begin.and_then(|begin| line::open(&self.buffer[begin..]));

@@ -217,7 +217,11 @@ struct Begun {
 fn begin(options: &Options, state: &State, mut seq: u64, mut sum: Checksum) -> Result<Begun, LedgerError> {
     let unfinished = options.dir.join(files::UNFINISHED);
     let (first, io) = (seq + 1, |what| LedgerError::io(what, &unfinished));
-    let mut file = BufWriter::new(files::options().truncate(true).open(&unfinished).map_err(io("make"))?);
+    if unfinished.exists() {
+        fs::remove_file(&unfinished).map_err(io("remove"))?;
+    }
+    // Always at the end: after a write that failed half-way the file is cut, and the next one must not leave a hole.
+    let mut file = BufWriter::new(files::options().append(true).open(&unfinished).map_err(io("make"))?);
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let time = rfc3339(Nanos(0).after(since_1970));
     let head = Head { version: VERSION, of: options.of.clone(), time, carried: state.open.len() as u64 };

@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use ledger::{Filter, Harm, Ledger, LedgerError, MAX_REASON, Record, verify};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::{SECOND, files, host, isolated, open, options, read, step};
 use wire::{Nanos, Scope};
 
@@ -246,6 +247,11 @@ fn a_full_disk_is_an_error_that_can_be_tried_again() {
     // Not a half line is left.
     assert_eq!(verify(&dir.join("ledger")).unwrap().damage, []);
     assert_eq!(read(dir, Filter::default()).0.len(), written as usize);
+    // There is room again.
+    let limit = getrlimit(Resource::Fsize);
+    setrlimit(Resource::Fsize, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    ledger.append(&step(written, "isolate", 1)).unwrap();
+    assert_eq!(verify(&dir.join("ledger")).unwrap().damage, []);
 }
 
 #[test]
