@@ -208,6 +208,8 @@ files = ["iocs.csv"]
 shed = false
 [isolation]
 pin_dir = "{rig.pins}"
+[ledger]
+dir = "{self.folder}/ledger"
 [output]
 dir = "{self.folder}/out"
 [control]

@@ -22,6 +22,7 @@ mod ports;
 mod reassembly;
 mod register;
 mod replay;
+mod restore;
 mod rooms;
 mod sensor;
 mod session;
@@ -44,6 +45,7 @@ pub use options::{
 };
 pub use reassembly::Merged;
 pub use replay::{ReplayError, ReplayOptions, ReplaySummary, replay};
+pub use restore::{Known, Released, Restore};
 pub use sensor::{Matching, Sensor, Stopped};
 pub use snapshot::Snapshot;
 pub use stats::{EACH_COUNTERS, MoreCounters, PORT_COUNTERS, Stats, VERDICT_COUNTERS};

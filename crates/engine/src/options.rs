@@ -8,6 +8,7 @@ use capture::{BindMode, CaptureError, Steering, WriteError, XdpMode};
 use ipnet::IpNet;
 use thiserror::Error;
 
+use crate::restore::Restore;
 use crate::stats::MoreCounters;
 use crate::worker::WorkerOptions;
 
@@ -104,6 +105,8 @@ pub struct SensorOptions {
     pub worker: WorkerOptions,
     /// Counters of what runs beside the sensor, told with its own.
     pub more_counters: Vec<MoreCounters>,
+    /// What a ledger tells of the time before.
+    pub restore: Option<Restore>,
 }
 
 /// Why a sensor did not start, or how it failed.

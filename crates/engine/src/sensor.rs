@@ -113,7 +113,7 @@ impl Sensor {
 
     fn start_on(
         pins: &PinFolder,
-        options: SensorOptions,
+        mut options: SensorOptions,
         matching: Matching,
         recorder: Recorder,
         taps: Vec<Tap>,
@@ -164,9 +164,12 @@ impl Sensor {
             tracing::info!("guard {}: driver {}", device.name, device.driver);
         }
         let guarded = guarded || !options.inline.is_empty();
-        let warden =
+        let mut warden =
             Warden::new(matching.snapshot.judge(), Enforcement::Kernel { map: Box::new(map), guarded })
                 .with_thresholds(matching.snapshot.thresholds());
+        if let Some(restore) = options.restore.take() {
+            warden.restore(restore);
+        }
         let guard = (!options.guard.is_empty()).then_some(guard);
         let threads = Threads { options: &options, matching, recorder, taps, counters, maps, claims, hold };
         threads.start(opened, guard, pins.clone(), gauges, warden)

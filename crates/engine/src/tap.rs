@@ -13,6 +13,7 @@ pub struct Tap {
     wants: Box<dyn Fn(&Event) -> bool + Send>,
     queue: Sender<(Stamp, Event)>,
     lost: Arc<AtomicU64>,
+    counters: Vec<(&'static str, Arc<AtomicU64>)>,
 }
 
 impl fmt::Debug for Tap {
@@ -31,7 +32,20 @@ impl Tap {
         wants: impl Fn(&Event) -> bool + Send + 'static,
     ) -> (Self, Receiver<(Stamp, Event)>) {
         let (queue, receiver) = bounded(room);
-        (Tap { name, wants: Box::new(wants), queue, lost: Arc::default() }, receiver)
+        (Tap { name, wants: Box::new(wants), queue, lost: Arc::default(), counters: Vec::new() }, receiver)
+    }
+
+    /// What the listener itself counts, by names of the form "LISTENER.what", for `ringward stats`.
+    #[must_use]
+    pub fn with_counters(mut self, counters: Vec<(&'static str, Arc<AtomicU64>)>) -> Self {
+        self.counters.extend(counters);
+        self
+    }
+
+    /// How many were lost to this listener.
+    #[must_use]
+    pub fn lost(&self) -> Arc<AtomicU64> {
+        self.lost.clone()
     }
 
     pub(crate) fn offer(&self, stamp: &Stamp, event: &Event) {
@@ -40,8 +54,10 @@ impl Tap {
         }
     }
 
-    /// The counter's name and value.
-    pub(crate) fn counter(&self) -> (String, u64) {
-        (format!("output.{}_lost", self.name), self.lost.load(Ordering::Relaxed))
+    /// Names and values.
+    pub(crate) fn counters(&self) -> impl Iterator<Item = (String, u64)> {
+        let lost = (format!("output.{}_lost", self.name), &self.lost);
+        let own = self.counters.iter().map(|(name, counter)| ((*name).to_owned(), counter));
+        std::iter::once(lost).chain(own).map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
     }
 }

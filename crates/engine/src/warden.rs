@@ -18,6 +18,7 @@ use wire::{Nanos, Scope, Target};
 use crate::clock;
 use crate::control::Caller;
 use crate::register::{Isolation, Register};
+use crate::restore::Reconciled;
 use crate::stats::percentiles;
 
 /// Latencies above this are counted as this (10 s).
@@ -65,15 +66,16 @@ pub struct Listed {
 /// See the module's text.
 #[derive(Debug)]
 pub struct Warden {
-    judge: Judge,
-    enforcement: Enforcement,
-    register: Register,
+    pub(crate) judge: Judge,
+    pub(crate) enforcement: Enforcement,
+    pub(crate) register: Register,
     to_map: Histogram<u64>,
-    failed: u64,
+    pub(crate) failed: u64,
     thresholds: Thresholds,
     suppressed: u64,
     /// Of the last verdict.
-    verdict: u64,
+    pub(crate) verdict: u64,
+    pub(crate) reconciled: Reconciled,
 }
 
 impl Warden {
@@ -91,6 +93,7 @@ impl Warden {
             thresholds: Thresholds::default(),
             suppressed: 0,
             verdict: 0,
+            reconciled: Reconciled::default(),
         };
         warden.adopt();
         warden
@@ -157,6 +160,7 @@ impl Warden {
             ("policy.repeats_forgotten", of.repeats_forgotten),
         ];
         rows.extend(judged.map(|(name, value)| (name.to_owned(), value)));
+        rows.extend(self.reconciled.counters());
         rows.extend(percentiles("isolation.latency", &self.to_map));
         rows
     }
@@ -283,7 +287,7 @@ impl Warden {
         self.register.iter().map(line).collect()
     }
 
-    fn entry(&self, host: Target) -> Option<IsolationEntry> {
+    pub(crate) fn entry(&self, host: Target) -> Option<IsolationEntry> {
         self.map()?.get(host).ok()?
     }
 
@@ -356,7 +360,7 @@ fn fallback() -> Histogram<u64> {
     Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are within the library's limits"))
 }
 
-fn step(
+pub(crate) fn step(
     host: Target,
     action: IsolationAction,
     isolation: &Isolation,

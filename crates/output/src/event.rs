@@ -174,6 +174,10 @@ pub enum IsolationAction {
     Isolate,
     /// A running isolation got a later end.
     Extend,
+    /// It was in force before a reboot, and is again: put back into a new map.
+    Restore,
+    /// It was found in force, and is taken over: nobody here had heard of it, or not of all that was done to it.
+    Adopt,
     /// The first packet of the host was dropped.
     FirstDrop,
     /// The lifetime ended.
@@ -191,6 +195,8 @@ impl IsolationAction {
         match self {
             IsolationAction::Isolate => "isolate",
             IsolationAction::Extend => "extend",
+            IsolationAction::Restore => "restore",
+            IsolationAction::Adopt => "adopt",
             IsolationAction::FirstDrop => "first_drop",
             IsolationAction::Expire => "expire",
             IsolationAction::Release => "release",

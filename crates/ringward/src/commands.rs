@@ -13,7 +13,7 @@ use output::Recorder;
 
 use crate::config::Config;
 use crate::matching::Added;
-use crate::{Failure, Reach, ReplayArgs, ReportArgs, exporter, matching, rulebook, setup};
+use crate::{Failure, Reach, ReplayArgs, ReportArgs, exporter, ledger, matching, rulebook, setup};
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -49,8 +49,11 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
         ApiError::File { .. } => Failure::usage(format!("{}: {err}", path.display())),
         err => Failure::running(err),
     })?;
-    let options = setup::sensor(&config, vec![bound.counters()])?;
-    let sensor = Sensor::start(options, matching, recorder, Vec::new()).map_err(Failure::running)?;
+    let mut options = setup::sensor(&config, vec![bound.counters()])?;
+    let mut taps = Vec::new();
+    let (book, restore) = ledger::open(&config, &mut taps)?.unzip();
+    options.restore = restore;
+    let sensor = Sensor::start(options, matching, recorder, taps).map_err(Failure::running)?;
     let desk = sensor.desk();
     let api = bound.serve(move |request, caller| desk.ask(request, caller)).map_err(Failure::running);
     let api = api.and_then(|api| match metrics(&config, &sensor) {
@@ -78,6 +81,9 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     }
     let stopped = sensor.stop();
     api.stop();
+    if let Some(book) = book {
+        book.close();
+    }
     let stopped = stopped.map_err(Failure::running)?;
     summary(&stopped);
     if broken { Err(Failure::running("a thread died; see above")) } else { Ok(()) }

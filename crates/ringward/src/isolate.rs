@@ -12,6 +12,8 @@ use wire::{Scope, Target};
 
 use crate::commands::{configuration, sensor};
 use crate::config::{self, Config};
+use crate::history::{self, HistoryArgs};
+use crate::ledger;
 use crate::{Failure, Reach};
 
 /// What of hold is told wherever it is in force.
@@ -58,6 +60,8 @@ pub enum IsolateAction {
     },
     /// Turn the kill switch of `flush --hold` off.
     Resume,
+    /// Show what the ledger has of isolations that were and are. Needs no sensor.
+    History(HistoryArgs),
 }
 
 /// How far an isolation goes.
@@ -95,6 +99,7 @@ pub fn run(reach: &Reach, action: &IsolateAction) -> Result<(), Failure> {
         IsolateAction::List { .. } => Request::IsolateList,
         IsolateAction::Flush { hold } => Request::IsolateFlush { hold: *hold },
         IsolateAction::Resume => Request::IsolateResume,
+        IsolateAction::History(args) => return history::run(reach, args),
     };
     let switch = matches!(action, IsolateAction::Flush { hold: true });
     let near = reach.url.is_none();
@@ -154,7 +159,7 @@ fn without(config: &Config, action: &IsolateAction, why: &str) -> Result<(), Fai
     let file = HoldFile::new(config.isolation.hold_file.clone());
     let pinned = PinnedIsolation::open(folder).map_err(Failure::running);
     match action {
-        IsolateAction::Flush { hold: true } => return hold(pinned, &file, why),
+        IsolateAction::Flush { hold: true } => return hold(config, pinned, &file, why),
         IsolateAction::Resume => {
             file.remove().map_err(|err| Failure::running(format!("{}: {err}", file.path().display())))?;
             pinned?.map(|pinned| pinned.hold(false));
@@ -169,10 +174,13 @@ fn without(config: &Config, action: &IsolateAction, why: &str) -> Result<(), Fai
     };
     match action {
         IsolateAction::Rm { target } => match pinned.remove(*target).map_err(Failure::running)? {
-            Some(entry) => println!(
-                "{target} is released from the pinned map, {} packets were dropped; no sensor is running",
-                entry.dropped_packets
-            ),
+            Some(entry) => {
+                write_down(config, &[*target]);
+                println!(
+                    "{target} is released from the pinned map, {} packets were dropped; no sensor is running",
+                    entry.dropped_packets
+                );
+            }
             None => return Err(Failure::running(format!("{target} is not isolated"))),
         },
         IsolateAction::List { json } => {
@@ -180,7 +188,9 @@ fn without(config: &Config, action: &IsolateAction, why: &str) -> Result<(), Fai
             list(&listed(&pinned)?, pinned.is_held() || file.exists(), *json)?;
         }
         _ => {
+            let isolated = isolated(&pinned);
             let released = pinned.release_all().map_err(Failure::running)?;
+            write_down(config, &isolated);
             println!("{released} hosts released from the pinned map; no sensor is running");
         }
     }
@@ -188,7 +198,12 @@ fn without(config: &Config, action: &IsolateAction, why: &str) -> Result<(), Fai
 }
 
 /// The kill switch: everything is tried, whatever fails.
-fn hold(pinned: Result<Option<PinnedIsolation>, Failure>, file: &HoldFile, why: &str) -> Result<(), Failure> {
+fn hold(
+    config: &Config,
+    pinned: Result<Option<PinnedIsolation>, Failure>,
+    file: &HoldFile,
+    why: &str,
+) -> Result<(), Failure> {
     let mut failures = Vec::new();
     let mut released = 0;
     match pinned {
@@ -198,10 +213,12 @@ fn hold(pinned: Result<Option<PinnedIsolation>, Failure>, file: &HoldFile, why: 
                     "ringward: an earlier version is pinned, which knows no hold; its hosts are released"
                 );
             }
+            let isolated = isolated(&pinned);
             match pinned.release_all() {
                 Ok(count) => released = count,
                 Err(err) => failures.push(err.to_string()),
             }
+            write_down(config, &isolated);
         }
         Ok(None) => {}
         Err(failure) => failures.push(failure.message),
@@ -213,6 +230,18 @@ fn hold(pinned: Result<Option<PinnedIsolation>, Failure>, file: &HoldFile, why: 
         "{released} hosts released from the pinned map ({why}); hold is in force until `ringward isolate resume`"
     );
     if failures.is_empty() { Ok(()) } else { Err(Failure::running(failures.join("\nringward: "))) }
+}
+
+/// Whom the pinned maps have; nobody if they cannot be read, which does not keep anybody from being released.
+fn isolated(pinned: &PinnedIsolation) -> Vec<Target> {
+    pinned.entries().unwrap_or_default().into_iter().map(|(target, _)| target).collect()
+}
+
+/// Tells the ledger of releases while no sensor does.
+fn write_down(config: &Config, released: &[Target]) {
+    if let Err(err) = ledger::released_by_hand(config, released) {
+        eprintln!("ringward: released, but a reboot would isolate them again: {err}");
+    }
 }
 
 /// Who is in the pinned maps now.

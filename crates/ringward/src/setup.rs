@@ -249,5 +249,6 @@ pub fn sensor(config: &Config, more_counters: Vec<MoreCounters>) -> Result<Senso
         stats_interval: Duration::from_secs(config.output.stats_interval),
         worker: worker(config, Some(engine::monotonic))?,
         more_counters,
+        restore: None,
     })
 }

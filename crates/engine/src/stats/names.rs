@@ -71,7 +71,7 @@ pub const EACH_COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Name and meaning of the counters of verdicts, output and intelligence.
-pub const VERDICT_COUNTERS: [(&str, &str); 20] = [
+pub const VERDICT_COUNTERS: [(&str, &str); 24] = [
     ("isolation.active", "Hosts, networks and stations isolated now."),
     ("isolation.held", "1 while the kill switch is on: nothing is dropped and nobody isolated; else 0."),
     ("isolation.not_enforced", "Verdicts that could not be enforced; the log says why."),
@@ -80,6 +80,16 @@ pub const VERDICT_COUNTERS: [(&str, &str); 20] = [
     (
         "isolation.withheld.brake",
         "Verdicts withheld by the brake (policy.max_per_minute, policy.max_isolated).",
+    ),
+    ("isolation.restored", "Isolations of before a reboot that were put back into the map at the start."),
+    ("isolation.not_restored", "Isolations of before a reboot that were not; the log and the event say why."),
+    (
+        "isolation.adopted",
+        "Isolations found in the map at the start that the ledger did not know, or not all of.",
+    ),
+    (
+        "isolation.vanished",
+        "Isolations that the ledger had as running, and that were gone from the map at the start.",
     ),
     ("isolation.brakes", "Times the brake tripped."),
     ("isolation.brake_on", "1 while the brake is on."),
@@ -101,6 +111,10 @@ pub const VERDICT_COUNTERS: [(&str, &str); 20] = [
     ("output.reports_refused", "Incidents without report files because of output.max_reports."),
     ("output.verdict_events_lost", "Alerts and isolation steps that the recorder had no room for."),
     ("output.NAME_lost", "Alerts and isolation steps that a listener (push, fleet, ledger) had no room for."),
+    ("ledger.records", "Steps written into the ledger."),
+    ("ledger.write_errors", "Attempts to write a step that failed, as on a full disk; it is tried again."),
+    ("ledger.sync_errors", "Times the ledger could not be made to outlive a power loss."),
+    ("ledger.damaged", "Damaged places found in the ledger at the start; the log names the first of them."),
     ("intel.indicators", "Indicators in force."),
     ("intel.reloads", "Times they were loaded anew."),
     ("intel.reloads_failed", "Times they could not be; the log says why. What was in force still is then."),

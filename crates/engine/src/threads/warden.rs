@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, select};
@@ -25,6 +26,9 @@ const WATCH_CLOSELY: Duration = Duration::from_millis(1);
 const WATCH: Duration = Duration::from_millis(100);
 /// A first drop is waited for closely this long.
 const CLOSE_WATCH: Duration = Duration::from_secs(2);
+/// Steps that a restart led to are told so many at once, and then there is a pause for those who write them down.
+const RESTORED_AT_ONCE: u32 = 4096;
+const RESTORED_PAUSE: Duration = Duration::from_millis(20);
 /// Scheduling priority of the warden (-20 first, 19 last).
 const WARDEN_NICE: i32 = -15;
 
@@ -56,6 +60,7 @@ impl WardenThread {
     /// Runs until every worker has gone; gives the warden back.
     pub(crate) fn run(mut self) -> Warden {
         hurry();
+        self.tell_restored();
         let mut watched = Instant::now();
         let mut peeked = Instant::now();
         let mut closely_until = Instant::now();
@@ -166,6 +171,16 @@ impl WardenThread {
         }
     }
 
+    /// What a restart found, before anything newer. There may be more than the queues hold at once.
+    fn tell_restored(&mut self) {
+        for (told, (time, step)) in (1..).zip(self.warden.restored()) {
+            self.tell(time, step);
+            if told % RESTORED_AT_ONCE == 0 {
+                thread::sleep(RESTORED_PAUSE);
+            }
+        }
+    }
+
     fn tell(&self, time: Nanos, step: IsolationEvent) {
         let host = step.target;
         match step.action {
@@ -203,6 +218,7 @@ impl WardenThread {
             }
             Request::IsolateRm { target } => match self.warden.release(target) {
                 Some(step) => {
+                    let step = by(caller, step);
                     let message =
                         format!("{target} is released, {} packets were dropped", step.dropped_packets);
                     self.tell(now, step);
@@ -218,7 +234,7 @@ impl WardenThread {
                 let steps = self.warden.release_all();
                 let message = format!("{} hosts released{held}", steps.len());
                 for step in steps {
-                    self.tell(now, step);
+                    self.tell(now, by(caller, step));
                 }
                 Reply::Done { message }
             }
@@ -281,9 +297,14 @@ impl WardenThread {
         stats.counters.push(("intel.indicators".into(), indicators));
         stats.counters.push(("intel.reloads".into(), of(&self.snapshots.reloads)));
         stats.counters.push(("intel.reloads_failed".into(), of(&self.snapshots.reloads_failed)));
-        stats.counters.extend(self.taps.iter().map(Tap::counter));
+        stats.counters.extend(self.taps.iter().flat_map(Tap::counters));
         stats
     }
+}
+
+/// A release is the caller's, whoever isolated.
+fn by(caller: &Caller, step: IsolationEvent) -> IsolationEvent {
+    IsolationEvent { by: caller.by.clone(), who: caller.who.clone(), ..step }
 }
 
 /// A verdict takes microseconds, and everything waits for it: this thread goes before the others.

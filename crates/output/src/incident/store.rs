@@ -203,6 +203,12 @@ impl IncidentStore {
                 let (after, again) = (after.unwrap_or_default(), again.unwrap_or_default());
                 ("isolated", format!("{victim} isolated{after}{again}"))
             }
+            IsolationAction::Restore | IsolationAction::Adopt if event.enforced => {
+                ("isolated", format!("{victim} is still isolated after a restart"))
+            }
+            IsolationAction::Restore | IsolationAction::Adopt => {
+                ("not isolated", format!("{victim} is not isolated again after a restart: {because}"))
+            }
             IsolationAction::Isolate | IsolationAction::Extend => {
                 ("not isolated", format!("verdict: isolate {victim}; not enforced: {because}"))
             }

@@ -4,6 +4,7 @@ mod api;
 mod defrag;
 mod files;
 mod intel;
+mod ledger;
 mod policy;
 mod ports;
 mod rules;
@@ -191,6 +192,7 @@ impl Config {
         if self.files.max_mib == 0 {
             return Err(at.error("files.max_mib", "must be at least 1"));
         }
+        self.ledger.check(at)?;
         self.intel.check(at)?;
         self.check_ports(at)
     }

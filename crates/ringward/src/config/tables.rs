@@ -9,6 +9,7 @@ use super::api::{Api, Control};
 use super::defrag::Defrag;
 use super::files::Files;
 use super::intel::Intel;
+use super::ledger::Ledger;
 use super::policy::PolicyConfig;
 use super::ports::{Bypass, Port, Workers};
 use super::rules::Rules;
@@ -37,6 +38,8 @@ pub struct Config {
     pub policy: PolicyConfig,
     /// The isolation maps in the kernel.
     pub isolation: Isolation,
+    /// Every verdict, by whom, why, and what came of it (docs/ledger.md).
+    pub ledger: Ledger,
     /// Where results are written.
     pub output: Output,
     /// Packets of alerted flows.

@@ -217,6 +217,7 @@ impl Lab {
         set("intel", "files", vec!["iocs.csv".to_owned()].into());
         set("output", "dir", self.desk.path("out").to_string_lossy().into_owned().into());
         set("control", "socket", self.socket().into());
+        set("ledger", "dir", self.desk.path("ledger").to_string_lossy().into_owned().into());
         set("isolation", "pin_dir", self.pins.to_string_lossy().into_owned().into());
         std::fs::write(self.desk.path("ringward.toml"), tables.to_string()).unwrap();
     }

@@ -67,7 +67,7 @@ fn a_restart_adopts() {
     assert!(lab.log().contains("of an earlier run"), "{}", lab.log());
     assert!(!lab.reaches("a", v4("b")), "still cut off");
     let listed = lab.listed();
-    assert_eq!(listed[0]["by"], "adopted");
+    assert_eq!(listed[0]["by"], "operator", "the ledger knows whose it is");
     assert!((500..=600).contains(&listed[0]["remaining_s"].as_u64().unwrap()));
     assert!(listed[0]["dropped_packets"].as_u64().unwrap() > 0);
     // Detection goes on as before, and the adopted host is released like any other.

@@ -8,6 +8,7 @@ mod support;
 
 mod bypass;
 mod comeback;
+mod crash;
 mod demo;
 mod doctor;
 mod fragments;
@@ -38,6 +39,7 @@ fn main() {
         fragments::TESTS,
         wire::TESTS,
         comeback::TESTS,
+        crash::TESTS,
         doctor::TESTS,
         demo::TESTS,
     ]
