@@ -16,6 +16,7 @@
 
 /* Neighbor discovery (RFC 4861): router and neighbor solicitations and advertisements, from the same link only. */
 #define NDP_FIRST 133
+#define NDP_ROUTER 134
 #define NDP_LAST 136
 #define NDP_HOP_LIMIT 255
 #define DHCP_SERVER 67
@@ -86,8 +87,10 @@ static __always_inline int is_upkeep(struct xdp_md *ctx, int from_target)
 			return 0;
 		if (ip->nexthdr == IPPROTO_UDP)
 			return is_dhcpv6((struct udphdr *)icmp, from_target, ip);
+		/* Whoever is isolated is nobody's router. */
 		return ip->nexthdr == IPPROTO_ICMPV6 && ip->hop_limit == NDP_HOP_LIMIT &&
-		       icmp->icmp6_type >= NDP_FIRST && icmp->icmp6_type <= NDP_LAST;
+		       icmp->icmp6_type >= NDP_FIRST && icmp->icmp6_type <= NDP_LAST &&
+		       !(from_target && icmp->icmp6_type == NDP_ROUTER);
 	}
 	return 0;
 }

@@ -96,6 +96,13 @@ pub fn run(reach: &Reach, action: &IsolateAction) -> Result<(), Failure> {
         IsolateAction::Resume => Request::IsolateResume,
     };
     let switch = matches!(action, IsolateAction::Flush { hold: true });
+    // At once, if these are the sensor's pins for sure; the sensor releases in order and writes it down.
+    if switch
+        && (reach.config.is_some() || reach.socket.is_none())
+        && let Ok(Some(pinned)) = PinnedIsolation::open(&configuration(reach)?.isolation.pin_dir)
+    {
+        let _ = pinned.hold(true);
+    }
     match engine::request(&socket(reach)?, &request) {
         // The kill switch does not wait for a sensor that is busy, hangs or is of another version.
         Ok(Reply::Refused { message }) if switch => without(&configuration(reach)?, action, &message),
@@ -152,7 +159,7 @@ fn without(config: &Config, action: &IsolateAction, why: &str) -> Result<(), Fai
         IsolateAction::Flush { hold: true } => return hold(pinned, &file, why),
         IsolateAction::Resume => {
             file.remove().map_err(|err| Failure::running(format!("{}: {err}", file.path().display())))?;
-            pinned?.map(|pinned| pinned.hold(false));
+            let _ = pinned?.map(|pinned| pinned.hold(false));
             println!("hold is over; no sensor is running");
             return Ok(());
         }

@@ -379,6 +379,7 @@ fn upkeep() {
     let abused = [
         ndp(135, 254, A6, B6),
         ndp(137, 255, A6, B6),
+        ndp(134, 255, A6, B6),
         ndp(128, 255, A6, B6),
         dhcp(A, server, (68, 67)),
         dhcp(A, everybody, (67, 68)),

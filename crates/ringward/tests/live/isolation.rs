@@ -1,7 +1,9 @@
 //! Who is cut off, who is not, and what is told of it.
 
+use rustix::process::Signal;
+
 use crate::lab::{Lab, until, v4, v6};
-use crate::support::{of_type, stderr, tshark};
+use crate::support::{of_type, ringward, stderr, tshark};
 
 pub const TESTS: &[(&str, fn())] = &[
     ("isolation::a_lookup_cuts_off_the_victim_and_nobody_else", a_lookup_cuts_off_the_victim),
@@ -10,6 +12,12 @@ pub const TESTS: &[(&str, fn())] = &[
     ("isolation::a_lifetime_ends_by_itself", a_lifetime_ends_by_itself),
     ("isolation::protected_hosts_are_never_cut_off", protected_hosts_are_never_cut_off),
     ("isolation::a_full_map_is_seen", a_full_map_is_seen),
+    ("isolation::remediation_hosts_stay_reachable", remediation_stays_reachable),
+    ("isolation::networks_and_stations_are_cut_off", networks_and_stations),
+    ("isolation::scopes_reach_as_far_as_they_say", scopes),
+    ("isolation::hold_releases_everybody_and_stays", hold_releases_everybody),
+    ("isolation::hold_works_while_the_sensor_is_down", hold_while_down),
+    ("isolation::hold_does_not_wait_for_a_sensor_that_hangs", hold_while_hanging),
 ];
 
 fn a_lookup_cuts_off_the_victim() {
@@ -159,4 +167,242 @@ fn a_full_map_is_seen() {
     assert!(lab.ringward(&["isolate", "rm", "192.0.2.1"]).status.success());
     lab.looks_up("a", v4("b"), "bad.example");
     until("isolated", || lab.is_isolated(v4("a")));
+}
+
+/// Whether `host` reaches `to`, over IPv4 and over IPv6.
+fn reaches(lab: &Lab, host: &str, to: &str) -> (bool, bool) {
+    (lab.reaches(host, v4(to)), lab.reaches(host, v6(to)))
+}
+
+fn isolate(lab: &Lab, args: &[&str]) {
+    let output = lab.ringward(&[&["isolate", "add"], args].concat());
+    assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+}
+
+fn release(lab: &Lab, target: &str) {
+    let output = lab.ringward(&["isolate", "rm", target]);
+    assert!(output.status.success(), "{target}: {}", stderr(&output));
+}
+
+const YES: (bool, bool) = (true, true);
+const NO: (bool, bool) = (false, false);
+
+fn remediation_stays_reachable() {
+    let mut lab = Lab::new(1);
+    lab.configure("[isolation]\nremediation = [\"10.77.0.2\", \"fd77::2/128\"]\n");
+    lab.start();
+    // Before.
+    for (host, to) in [("a", "b"), ("a", "c"), ("c", "b"), ("b", "a")] {
+        assert_eq!(reaches(&lab, host, to), YES, "{host} to {to}");
+    }
+    // Isolated by what it looks up, over both families.
+    for ip in [v4 as fn(&str) -> _, v6] {
+        lab.looks_up("a", ip("b"), "bad.example");
+        until("isolated", || lab.is_isolated(ip("a")));
+    }
+    lab.forget_neighbours();
+    assert_eq!(reaches(&lab, "a", "b"), YES, "remediation");
+    assert_eq!(reaches(&lab, "b", "a"), YES, "remediation");
+    assert_eq!(reaches(&lab, "a", "c"), NO, "isolated");
+    assert_eq!(reaches(&lab, "c", "a"), NO, "isolated");
+    assert_eq!(reaches(&lab, "c", "b"), YES, "bystander");
+    assert!(lab.ringward(&["isolate", "flush"]).status.success());
+    // A station, too, finds them again; and nobody else.
+    let mac = lab.mac("a");
+    isolate(&lab, &[&mac]);
+    lab.forget_neighbours();
+    assert_eq!((reaches(&lab, "a", "b"), reaches(&lab, "b", "a")), (YES, YES));
+    assert_eq!((reaches(&lab, "a", "c"), reaches(&lab, "c", "a")), (NO, NO));
+    // In force without a sensor.
+    lab.kill();
+    assert_eq!((reaches(&lab, "a", "b"), reaches(&lab, "a", "c")), (YES, NO));
+    // Taken out of the configuration: cut off from the next start on.
+    lab.configure("");
+    lab.start();
+    assert_eq!((reaches(&lab, "a", "b"), reaches(&lab, "c", "b")), (NO, YES));
+    assert_eq!(lab.listed()[0]["host"], mac);
+}
+
+fn networks_and_stations() {
+    let mut lab = Lab::new(1);
+    lab.configure("");
+    lab.start();
+    isolate(&lab, &["10.77.0.2/31"]);
+    assert_eq!(reaches(&lab, "a", "b"), (false, true));
+    assert_eq!(reaches(&lab, "c", "b"), (false, true));
+    assert!(lab.listed()[0]["dropped_packets"].as_u64().unwrap() > 0);
+    release(&lab, "10.77.0.2/31");
+    isolate(&lab, &["fd77::2/127", "--ttl", "10m"]);
+    lab.forget_neighbours();
+    assert_eq!((reaches(&lab, "a", "b"), reaches(&lab, "c", "b")), ((true, false), (true, false)));
+    release(&lab, "fd77::2/127");
+    assert_eq!((reaches(&lab, "a", "b"), reaches(&lab, "c", "b")), (YES, YES));
+
+    let mac = lab.mac("a");
+    isolate(&lab, &[&mac]);
+    assert_eq!((reaches(&lab, "a", "b"), reaches(&lab, "b", "a"), reaches(&lab, "c", "b")), (NO, NO, YES));
+    // Another address does not help it.
+    crate::lab::must(&format!("ip -n {} addr add 10.77.0.99/24 dev eth0", lab.ns("a")));
+    assert!(!lab.reaches("b", "10.77.0.99".parse().unwrap()));
+    // Nor does the end of the sensor; it is adopted by the next.
+    lab.kill();
+    assert_eq!(reaches(&lab, "a", "b"), NO);
+    lab.start();
+    assert_eq!((lab.listed()[0]["host"].as_str(), reaches(&lab, "a", "b")), (Some(mac.as_str()), NO));
+    assert!(lab.ringward(&["isolate", "flush"]).status.success());
+    assert_eq!(reaches(&lab, "a", "b"), YES);
+    assert!(lab.reaches("b", "10.77.0.99".parse().unwrap()));
+    lab.stop();
+    assert!(!lab.pins.exists());
+}
+
+fn scopes() {
+    let mut lab = Lab::new(1);
+    lab.configure("");
+    lab.start();
+    isolate(&lab, &["10.77.0.1", "--scope", "peers", "--peer", "10.77.0.2", "--peer", "10.77.0.9"]);
+    isolate(&lab, &["fd77::1", "--scope", "peers", "--peer", "fd77::3"]);
+    assert_eq!((reaches(&lab, "a", "b"), reaches(&lab, "b", "a")), ((false, true), (false, true)));
+    assert_eq!((reaches(&lab, "a", "c"), reaches(&lab, "c", "a")), ((true, false), (true, false)));
+    assert_eq!(reaches(&lab, "c", "b"), YES);
+    let listed = lab.listed();
+    assert_eq!((&listed[0]["scope"], &listed[0]["peers"][1]), (&"peers".into(), &"10.77.0.9".into()));
+    let text = String::from_utf8(lab.ringward(&["isolate", "list"]).stdout).unwrap();
+    assert!(text.contains("from 10.77.0.2, 10.77.0.9"), "{text}");
+    // The next sensor knows them.
+    lab.kill();
+    lab.start();
+    assert_eq!(
+        (&lab.listed()[0]["scope"], &lab.listed()[0]["peers"][0]),
+        (&"peers".into(), &"10.77.0.2".into())
+    );
+    assert!(lab.ringward(&["isolate", "flush"]).status.success());
+
+    isolate(&lab, &["10.77.0.1", "--scope", "outbound"]);
+    assert_eq!(lab.listed()[0]["dropped_packets"], 0);
+    // What comes to it passes; its answer does not.
+    assert!(!lab.reaches("b", v4("a")));
+    assert_eq!(lab.listed()[0]["dropped_packets"], 1);
+    assert_eq!(lab.step(v4("a"), "isolate")["isolation"]["scope"], "peers");
+    for (args, what) in [
+        (&["10.77.0.1", "--scope", "peers"][..], "--peer"),
+        (&["10.77.0.1", "--peer", "10.77.0.2"], "only scope"),
+        (&["10.77.0.1/33"], "network"),
+    ] {
+        let output = lab.ringward(&[&["isolate", "add"], args].concat());
+        assert!(!output.status.success() && stderr(&output).contains(what), "{}", stderr(&output));
+    }
+}
+
+fn hold_releases_everybody() {
+    let mut lab = Lab::new(1);
+    lab.configure("");
+    lab.start();
+    isolate(&lab, &["10.77.0.1", "--ttl", "10m"]);
+    isolate(&lab, &["fd77::/126", "--ttl", "10m"]);
+    assert_eq!((reaches(&lab, "a", "b"), lab.stats()["isolation.held"].as_u64()), (NO, Some(0)));
+    let output = lab.ringward(&["isolate", "flush", "--hold"]);
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("2 hosts released; hold is in force"),
+        "{output:?}"
+    );
+    assert_eq!(reaches(&lab, "a", "b"), YES);
+    assert!(lab.hold_file().exists() && lab.listed().is_empty());
+    until("it is in the log", || lab.log().contains("ERROR HOLD is in force"));
+    // Nobody is isolated meanwhile, neither by verdict nor by hand, and that is told.
+    lab.looks_up("a", v4("b"), "bad.example");
+    until("the verdict is written down", || {
+        lab.events().iter().any(|e| {
+            e["isolation"]["enforced"] == false
+                && e["isolation"]["not_enforced_because"]
+                    .as_str()
+                    .is_some_and(|why| why.contains("hold is in force"))
+        })
+    });
+    let refused = lab.ringward(&["isolate", "add", "10.77.0.1"]);
+    assert!(
+        !refused.status.success() && stderr(&refused).contains("hold is in force"),
+        "{}",
+        stderr(&refused)
+    );
+    assert!(stderr(&lab.ringward(&["isolate", "list"])).contains("HOLD is in force"));
+    assert!(stderr(&lab.ringward(&["stats"])).contains("HOLD is in force"));
+    assert_eq!(lab.stats()["isolation.held"], 1);
+    assert_eq!(reaches(&lab, "a", "b"), YES);
+    // It stays after a stop, a kill, and a reboot.
+    for end in [Lab::stop as fn(&mut Lab), Lab::kill, |lab| (lab.kill(), lab.remove_pins()).0] {
+        end(&mut lab);
+        lab.start();
+        until("it is in the log", || lab.log().contains("ERROR HOLD is in force"));
+        assert!(!lab.ringward(&["isolate", "add", "10.77.0.1"]).status.success());
+    }
+    assert!(lab.ringward(&["isolate", "resume"]).status.success());
+    assert!(!lab.hold_file().exists());
+    assert_eq!(lab.stats()["isolation.held"], 0);
+    lab.looks_up("a", v4("b"), "bad.example");
+    until("isolated", || lab.is_isolated(v4("a")));
+    assert_eq!(reaches(&lab, "a", "b"), (false, true));
+}
+
+/// `ringward isolate` as an operator runs it whose sensor is down; all that it says.
+fn alone(lab: &Lab, args: &[&str]) -> String {
+    let args = [&["isolate"], args, &["-c", "ringward.toml"]].concat();
+    let output = ringward(lab.desk.dir.path(), args.iter().copied());
+    assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+    String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output)
+}
+
+fn hold_while_down() {
+    let mut lab = Lab::new(1);
+    lab.configure("");
+    // Nothing was ever pinned.
+    assert!(alone(&lab, &["flush", "--hold"]).contains("hold is in force"));
+    assert!(lab.hold_file().exists());
+    assert!(alone(&lab, &["resume"]).contains("hold is over"));
+    lab.start();
+    let mac = lab.mac("c");
+    isolate(&lab, &["10.77.0.1", "--ttl", "10m"]);
+    isolate(&lab, &["fd77::1/127", "--ttl", "10m"]);
+    isolate(&lab, &[&mac, "--ttl", "10m"]);
+    lab.kill();
+    assert_eq!((reaches(&lab, "a", "b"), reaches(&lab, "c", "b")), (NO, NO));
+    let listed = alone(&lab, &["list"]);
+    assert!(
+        listed.contains("10.77.0.1") && listed.contains("fd77::/127") && listed.contains(&mac),
+        "{listed}"
+    );
+    alone(&lab, &["rm", &mac]);
+    assert_eq!(reaches(&lab, "c", "b"), (true, true));
+    let said = alone(&lab, &["flush", "--hold"]);
+    assert!(said.contains("2 hosts released") && said.contains("hold is in force"), "{said}");
+    assert_eq!((reaches(&lab, "a", "b"), reaches(&lab, "c", "b")), (YES, YES));
+    assert!(alone(&lab, &["list"]).contains("HOLD is in force"));
+    lab.start();
+    assert!(!lab.ringward(&["isolate", "add", "10.77.0.1"]).status.success());
+    lab.kill();
+    alone(&lab, &["resume"]);
+    lab.start();
+    isolate(&lab, &["10.77.0.1"]);
+    assert_eq!(reaches(&lab, "a", "b"), (false, true));
+}
+
+fn hold_while_hanging() {
+    let mut lab = Lab::new(1);
+    lab.configure("");
+    lab.start();
+    isolate(&lab, &["10.77.0.1", "--ttl", "10m"]);
+    assert!(!lab.reaches("a", v4("b")));
+    lab.signal(Signal::STOP);
+    let args = ["isolate", "flush", "--hold", "-c", "ringward.toml"];
+    let path = lab.desk.dir.path().to_owned();
+    let switch = std::thread::spawn(move || ringward(&path, args));
+    until("free at once", || lab.reaches("a", v4("b")));
+    assert!(!switch.is_finished(), "it does not wait for the sensor's answer");
+    let output = switch.join().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(lab.hold_file().exists());
+    lab.signal(Signal::CONT);
+    until("the sensor knows", || lab.log().contains("HOLD is in force"));
+    until("nobody is listed", || lab.listed().is_empty());
+    lab.step(v4("a"), "release");
 }
