@@ -11,6 +11,7 @@ mod comeback;
 mod demo;
 mod doctor;
 mod fragments;
+mod hold;
 mod isolation;
 mod lab;
 mod lifecycle;
@@ -30,6 +31,7 @@ fn main() {
     }
     let tests = [
         isolation::TESTS,
+        hold::TESTS,
         lifecycle::TESTS,
         refusals::TESTS,
         reload::TESTS,
