@@ -131,12 +131,14 @@ __attribute__((noinline)) int rw_drops(struct xdp_md *ctx, const struct target_k
 	int from = how & FROM_TARGET;
 	struct isolation_entry *entry;
 	struct isolation_gate *gate;
+	struct target_key key;
 	__u64 now;
 
 	gate = the_gate();
 	if (!target || !gate)
 		return 0;
-	entry = bpf_map_lookup_elem(&isolation, target);
+	key = *target; /* Linux 6.1 takes keys from the stack, not from an argument */
+	entry = bpf_map_lookup_elem(&isolation, &key);
 	if (!entry)
 		return 0;
 	/* Late by a timer tick at most, and ten times cheaper than the exact time. */
@@ -147,17 +149,17 @@ __attribute__((noinline)) int rw_drops(struct xdp_md *ctx, const struct target_k
 		other = from ? &hosts->dst : &hosts->src;
 	if (entry->scope == SCOPE_OUTBOUND && !from)
 		return 0;
-	if (entry->scope == SCOPE_PEERS && (!other || !is_peer(target, other)))
+	if (entry->scope == SCOPE_PEERS && (!other || !is_peer(&key, other)))
 		return 0;
 	if (gate->remediation && other) {
-		struct network_key key;
+		struct network_key network;
 
-		network_key(&key, other);
-		if (bpf_map_lookup_elem(&isolation_remedy, &key))
+		network_key(&network, other);
+		if (bpf_map_lookup_elem(&isolation_remedy, &network))
 			return 0;
 	}
 	/* A station is cut off whole, unless there are hosts that it must go on to find. */
-	if (how & OF_FRAME && (target->kind != TARGET_MAC || gate->remediation) && is_upkeep(ctx, from))
+	if (how & OF_FRAME && (key.kind != TARGET_MAC || gate->remediation) && is_upkeep(ctx, from))
 		return 0;
 	/* Several CPUs drop at once: the first to swap the zero has the first drop. */
 	if (!entry->first_drop_ns)
