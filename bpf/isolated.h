@@ -16,6 +16,7 @@
 
 /* Neighbor discovery (RFC 4861): router and neighbor solicitations and advertisements, from the same link only. */
 #define NDP_FIRST 133
+#define NDP_ROUTER 134
 #define NDP_LAST 136
 #define NDP_HOP_LIMIT 255
 #define DHCP_SERVER 67
@@ -86,8 +87,10 @@ static __always_inline int is_upkeep(struct xdp_md *ctx, int from_target)
 			return 0;
 		if (ip->nexthdr == IPPROTO_UDP)
 			return is_dhcpv6((struct udphdr *)icmp, from_target, ip);
+		/* Whoever is isolated is nobody's router. */
 		return ip->nexthdr == IPPROTO_ICMPV6 && ip->hop_limit == NDP_HOP_LIMIT &&
-		       icmp->icmp6_type >= NDP_FIRST && icmp->icmp6_type <= NDP_LAST;
+		       icmp->icmp6_type >= NDP_FIRST && icmp->icmp6_type <= NDP_LAST &&
+		       !(from_target && icmp->icmp6_type == NDP_ROUTER);
 	}
 	return 0;
 }
@@ -128,12 +131,14 @@ __attribute__((noinline)) int rw_drops(struct xdp_md *ctx, const struct target_k
 	int from = how & FROM_TARGET;
 	struct isolation_entry *entry;
 	struct isolation_gate *gate;
+	struct target_key key;
 	__u64 now;
 
 	gate = the_gate();
 	if (!target || !gate)
 		return 0;
-	entry = bpf_map_lookup_elem(&isolation, target);
+	key = *target; /* Linux 6.1 takes keys from the stack, not from an argument */
+	entry = bpf_map_lookup_elem(&isolation, &key);
 	if (!entry)
 		return 0;
 	/* Late by a timer tick at most, and ten times cheaper than the exact time. */
@@ -144,17 +149,17 @@ __attribute__((noinline)) int rw_drops(struct xdp_md *ctx, const struct target_k
 		other = from ? &hosts->dst : &hosts->src;
 	if (entry->scope == SCOPE_OUTBOUND && !from)
 		return 0;
-	if (entry->scope == SCOPE_PEERS && (!other || !is_peer(target, other)))
+	if (entry->scope == SCOPE_PEERS && (!other || !is_peer(&key, other)))
 		return 0;
 	if (gate->remediation && other) {
-		struct network_key key;
+		struct network_key network;
 
-		network_key(&key, other);
-		if (bpf_map_lookup_elem(&isolation_remedy, &key))
+		network_key(&network, other);
+		if (bpf_map_lookup_elem(&isolation_remedy, &network))
 			return 0;
 	}
 	/* A station is cut off whole, unless there are hosts that it must go on to find. */
-	if (how & OF_FRAME && (target->kind != TARGET_MAC || gate->remediation) && is_upkeep(ctx, from))
+	if (how & OF_FRAME && (key.kind != TARGET_MAC || gate->remediation) && is_upkeep(ctx, from))
 		return 0;
 	/* Several CPUs drop at once: the first to swap the zero has the first drop. */
 	if (!entry->first_drop_ns)

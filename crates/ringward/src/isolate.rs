@@ -103,6 +103,14 @@ pub fn run(reach: &Reach, action: &IsolateAction) -> Result<(), Failure> {
     };
     let switch = matches!(action, IsolateAction::Flush { hold: true });
     let near = reach.url.is_none();
+    // At once, if these are the sensor's pins for sure; the sensor releases in order and writes it down.
+    if switch
+        && near
+        && (reach.config.is_some() || reach.socket.is_none())
+        && let Ok(Some(pinned)) = PinnedIsolation::open(&configuration(reach)?.isolation.pin_dir)
+    {
+        let _ = pinned.hold(true);
+    }
     match sensor(reach)?.ask(&request) {
         // The kill switch does not wait for a sensor that is busy, hangs or is of another version.
         Ok(Reply::Refused { message } | Reply::Unavailable { message }) if switch && near => {
@@ -162,7 +170,7 @@ fn without(config: &Config, action: &IsolateAction, why: &str) -> Result<(), Fai
         IsolateAction::Flush { hold: true } => return hold(config, pinned, &file, why),
         IsolateAction::Resume => {
             file.remove().map_err(|err| Failure::running(format!("{}: {err}", file.path().display())))?;
-            pinned?.map(|pinned| pinned.hold(false));
+            let _ = pinned?.map(|pinned| pinned.hold(false));
             println!("hold is over; no sensor is running");
             return Ok(());
         }

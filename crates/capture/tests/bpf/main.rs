@@ -9,8 +9,10 @@ mod guard_program;
 mod inline_program;
 mod isolate_program;
 mod kernel;
+mod lab;
 mod packets;
 mod steering;
+mod tables;
 mod targets;
 
 use libtest_mimic::{Arguments, Trial};
@@ -27,6 +29,7 @@ fn main() {
         guard_program::TESTS,
         isolate_program::TESTS,
         targets::TESTS,
+        tables::TESTS,
         every_shape::TESTS,
     ]
     .concat();

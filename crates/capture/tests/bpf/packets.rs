@@ -257,3 +257,8 @@ pub fn dhcp(src: [u8; 4], dst: [u8; 4], ports: (u16, u16)) -> Vec<u8> {
 pub fn dhcp6(src: [u8; 16], dst: [u8; 16], ports: (u16, u16)) -> Vec<u8> {
     udp6(src, dst, ports)
 }
+
+/// Stations.
+pub const X: [u8; 6] = [2, 0, 0, 0, 0, 0x0a];
+pub const Y: [u8; 6] = [2, 0, 0, 0, 0, 0x0b];
+pub const Z: [u8; 6] = [2, 0, 0, 0, 0, 0x0c];

@@ -135,13 +135,17 @@ fn all_programs_load_and_isolate() {
     let mut guard = Guard::load(&map).unwrap();
     guard.attach(&Device::open("eth0").unwrap(), XdpMode::Native).unwrap();
     let host = Target::host(sender::SOURCE.into());
-    map.set(host, &Scope::Both, u64::MAX).unwrap();
+    let network = format!("{}/24", sender::SOURCE).parse().unwrap();
     let mut sender = Sender::open("eth1");
     let end = Instant::now() + PATIENCE;
-    while map.get(host).unwrap().unwrap().dropped_packets < 10 {
-        assert!(Instant::now() < end, "nothing is dropped: {:?}", guard.counters());
-        sender.send(1);
-        std::thread::sleep(Duration::from_millis(5));
+    for (target, scope) in [(host, Scope::Both), (network, Scope::Outbound)] {
+        map.set(target, &scope, u64::MAX).unwrap();
+        while map.get(target).unwrap().unwrap().dropped_packets < 10 {
+            assert!(Instant::now() < end, "{target}: nothing is dropped: {:?}", guard.counters());
+            sender.send(1);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        map.remove(target).unwrap().unwrap();
     }
     guard.detach().unwrap();
 }

@@ -10,6 +10,9 @@ pub const TESTS: &[(&str, fn())] = &[
     ("isolation::a_lifetime_ends_by_itself", a_lifetime_ends_by_itself),
     ("isolation::protected_hosts_are_never_cut_off", protected_hosts_are_never_cut_off),
     ("isolation::a_full_map_is_seen", a_full_map_is_seen),
+    ("isolation::remediation_hosts_stay_reachable", remediation_stays_reachable),
+    ("isolation::networks_and_stations_are_cut_off", networks_and_stations),
+    ("isolation::scopes_reach_as_far_as_they_say", scopes),
 ];
 
 fn a_lookup_cuts_off_the_victim() {
@@ -159,4 +162,130 @@ fn a_full_map_is_seen() {
     assert!(lab.ringward(&["isolate", "rm", "192.0.2.1"]).status.success());
     lab.looks_up("a", v4("b"), "bad.example");
     until("isolated", || lab.is_isolated(v4("a")));
+}
+
+/// Whether `host` reaches `to`, over IPv4 and over IPv6.
+pub fn reaches(lab: &Lab, host: &str, to: &str) -> (bool, bool) {
+    (lab.reaches(host, v4(to)), lab.reaches(host, v6(to)))
+}
+
+pub fn isolate(lab: &Lab, args: &[&str]) {
+    let output = lab.ringward(&[&["isolate", "add"], args].concat());
+    assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+}
+
+fn release(lab: &Lab, target: &str) {
+    let output = lab.ringward(&["isolate", "rm", target]);
+    assert!(output.status.success(), "{target}: {}", stderr(&output));
+}
+
+pub const YES: (bool, bool) = (true, true);
+pub const NO: (bool, bool) = (false, false);
+
+fn remediation_stays_reachable() {
+    let mut lab = Lab::new(1);
+    lab.configure("[isolation]\nremediation = [\"10.77.0.2\", \"fd77::2/128\"]\n");
+    lab.start();
+    // Before.
+    for (host, to) in [("a", "b"), ("a", "c"), ("c", "b"), ("b", "a")] {
+        assert_eq!(reaches(&lab, host, to), YES, "{host} to {to}");
+    }
+    // Isolated by what it looks up, over both families.
+    for ip in [v4 as fn(&str) -> _, v6] {
+        lab.looks_up("a", ip("b"), "bad.example");
+        until("isolated", || lab.is_isolated(ip("a")));
+    }
+    lab.forget_neighbours();
+    assert_eq!(reaches(&lab, "a", "b"), YES, "remediation");
+    assert_eq!(reaches(&lab, "b", "a"), YES, "remediation");
+    assert_eq!(reaches(&lab, "a", "c"), NO, "isolated");
+    assert_eq!(reaches(&lab, "c", "a"), NO, "isolated");
+    assert_eq!(reaches(&lab, "c", "b"), YES, "bystander");
+    assert!(lab.ringward(&["isolate", "flush"]).status.success());
+    // A station, too, finds them again; and nobody else.
+    let mac = lab.mac("a");
+    isolate(&lab, &[&mac]);
+    lab.forget_neighbours();
+    assert_eq!((reaches(&lab, "a", "b"), reaches(&lab, "b", "a")), (YES, YES));
+    assert_eq!((reaches(&lab, "a", "c"), reaches(&lab, "c", "a")), (NO, NO));
+    // In force without a sensor.
+    lab.kill();
+    assert_eq!((reaches(&lab, "a", "b"), reaches(&lab, "a", "c")), (YES, NO));
+    // Taken out of the configuration: cut off from the next start on.
+    lab.configure("");
+    lab.start();
+    assert_eq!((reaches(&lab, "a", "b"), reaches(&lab, "c", "b")), (NO, YES));
+    assert_eq!(lab.listed()[0]["host"], mac);
+}
+
+fn networks_and_stations() {
+    let mut lab = Lab::new(1);
+    lab.configure("");
+    lab.start();
+    isolate(&lab, &["10.77.0.2/31"]);
+    assert_eq!(reaches(&lab, "a", "b"), (false, true));
+    assert_eq!(reaches(&lab, "c", "b"), (false, true));
+    assert!(lab.listed()[0]["dropped_packets"].as_u64().unwrap() > 0);
+    release(&lab, "10.77.0.2/31");
+    isolate(&lab, &["fd77::2/127", "--ttl", "10m"]);
+    lab.forget_neighbours();
+    assert_eq!((reaches(&lab, "a", "b"), reaches(&lab, "c", "b")), ((true, false), (true, false)));
+    release(&lab, "fd77::2/127");
+    assert_eq!((reaches(&lab, "a", "b"), reaches(&lab, "c", "b")), (YES, YES));
+
+    let mac = lab.mac("a");
+    isolate(&lab, &[&mac]);
+    assert_eq!((reaches(&lab, "a", "b"), reaches(&lab, "b", "a"), reaches(&lab, "c", "b")), (NO, NO, YES));
+    // Another address does not help it.
+    crate::lab::must(&format!("ip -n {} addr add 10.77.0.99/24 dev eth0", lab.ns("a")));
+    assert!(!lab.reaches("b", "10.77.0.99".parse().unwrap()));
+    // Nor does the end of the sensor; it is adopted by the next.
+    lab.kill();
+    assert_eq!(reaches(&lab, "a", "b"), NO);
+    lab.start();
+    assert_eq!((lab.listed()[0]["host"].as_str(), reaches(&lab, "a", "b")), (Some(mac.as_str()), NO));
+    assert!(lab.ringward(&["isolate", "flush"]).status.success());
+    assert_eq!(reaches(&lab, "a", "b"), YES);
+    // b asks for its MAC address in vain no more.
+    until("the other address is reached", || lab.reaches("b", "10.77.0.99".parse().unwrap()));
+    lab.stop();
+    assert!(!lab.pins.exists());
+}
+
+fn scopes() {
+    let mut lab = Lab::new(1);
+    lab.configure("");
+    lab.start();
+    isolate(&lab, &["10.77.0.1", "--scope", "peers", "--peer", "10.77.0.2", "--peer", "10.77.0.9"]);
+    isolate(&lab, &["fd77::1", "--scope", "peers", "--peer", "fd77::3"]);
+    assert_eq!((reaches(&lab, "a", "b"), reaches(&lab, "b", "a")), ((false, true), (false, true)));
+    assert_eq!((reaches(&lab, "a", "c"), reaches(&lab, "c", "a")), ((true, false), (true, false)));
+    assert_eq!(reaches(&lab, "c", "b"), YES);
+    let listed = lab.listed();
+    assert_eq!((&listed[0]["scope"], &listed[0]["peers"][1]), (&"peers".into(), &"10.77.0.9".into()));
+    let text = String::from_utf8(lab.ringward(&["isolate", "list"]).stdout).unwrap();
+    assert!(text.contains("from 10.77.0.2, 10.77.0.9"), "{text}");
+    // The next sensor knows them.
+    lab.kill();
+    lab.start();
+    assert_eq!(
+        (&lab.listed()[0]["scope"], &lab.listed()[0]["peers"][0]),
+        (&"peers".into(), &"10.77.0.2".into())
+    );
+    assert!(lab.ringward(&["isolate", "flush"]).status.success());
+
+    isolate(&lab, &["10.77.0.1", "--scope", "outbound"]);
+    assert_eq!(lab.listed()[0]["dropped_packets"], 0);
+    // What comes to it passes; its answer does not.
+    assert!(!lab.reaches("b", v4("a")));
+    assert_eq!(lab.listed()[0]["dropped_packets"], 1);
+    assert_eq!(lab.step(v4("a"), "isolate")["isolation"]["scope"], "peers");
+    for (args, what) in [
+        (&["10.77.0.1", "--scope", "peers"][..], "--peer"),
+        (&["10.77.0.1", "--peer", "10.77.0.2"], "only scope"),
+        (&["10.77.0.1/33"], "network"),
+    ] {
+        let output = lab.ringward(&[&["isolate", "add"], args].concat());
+        assert!(!output.status.success() && stderr(&output).contains(what), "{}", stderr(&output));
+    }
 }

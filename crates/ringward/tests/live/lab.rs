@@ -219,12 +219,18 @@ impl Lab {
         set("control", "socket", self.socket().into());
         set("ledger", "dir", self.desk.path("ledger").to_string_lossy().into_owned().into());
         set("isolation", "pin_dir", self.pins.to_string_lossy().into_owned().into());
+        set("isolation", "hold_file", self.hold_file().to_string_lossy().into_owned().into());
         std::fs::write(self.desk.path("ringward.toml"), tables.to_string()).unwrap();
     }
 
     /// Path of the configuration.
     pub fn config(&self) -> String {
         self.desk.path("ringward.toml").to_string_lossy().into_owned()
+    }
+
+    /// Where the kill switch is remembered.
+    pub fn hold_file(&self) -> PathBuf {
+        self.desk.path("state/hold")
     }
 
     fn socket(&self) -> String {
@@ -353,6 +359,25 @@ impl Lab {
         found
     }
 
+    /// As a reboot does.
+    pub fn remove_pins(&self) {
+        let _ = std::fs::remove_dir_all(&self.pins);
+    }
+
+    /// The MAC address of a host.
+    pub fn mac(&self, host: &str) -> String {
+        let links = must(&format!("ip -j -n {} link show eth0", self.ns(host)));
+        let links: Value = serde_json::from_str(&links).unwrap();
+        links[0]["address"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes every host forget its neighbours: ARP and neighbor discovery are needed again.
+    pub fn forget_neighbours(&self) {
+        for host in HOSTS {
+            must(&format!("ip -n {} neigh flush all", self.ns(host)));
+        }
+    }
+
     /// The switch's ports on which an XDP program is.
     pub fn xdp_ports(&self) -> Vec<String> {
         let links: Value = serde_json::from_str(&must(&format!("ip -j -n {} link", self.ns("sw")))).unwrap();
@@ -388,10 +413,7 @@ impl Drop for Lab {
         for host in HOSTS.iter().chain(&["sw", "l", "r"]) {
             let _ = Command::new("ip").args(["netns", "del", &self.ns(host)]).output();
         }
-        for pin in ["isolation", "isolation_filter"] {
-            let _ = std::fs::remove_file(self.pins.join(pin));
-        }
-        let _ = std::fs::remove_dir(&self.pins);
+        self.remove_pins();
         if thread::panicking() {
             eprintln!("the sensor's log:\n{}", self.log());
         }

@@ -12,6 +12,7 @@ mod crash;
 mod demo;
 mod doctor;
 mod fragments;
+mod hold;
 mod isolation;
 mod lab;
 mod lifecycle;
@@ -31,6 +32,7 @@ fn main() {
     }
     let tests = [
         isolation::TESTS,
+        hold::TESTS,
         lifecycle::TESTS,
         refusals::TESTS,
         reload::TESTS,
