@@ -14,6 +14,7 @@ mod fragments;
 mod isolation;
 mod lab;
 mod lifecycle;
+mod policy;
 mod refusals;
 mod reload;
 mod steering;
@@ -31,6 +32,7 @@ fn main() {
     let tests = [
         isolation::TESTS,
         lifecycle::TESTS,
+        policy::TESTS,
         refusals::TESTS,
         reload::TESTS,
         steering::TESTS,
