@@ -206,6 +206,9 @@ cpus = {cpus}
 files = ["iocs.csv"]
 [bypass]
 shed = false
+[policy]
+max_per_minute = 1000000
+max_isolated = 1000000
 [isolation]
 pin_dir = "{rig.pins}"
 [ledger]

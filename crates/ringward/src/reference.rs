@@ -164,7 +164,8 @@ encoded, and adds T1082, T1033, T1041 and T1132.001 (if encoded) to the techniqu
 
 /// Follows `$ref`; the text beside it stays.
 fn resolve<'a>(schema: &'a Value, value: &'a Value) -> &'a Value {
-    let reference = value["$ref"].as_str().or_else(|| value["items"]["$ref"].as_str());
+    let places = [&value["$ref"], &value["items"]["$ref"], &value["anyOf"][0]["$ref"]];
+    let reference = places.into_iter().find_map(Value::as_str);
     reference.and_then(|r| r.strip_prefix('#')).and_then(|pointer| schema.pointer(pointer)).unwrap_or(value)
 }
 

@@ -241,7 +241,8 @@ impl Judge {
 
     /// A host is isolated already (adopted from a map that an earlier run wrote), or longer than was said here.
     pub fn adopt(&mut self, target: Target, scope: &Scope, until: Nanos) {
-        let known = self.isolated.remove(target).map(|(_, held)| held);
+        let known =
+            self.isolated.remove(target).or_else(|| self.watched.remove(target)).map(|(_, held)| held);
         let new =
             || Held { by: By::Policy, scope: scope.clone(), lifetime: self.policy.lifetime, relapse: 0 };
         let held = known.unwrap_or_else(new);

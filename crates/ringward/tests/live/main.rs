@@ -16,6 +16,7 @@ mod hold;
 mod isolation;
 mod lab;
 mod lifecycle;
+mod policy;
 mod refusals;
 mod reload;
 mod steering;
@@ -34,6 +35,7 @@ fn main() {
         isolation::TESTS,
         hold::TESTS,
         lifecycle::TESTS,
+        policy::TESTS,
         refusals::TESTS,
         reload::TESTS,
         steering::TESTS,

@@ -65,21 +65,34 @@ pass dns any any -> any any (dns.query; content:"c2.evil"; sid:16;)
 }
 
 #[test]
-fn a_rule_that_drops_isolates_its_target() {
+fn a_policy_can_isolate_the_target_of_a_rule_that_drops() {
     let rules = r#"
-drop http any any -> any any (msg:"implant"; http.uri; content:"/gate.php"; target:src_ip; metadata:mitre_technique_id T1071, created_at 2026_01_01; reference:url,example.org/x; classtype:trojan-activity; sid:21;)
+drop http any any -> any any (msg:"implant"; http.uri; content:"/gate.php"; target:src_ip; metadata:mitre_tactic_id TA0011, mitre_technique_id T1071, mitre_technique_name Application_Layer_Protocol, created_at 2026_01_01; reference:url,example.org/x; classtype:trojan-activity; sid:21;)
 alert tls any any -> any any (msg:"only told"; tls.sni; content:"bad.example"; target:src_ip; priority:1; sid:22;)
 "#;
     let desk = Desk::new("");
-    let alerts = alerts(&desk, rules, &[]);
+    let isolated = |events: &[Value]| -> Vec<Value> {
+        of_type(events, "isolation").into_iter().map(|e| e["isolation"]["host"].clone()).collect()
+    };
+    alerts(&desk, rules, &[]);
+    assert_eq!(isolated(&events(&desk.path("out/eve.json"))), [json!(null); 0], "not by default");
+    let policy = "[[policy.rule]]\nname = \"drops\"\nwhen = { seen = [\"rule_drop\"], technique = [\"T1071\"] }\nthen = \"isolate\"\n";
+    std::fs::write(desk.path("ringward.toml"), policy).unwrap();
+    let alerts = alerts(&desk, rules, &["-c", "ringward.toml"]);
     let drop = &alerts.iter().find(|a| a["alert"]["signature_id"] == 21).unwrap()["alert"];
     assert_eq!(drop["metadata"]["mitre_technique_id"], json!(["T1071"]));
     assert_eq!((&drop["target"]["ip"], &drop["source"]["ip"]), (&json!("10.0.0.1"), &json!("198.51.100.1")));
     assert_eq!((&drop["severity"], &drop["references"][0]), (&json!(1), &json!("https://example.org/x")));
     let events = events(&desk.path("out/eve.json"));
-    let isolated: Vec<&Value> =
-        of_type(&events, "isolation").into_iter().map(|e| &e["isolation"]["host"]).collect();
-    assert_eq!(isolated, [&json!("10.0.0.1")]);
+    assert_eq!(isolated(&events), [json!("10.0.0.1")]);
+    let incident =
+        desk.list("out/incidents").into_iter().find(|path| path.extension().is_some_and(|e| e == "json"));
+    let incident: Value = serde_json::from_slice(&std::fs::read(incident.unwrap()).unwrap()).unwrap();
+    let technique = json!({
+        "id": "T1071", "name": "Application Layer Protocol", "tactic_id": "TA0011", "tactic": "Command and Control",
+        "stage": "Command and Control"
+    });
+    assert_eq!(incident["techniques"], json!([technique]));
 }
 
 #[test]

@@ -47,7 +47,7 @@ impl PolicyConfig {
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub fn policy(&self, remediation: &[Target]) -> Result<Policy, Wrong> {
+    pub fn policy(&self, remediation: &[IpNet]) -> Result<Policy, Wrong> {
         let groups = self.groups()?;
         let default = Policy::default();
         let rules = match &self.rule {
@@ -86,8 +86,8 @@ impl PolicyConfig {
             },
             protected: default.protected,
         };
-        for &target in remediation {
-            policy.protected.add_target(target, "a remediation peer");
+        for &net in remediation {
+            policy.protected.add(net, "a remediation peer");
         }
         for text in &self.protected {
             let target = text.parse::<Target>().map_err(|_| {

@@ -5,7 +5,7 @@ use crate::config::Config;
 
 fn policy(text: &str) -> Policy {
     let config = Config::parse(Path::new("x.toml"), text).unwrap();
-    config.policy.policy(&["10.0.0.9".parse().unwrap()]).unwrap()
+    config.policy.policy(&["10.0.0.9/32".parse().unwrap()]).unwrap()
 }
 
 fn error(text: &str) -> String {
