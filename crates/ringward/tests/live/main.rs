@@ -8,6 +8,7 @@ mod support;
 
 mod bypass;
 mod comeback;
+mod control;
 mod demo;
 mod doctor;
 mod fragments;
@@ -38,6 +39,7 @@ fn main() {
         fragments::TESTS,
         wire::TESTS,
         comeback::TESTS,
+        control::TESTS,
         doctor::TESTS,
         demo::TESTS,
     ]
