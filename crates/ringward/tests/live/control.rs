@@ -13,6 +13,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("control::hostile_clients_are_refused_and_others_served", hostile),
     ("control::a_killed_sensors_socket_is_replaced", dead_socket),
     ("control::bad_certificates_are_named", bad_files),
+    ("control::the_api_sleeps_while_nobody_asks", idle),
 ];
 
 const PORT: u16 = 9443;
@@ -288,4 +289,27 @@ fn bad_files() {
         "server.key: does not begin with 64 hexadecimal",
     );
     start(api(""), "api.listen: needs [[api.tokens]] or api.client_ca");
+}
+
+fn idle() {
+    let mut lab = Lab::new(1);
+    certificates(&lab);
+    lab.configure(&api(TOKENS));
+    lab.start();
+    assert!(lab.ringward(&["stats"]).status.success());
+    // Threads that asked go after ten seconds.
+    std::thread::sleep(std::time::Duration::from_secs(12));
+    let switches = || {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", lab.pid())).unwrap();
+        let of = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+        let ours =
+            tasks.map(|task| task.unwrap().path()).filter(|task| of(task.join("comm")).starts_with("api"));
+        let status: Vec<String> = ours.map(|task| of(task.join("status"))).collect();
+        assert_eq!(status.len(), 1, "one thread");
+        status[0].lines().filter(|line| line.contains("ctxt_switches")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = switches();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(before, switches());
+    lab.stop();
 }
