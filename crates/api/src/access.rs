@@ -7,11 +7,12 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hyper::body::Body;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use crate::counters::ApiCounters;
-use crate::limits::BLOCKED_FOR;
+use crate::limits::{BLOCKED_FOR, MAX_BODY};
 use crate::options::{HttpsOptions, Scope, Token};
 use crate::peer::{Access, Origin, Peer};
 use crate::problem::Problem;
@@ -163,6 +164,11 @@ fn admitted(door: &Door, peer: &Peer, request: &Request) -> Result<Access, Probl
     // A browser would show its certificate for any page that asks it to.
     if request.headers().contains_key(header::ORIGIN) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "not for pages in a browser"));
+    }
+    // Known beforehand; of others the extractor finds out. A body of an unknown length has a lower bound of 0.
+    if request.body().size_hint().lower() > MAX_BODY {
+        let detail = format!("the body is larger than {MAX_BODY} bytes");
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
     }
     if access.scope < needed(request.method()) {
         let detail = format!("{} may look, not change", access.who);

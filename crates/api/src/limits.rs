@@ -7,7 +7,7 @@ pub const MAX_HEAD: usize = 8192;
 /// Header fields of a request; more are answered with 431.
 pub const MAX_FIELDS: usize = 64;
 /// Bytes of a request's body; more is answered with 413.
-pub const MAX_BODY: usize = 16 * 1024;
+pub const MAX_BODY: u64 = 16 * 1024;
 /// Characters of a reason for an isolation.
 pub const MAX_REASON: usize = 1024;
 /// Greatest lifetime of an isolation, in seconds: ten years.

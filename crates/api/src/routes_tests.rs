@@ -220,7 +220,7 @@ fn nonsense_is_refused_by_name() {
     let add = |body: &str| http("POST", "/v1/isolations", body);
     let long = format!("{{\"target\":\"10.0.0.5\",\"reason\":\"{}\"}}", "x".repeat(1025));
     let deep = format!("{{\"target\":{}", "[".repeat(10_000));
-    let huge = format!("{{\"target\":\"{}\"}}", "1".repeat(MAX_BODY));
+    let huge = format!("{{\"target\":\"{}\"}}", "1".repeat(MAX_BODY as usize));
     let untyped = Http::post("/v1/isolations").body(Body::from("{\"target\":\"10.0.0.5\"}")).unwrap();
     for (http, want) in [
         (add("{"), 400),

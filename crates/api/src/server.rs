@@ -225,3 +225,7 @@ impl Drop for Guest {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

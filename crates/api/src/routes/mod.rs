@@ -171,7 +171,7 @@ pub(crate) fn router(app: App, door: Arc<Door>) -> Router {
             let detail = "the path has no such method; see /openapi.json";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).into_response()
         })
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(DefaultBodyLimit::max(MAX_BODY as usize))
         .layer(middleware::from_fn_with_state(door, guard))
         .with_state(app)
 }

@@ -277,6 +277,11 @@ impl Lab {
         std::fs::read_to_string(self.desk.path("sensor.log")).unwrap_or_default()
     }
 
+    /// The sensor's process.
+    pub fn pid(&self) -> u32 {
+        self.sensor.as_ref().unwrap().id()
+    }
+
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(self.sensor.as_ref().unwrap());
         kill_process(pid, signal).unwrap();

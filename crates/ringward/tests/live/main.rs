@@ -9,6 +9,7 @@ mod support;
 mod bypass;
 mod comeback;
 mod crash;
+mod control;
 mod demo;
 mod doctor;
 mod fragments;
@@ -44,6 +45,7 @@ fn main() {
         wire::TESTS,
         comeback::TESTS,
         crash::TESTS,
+        control::TESTS,
         doctor::TESTS,
         demo::TESTS,
     ]
