@@ -9,7 +9,7 @@ use output::{Event, Stamp};
 
 /// One listener's queue. The warden never waits for it: what does not fit is lost to this listener, and counted.
 pub struct Tap {
-    name: &'static str,
+    name: String,
     wants: Box<dyn Fn(&Event) -> bool + Send>,
     queue: Sender<(Stamp, Event)>,
     lost: Arc<AtomicU64>,
@@ -26,12 +26,12 @@ impl Tap {
     /// ends when the sensor has stopped. `name` is that of the counter: `output.NAME_lost`.
     #[must_use]
     pub fn new(
-        name: &'static str,
+        name: impl Into<String>,
         room: usize,
         wants: impl Fn(&Event) -> bool + Send + 'static,
     ) -> (Self, Receiver<(Stamp, Event)>) {
         let (queue, receiver) = bounded(room);
-        (Tap { name, wants: Box::new(wants), queue, lost: Arc::default() }, receiver)
+        (Tap { name: name.into(), wants: Box::new(wants), queue, lost: Arc::default() }, receiver)
     }
 
     pub(crate) fn offer(&self, stamp: &Stamp, event: &Event) {
