@@ -13,6 +13,7 @@ use output::Recorder;
 
 use crate::config::Config;
 use crate::matching::Added;
+use crate::push::Pushes;
 use crate::{Failure, IsolateAction, Reach, ReplayArgs, ReportArgs, exporter, matching, rulebook, setup};
 
 const POLL: Duration = Duration::from_millis(50);
@@ -32,7 +33,7 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
         ));
     }
     capture::log_libbpf();
-    let options = setup::sensor(&config)?;
+    let mut options = setup::sensor(&config)?;
     let Loaded { snapshot, told } = matching::load(&config, &Added::default(), strict)?;
     told.iter().for_each(|line| eprintln!("ringward: {line}"));
     let recorder =
@@ -44,7 +45,9 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     let again = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGHUP, again.clone()).map_err(Failure::running)?;
     let matching = Matching { snapshot, load: matching::reload(path, strict) };
-    let sensor = Sensor::start(options, matching, recorder, Vec::new()).map_err(Failure::running)?;
+    let (pushes, wiring) = Pushes::start(&config)?;
+    options.extra_counters.extend(wiring.counters);
+    let sensor = Sensor::start(options, matching, recorder, wiring.taps).map_err(Failure::running)?;
     if let Ok(at) = config.control.prometheus.parse()
         && let Err(err) = exporter::start(at, config.control.socket.clone())
     {
@@ -60,7 +63,9 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
             sensor.reload();
         }
     }
-    let stopped = sensor.stop().map_err(Failure::running)?;
+    let stopped = sensor.stop();
+    pushes.finish();
+    let stopped = stopped.map_err(Failure::running)?;
     summary(&stopped);
     if broken { Err(Failure::running("a thread died; see above")) } else { Ok(()) }
 }

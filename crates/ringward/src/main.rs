@@ -7,6 +7,7 @@ mod doctor;
 mod exporter;
 mod matching;
 mod prometheus;
+mod push;
 mod reference;
 mod rulebook;
 mod setup;

@@ -42,7 +42,7 @@ pub fn policy(config: &Config) -> Result<Policy, Failure> {
 }
 
 /// A severity by its number; the configuration has checked it.
-fn severity(number: u8) -> Severity {
+pub fn severity(number: u8) -> Severity {
     match number {
         1 => Severity::High,
         2 => Severity::Medium,
@@ -243,5 +243,6 @@ pub fn sensor(config: &Config) -> Result<SensorOptions, Failure> {
         stats_interval: Duration::from_secs(config.output.stats_interval),
         worker: worker(config, Some(engine::monotonic))?,
         policy: policy(config)?,
+        extra_counters: Vec::new(),
     })
 }

@@ -4,6 +4,7 @@ mod defrag;
 mod files;
 mod intel;
 mod ports;
+mod push;
 mod rules;
 mod tables;
 
@@ -17,6 +18,7 @@ pub use defrag::FragmentOverlap;
 pub use files::Hash;
 pub use intel::Intel;
 pub use ports::{Bind, OnFailure, Role, Steer, Wakeup, Xdp};
+pub use push::{SyslogConfig, SyslogFormat, Told, WebhookConfig};
 pub use rules::Rules;
 pub use tables::{Config, HostOverlap, Mode, Overlap, Seen};
 
@@ -43,11 +45,28 @@ impl Locator<'_> {
     /// "FILE:LINE: KEY: what". The line is the first on which the last part of the key is set.
     #[must_use]
     pub fn error(&self, key: &str, what: &str) -> ConfigError {
+        self.error_from(0, key, what)
+    }
+
+    /// The same for a key of the table `[[table]]` with this ordinal, from 0.
+    #[must_use]
+    pub fn error_in(&self, table: &str, ordinal: usize, key: &str, what: &str) -> ConfigError {
+        let begins = |line: &str| {
+            let inner = line.trim().strip_prefix("[[").and_then(|rest| rest.split_once("]]"));
+            inner.is_some_and(|(name, _)| name.trim() == table)
+        };
+        let tables = self.text.lines().enumerate().filter(|(_, line)| begins(line));
+        let from = tables.map(|(i, _)| i).nth(ordinal).unwrap_or(0);
+        self.error_from(from, &format!("{table}.{key}"), what)
+    }
+
+    fn error_from(&self, from: usize, key: &str, what: &str) -> ConfigError {
         let name = key.rsplit('.').next().unwrap_or(key);
         let sets = |line: &str| {
             line.trim_start().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('='))
         };
-        let line = self.text.lines().position(sets).map_or(String::new(), |i| format!(":{}", i + 1));
+        let line = self.text.lines().skip(from).position(sets);
+        let line = line.map_or(String::new(), |i| format!(":{}", from + i + 1));
         ConfigError(format!("{}{line}: {key}: {what}", self.path.display()))
     }
 }
@@ -160,6 +179,7 @@ impl Config {
             return Err(at.error("files.max_mib", "must be at least 1"));
         }
         self.intel.check(at)?;
+        self.push.check(at)?;
         self.check_ports(at)
     }
 
@@ -270,6 +290,34 @@ mod tests {
         assert!(feed.starts_with("ringward.toml:3: intel.feeds.kind: \"colour\" is no kind"), "{feed}");
         let feed = error("[[intel.feeds]]\nfile = \"x\"\nexpires = \"soon\"\n");
         assert!(feed.starts_with("ringward.toml:3: intel.feeds.expires: \"soon\" is no date"), "{feed}");
+        let hook = "[[push.webhook]]\nname = \"a\"\nurl = \"http://h/\"\n";
+        let url = error(&format!("{hook}[[push.webhook]]\nurl = \"ftp://h\"\n"));
+        assert!(url.starts_with("ringward.toml:5: push.webhook.url: \"ftp://h\" is no URL"), "{url}");
+        let twice = error(&format!("{hook}{hook}"));
+        assert!(twice.starts_with("ringward.toml:2: push.webhook.name: \"a\" is used twice"), "{twice}");
+        for (line, start) in [
+            ("min_severity = 5", "min_severity: must be 1 (high)"),
+            ("events = [ ]", "events: must name"),
+            ("timeout = 0", "timeout: must be 1 to 300"),
+            ("max_retry = 0", "max_retry: must be"),
+            ("max_mib = 0", "max_mib: must be"),
+            ("max_age = \"old\"", "max_age: \"old\" is no duration"),
+            ("headers = { Host = \"x\" }", "headers: \"Host\" is set by the sensor"),
+        ] {
+            let wrong = error(&format!("{hook}{line}\n"));
+            assert!(wrong.starts_with(&format!("ringward.toml:4: push.webhook.{start}")), "{wrong}");
+        }
+        for (line, start) in [
+            ("facility = \"local9\"", "facility: \"local9\" is none of kern"),
+            ("app_name = \"a b\"", "app_name: must be"),
+            ("queue = 0", "queue: must be"),
+            ("max_bytes = 100", "max_bytes: must be"),
+        ] {
+            let wrong = error(&format!("[[push.syslog]]\naddress = \"udp://h\"\n{line}\n"));
+            assert!(wrong.starts_with(&format!("ringward.toml:3: push.syslog.{start}")), "{wrong}");
+        }
+        let told = error(&format!("{hook}events = [\"incident\"]\n"));
+        assert!(told.starts_with("ringward.toml:4: unknown variant `incident`"), "{told}");
         let nowhere = error("[control]\nprometheus = \"9477\"\n");
         assert!(nowhere.starts_with("ringward.toml:2: control.prometheus: \"9477\" is no"), "{nowhere}");
         assert!(

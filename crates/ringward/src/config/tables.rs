@@ -9,6 +9,7 @@ use super::defrag::Defrag;
 use super::files::Files;
 use super::intel::Intel;
 use super::ports::{Bypass, Port, Workers};
+use super::push::Push;
 use super::rules::Rules;
 
 /// The configuration file. Every table and key is optional unless said otherwise.
@@ -43,6 +44,8 @@ pub struct Config {
     pub files: Files,
     /// How `ringward isolate`, `stats`, `reload` and `iocs` reach the sensor.
     pub control: Control,
+    /// Who is told of alerts and isolations at once (docs/push.md). Replay tells nobody.
+    pub push: Push,
 }
 
 /// Flow table of each worker.

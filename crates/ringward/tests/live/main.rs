@@ -14,6 +14,7 @@ mod fragments;
 mod isolation;
 mod lab;
 mod lifecycle;
+mod push;
 mod refusals;
 mod reload;
 mod steering;
@@ -39,6 +40,7 @@ fn main() {
         wire::TESTS,
         comeback::TESTS,
         doctor::TESTS,
+        push::TESTS,
         demo::TESTS,
     ]
     .concat();
