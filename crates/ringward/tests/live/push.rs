@@ -34,7 +34,9 @@ impl Running {
         let (secret, out) = (lab.desk.path("secret"), received(lab));
         let [script, secret, out] = [&script, &secret, &out].map(|path| path.to_str().unwrap());
         let port = PORT.to_string();
-        Self::start(lab, &["python3", script, &port, secret, out, pause])
+        let running = Self::start(lab, &["python3", script, &port, secret, out, pause]);
+        until("the receiver listens", || listens(lab, PORT));
+        running
     }
 }
 
@@ -43,6 +45,11 @@ impl Drop for Running {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Whether anybody listens on that TCP port of the sensor's loopback.
+fn listens(lab: &Lab, port: u16) -> bool {
+    must(&format!("ip netns exec {} ss -Hltn", lab.ns("sw"))).contains(&format!("127.0.0.1:{port}"))
 }
 
 fn received(lab: &Lab) -> PathBuf {
@@ -84,9 +91,7 @@ fn rsyslog(lab: &Lab) -> (Running, PathBuf) {
     std::fs::write(&conf, text).unwrap();
     let [conf, pid] = [&conf, &pid].map(|path| path.to_str().unwrap());
     let running = Running::start(lab, &["rsyslogd", "-n", "-f", conf, "-i", pid]);
-    until("rsyslogd listens", || {
-        must(&format!("ip netns exec {} ss -Hltun", lab.ns("sw"))).contains("127.0.0.1:601")
-    });
+    until("rsyslogd listens", || listens(lab, 601));
     (running, out)
 }
 
