@@ -9,11 +9,10 @@ use output::{Event, Stamp};
 
 /// One listener's queue. The warden never waits for it: what does not fit is lost to this listener, and counted.
 pub struct Tap {
-    name: &'static str,
+    name: String,
     wants: Box<dyn Fn(&Event) -> bool + Send>,
     queue: Sender<(Stamp, Event)>,
     lost: Arc<AtomicU64>,
-    counters: Vec<(&'static str, Arc<AtomicU64>)>,
 }
 
 impl fmt::Debug for Tap {
@@ -27,19 +26,12 @@ impl Tap {
     /// ends when the sensor has stopped. `name` is that of the counter: `output.NAME_lost`.
     #[must_use]
     pub fn new(
-        name: &'static str,
+        name: impl Into<String>,
         room: usize,
         wants: impl Fn(&Event) -> bool + Send + 'static,
     ) -> (Self, Receiver<(Stamp, Event)>) {
         let (queue, receiver) = bounded(room);
-        (Tap { name, wants: Box::new(wants), queue, lost: Arc::default(), counters: Vec::new() }, receiver)
-    }
-
-    /// What the listener itself counts, by names of the form "LISTENER.what", for `ringward stats`.
-    #[must_use]
-    pub fn with_counters(mut self, counters: Vec<(&'static str, Arc<AtomicU64>)>) -> Self {
-        self.counters.extend(counters);
-        self
+        (Tap { name, wants: Box::new(wants), queue, lost: Arc::default() }, receiver)
     }
 
     /// How many were lost to this listener.
@@ -54,10 +46,8 @@ impl Tap {
         }
     }
 
-    /// Names and values.
-    pub(crate) fn counters(&self) -> impl Iterator<Item = (String, u64)> {
-        let lost = (format!("output.{}_lost", self.name), &self.lost);
-        let own = self.counters.iter().map(|(name, counter)| ((*name).to_owned(), counter));
-        std::iter::once(lost).chain(own).map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
+    /// The counter's name and value.
+    pub(crate) fn counter(&self) -> (String, u64) {
+        (format!("output.{}_lost", self.name), self.lost.load(Ordering::Relaxed))
     }
 }

@@ -183,7 +183,7 @@ fn without(config: &Config, action: &IsolateAction, why: &str) -> Result<(), Fai
     match action {
         IsolateAction::Rm { target } => match pinned.remove(*target).map_err(Failure::running)? {
             Some(entry) => {
-                write_down(config, &[*target]);
+                write_down(config, &[*target], false);
                 println!(
                     "{target} is released from the pinned map, {} packets were dropped; no sensor is running",
                     entry.dropped_packets
@@ -198,7 +198,7 @@ fn without(config: &Config, action: &IsolateAction, why: &str) -> Result<(), Fai
         _ => {
             let isolated = isolated(&pinned);
             let released = pinned.release_all().map_err(Failure::running)?;
-            write_down(config, &isolated);
+            write_down(config, &isolated, true);
             println!("{released} hosts released from the pinned map; no sensor is running");
         }
     }
@@ -226,7 +226,7 @@ fn hold(
                 Ok(count) => released = count,
                 Err(err) => failures.push(err.to_string()),
             }
-            write_down(config, &isolated);
+            write_down(config, &isolated, true);
         }
         Ok(None) => {}
         Err(failure) => failures.push(failure.message),
@@ -246,8 +246,8 @@ fn isolated(pinned: &PinnedIsolation) -> Vec<Target> {
 }
 
 /// Tells the ledger of releases while no sensor does.
-fn write_down(config: &Config, released: &[Target]) {
-    if let Err(err) = ledger::released_by_hand(config, released) {
+fn write_down(config: &Config, released: &[Target], all: bool) {
+    if let Err(err) = ledger::released_by_hand(config, released, all) {
         eprintln!("ringward: released, but a reboot would isolate them again: {err}");
     }
 }

@@ -55,8 +55,21 @@ impl Book {
     }
 }
 
+/// A ledger, and what the sensor needs of it.
+#[derive(Debug)]
+pub struct Opened {
+    /// To be closed at the end.
+    pub book: Book,
+    /// For [`engine::Sensor::start`].
+    pub tap: Tap,
+    /// For its options.
+    pub counters: MoreCounters,
+    /// The time before, for its options.
+    pub restore: Restore,
+}
+
 /// Opens the ledger and starts its threads. What it tells of the time before is for the sensor's options.
-pub fn open(config: &Config, taps: &mut Vec<Tap>) -> Result<Option<(Book, Restore)>, Failure> {
+pub fn open(config: &Config) -> Result<Option<Opened>, Failure> {
     if !config.ledger.enabled {
         return Ok(None);
     }
@@ -65,12 +78,16 @@ pub fn open(config: &Config, taps: &mut Vec<Tap>) -> Result<Option<(Book, Restor
     let counts = Counts::default();
     counts.damaged.store(recovered.damaged_places, Ordering::Relaxed);
     let (tap, steps) = Tap::new("ledger", WAITING, |event| matches!(event, Event::Isolation(_)));
-    let tap = tap.with_counters(vec![
+    let counted = [
         ("ledger.records", counts.records.clone()),
         ("ledger.write_errors", counts.write_errors.clone()),
         ("ledger.sync_errors", counts.sync_errors.clone()),
         ("ledger.damaged", counts.damaged.clone()),
-    ]);
+    ];
+    let read = move || {
+        let rows = counted.iter().map(|(name, count)| ((*name).to_owned(), count.load(Ordering::Relaxed)));
+        rows.collect()
+    };
     let restore = Restore {
         isolated: recovered.open.into_iter().map(known).collect(),
         released: recovered.ended.iter().map(released).collect(),
@@ -95,12 +112,12 @@ pub fn open(config: &Config, taps: &mut Vec<Tap>) -> Result<Option<(Book, Restor
         writer.run(&steps);
         let _ = syncing.join();
     })?;
-    taps.push(tap);
-    Ok(Some((Book { writer, stopping }, restore)))
+    Ok(Some(Opened { book: Book { writer, stopping }, tap, counters: MoreCounters::new(read), restore }))
 }
 
-/// Writes down that hosts were released from the map while no sensor ran: else a reboot would bring them back.
-pub fn released_by_hand(config: &Config, hosts: &[Target]) -> Result<(), LedgerError> {
+/// Writes down that targets were released from the map while no sensor ran: else a reboot would bring them back. `all`:
+/// also whom the ledger has as isolated and the map does not.
+pub fn released_by_hand(config: &Config, hosts: &[Target], all: bool) -> Result<(), LedgerError> {
     if !config.ledger.enabled || !config.ledger.dir.exists() {
         return Ok(());
     }
@@ -117,7 +134,7 @@ pub fn released_by_hand(config: &Config, hosts: &[Target]) -> Result<(), LedgerE
         scope: Scope::Both,
         by: "operator".into(),
         who: who.clone(),
-        reason: "flushed while no sensor ran".into(),
+        reason: "released while no sensor ran".into(),
         enforced: true,
         not_enforced_because: None,
         until: None,
@@ -126,8 +143,10 @@ pub fn released_by_hand(config: &Config, hosts: &[Target]) -> Result<(), LedgerE
         dropped_packets: 0,
         dropped_bytes: 0,
     };
-    // Also whom the ledger has as isolated and the map does not: everybody was to be released.
     for Isolated { record, .. } in &recovered.open {
+        if !all && !hosts.contains(&record.target) {
+            continue;
+        }
         let (scope, until, map, peer) = (record.scope.clone(), record.until, record.map.clone(), record.peer);
         ledger.append(&Record { scope, until, map, peer, ..release(record.target, record.verdict) })?;
     }

@@ -11,6 +11,7 @@ mod ledger;
 mod matching;
 mod policy;
 mod prometheus;
+mod push;
 mod reference;
 mod rulebook;
 mod setup;

@@ -6,9 +6,9 @@ use std::fmt::Write;
 use engine::Stats;
 
 /// Names that end like this go up and down; everything else only up.
-const GAUGES: &[&str] = &["active", "in_flight", "_ns", "_p50", "_p99", "_max"];
+const GAUGES: &[&str] = &["active", "in_flight", "_ns", "_p50", "_p99", "_max", "queued", "queued_bytes"];
 
-/// The counters as text. `port.NAME.x`, `port.NAME.queueN.x` and `worker.N.x` become one metric each, with labels.
+/// The counters as text. `port.NAME.x`, `port.NAME.queueN.x`, `worker.N.x` and `push.NAME.x` become one metric each, with labels.
 pub fn text(stats: &Stats) -> String {
     let mut metrics: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
     metrics.insert("ringward_uptime_seconds".into(), vec![(String::new(), stats.uptime_s)]);
@@ -32,6 +32,9 @@ fn metric(name: &str) -> (String, String) {
     let clean = |name: &str| name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
     if let Some((who, counter)) = name.strip_prefix("worker.").and_then(|rest| rest.split_once('.')) {
         return (format!("ringward_worker_{}", clean(counter)), format!("{{worker=\"{who}\"}}"));
+    }
+    if let Some((who, counter)) = name.strip_prefix("push.").and_then(|rest| rest.split_once('.')) {
+        return (format!("ringward_push_{}", clean(counter)), format!("{{push=\"{who}\"}}"));
     }
     // An interface's name may have dots in it; the counter's has none.
     if let Some((who, counter)) = name.strip_prefix("port.").and_then(|rest| rest.rsplit_once('.')) {
@@ -63,6 +66,7 @@ mod tests {
                 row("capture.received", 5),
                 row("port.eth0.100.received", 3),
                 row("port.eth0.100.queue1.steered", 3),
+                row("push.soc.queued", 4),
                 row("worker.0.packet.p50_ns", 80),
                 row("worker.0.packets", 2),
                 row("worker.1.packets", 3),
@@ -72,6 +76,7 @@ mod tests {
         let want = "# TYPE ringward_capture_received counter\nringward_capture_received 5\n\
                     # TYPE ringward_isolation_active gauge\nringward_isolation_active 1\n\
                     # TYPE ringward_port_received counter\nringward_port_received{port=\"eth0.100\"} 3\n\
+                    # TYPE ringward_push_queued gauge\nringward_push_queued{push=\"soc\"} 4\n\
                     # TYPE ringward_queue_steered counter\n\
                     ringward_queue_steered{port=\"eth0.100\",queue=\"1\"} 3\n\
                     # TYPE ringward_uptime_seconds gauge\nringward_uptime_seconds 7\n\

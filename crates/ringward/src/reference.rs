@@ -65,6 +65,7 @@ fn counters() -> String {
         .chain(each)
         .chain(&engine::VERDICT_COUNTERS)
         .chain(api::API_COUNTERS)
+        .chain(::push::COUNTERS)
     {
         let _ = writeln!(out, "| `{name}` | {about} |");
     }

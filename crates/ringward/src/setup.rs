@@ -30,7 +30,7 @@ pub fn policy(config: &Config) -> Result<Policy, Failure> {
 }
 
 /// A severity by its number; the configuration has checked it.
-fn severity(number: u8) -> Severity {
+pub fn severity(number: u8) -> Severity {
     match number {
         1 => Severity::High,
         2 => Severity::Medium,

@@ -7,6 +7,7 @@ mod intel;
 mod ledger;
 mod policy;
 mod ports;
+mod push;
 mod rules;
 mod tables;
 
@@ -20,6 +21,7 @@ pub use defrag::FragmentOverlap;
 pub use files::Hash;
 pub use intel::Intel;
 pub use ports::{Bind, OnFailure, Role, Steer, Wakeup, Xdp};
+pub use push::{SyslogConfig, SyslogFormat, Told, WebhookConfig};
 pub use rules::Rules;
 pub use tables::{Config, HostOverlap, Overlap};
 
@@ -194,6 +196,7 @@ impl Config {
         }
         self.ledger.check(at)?;
         self.intel.check(at)?;
+        self.push.check(at)?;
         self.check_ports(at)
     }
 
@@ -304,6 +307,34 @@ mod tests {
         assert!(feed.starts_with("ringward.toml:3: intel.feeds.kind: \"colour\" is no kind"), "{feed}");
         let feed = error("[[intel.feeds]]\nfile = \"x\"\nexpires = \"soon\"\n");
         assert!(feed.starts_with("ringward.toml:3: intel.feeds.expires: \"soon\" is no date"), "{feed}");
+        let hook = "[[push.webhook]]\nname = \"a\"\nurl = \"http://h/\"\n";
+        let url = error(&format!("{hook}[[push.webhook]]\nurl = \"ftp://h\"\n"));
+        assert!(url.starts_with("ringward.toml:5: push.webhook.url: \"ftp://h\" is no URL"), "{url}");
+        let twice = error(&format!("{hook}{hook}"));
+        assert!(twice.starts_with("ringward.toml:2: push.webhook.name: \"a\" is used twice"), "{twice}");
+        for (line, start) in [
+            ("min_severity = 5", "min_severity: must be 1 (high)"),
+            ("events = [ ]", "events: must name"),
+            ("timeout = 0", "timeout: must be 1 to 300"),
+            ("max_retry = 0", "max_retry: must be"),
+            ("max_mib = 0", "max_mib: must be"),
+            ("max_age = \"old\"", "max_age: \"old\" is no duration"),
+            ("headers = { Host = \"x\" }", "headers: \"Host\" is set by the sensor"),
+        ] {
+            let wrong = error(&format!("{hook}{line}\n"));
+            assert!(wrong.starts_with(&format!("ringward.toml:4: push.webhook.{start}")), "{wrong}");
+        }
+        for (line, start) in [
+            ("facility = \"local9\"", "facility: \"local9\" is none of kern"),
+            ("app_name = \"a b\"", "app_name: must be"),
+            ("queue = 0", "queue: must be"),
+            ("max_bytes = 100", "max_bytes: must be"),
+        ] {
+            let wrong = error(&format!("[[push.syslog]]\naddress = \"udp://h\"\n{line}\n"));
+            assert!(wrong.starts_with(&format!("ringward.toml:3: push.syslog.{start}")), "{wrong}");
+        }
+        let told = error(&format!("{hook}events = [\"incident\"]\n"));
+        assert!(told.starts_with("ringward.toml:4: unknown variant `incident`"), "{told}");
         let nowhere = error("[control]\nprometheus = \"9477\"\n");
         assert!(nowhere.starts_with("ringward.toml:2: control.prometheus: \"9477\" is no"), "{nowhere}");
         assert!(

@@ -12,6 +12,7 @@ use super::intel::Intel;
 use super::ledger::Ledger;
 use super::policy::PolicyConfig;
 use super::ports::{Bypass, Port, Workers};
+use super::push::Push;
 use super::rules::Rules;
 
 /// The configuration file. Every table and key is optional unless said otherwise.
@@ -50,6 +51,8 @@ pub struct Config {
     pub control: Control,
     /// The control API over HTTPS (docs/api.md). There is none over TCP without TLS.
     pub api: Api,
+    /// Who is told of alerts and isolations at once (docs/push.md). Replay tells nobody.
+    pub push: Push,
 }
 
 /// Flow table of each worker.

@@ -18,6 +18,7 @@ mod isolation;
 mod lab;
 mod lifecycle;
 mod policy;
+mod push;
 mod refusals;
 mod reload;
 mod steering;
@@ -47,6 +48,7 @@ fn main() {
         crash::TESTS,
         control::TESTS,
         doctor::TESTS,
+        push::TESTS,
         demo::TESTS,
     ]
     .concat();
