@@ -207,7 +207,7 @@ fn explained(err: &hyper::Error) -> String {
 }
 
 /// The HTTP request that a request is.
-fn call(request: &Request) -> (Method, String, Option<String>) {
+pub(crate) fn call(request: &Request) -> (Method, String, Option<String>) {
     let isolations = "/v1/isolations";
     match request {
         Request::IsolateAdd { host, ttl_s, reason } => {
@@ -230,7 +230,7 @@ fn call(request: &Request) -> (Method, String, Option<String>) {
 }
 
 /// What the sensor says.
-fn reply(request: &Request, status: StatusCode, body: &[u8]) -> Result<Reply, String> {
+pub(crate) fn reply(request: &Request, status: StatusCode, body: &[u8]) -> Result<Reply, String> {
     if !status.is_success() {
         return Ok(match serde_json::from_slice::<Problem>(body) {
             Ok(problem) if status == StatusCode::SERVICE_UNAVAILABLE => {
