@@ -175,18 +175,23 @@ async fn serve_remote(listener: TcpListener, tls: Tls, house: House, beds: Arc<S
 async fn remote(stream: TcpStream, at: SocketAddr, acceptor: TlsAcceptor, house: House) {
     let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await;
     let counters = house.door.counters.clone();
-    let why = match handshake {
+    let err = match handshake {
         Ok(Ok(stream)) => {
             let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
             let peer = Peer::Remote { at, certificate: shown.and_then(tls::name) };
             return connection::serve(stream, peer, house.router, counters, told_to(house.stop)).await;
         }
-        Ok(Err(err)) => err.to_string(),
-        Err(_) => "too slow".to_owned(),
+        Ok(Err(err)) => err,
+        Err(_) => io::ErrorKind::TimedOut.into(),
     };
     counters.handshakes.one();
-    let peer = Peer::Remote { at, certificate: None };
-    house.door.failed(&peer, Origin::from(at.ip()), &format!("TLS handshake: {why}"));
+    // Who only looks whether somebody listens (a load balancer, say) has not failed to say who it is.
+    if err.kind() == io::ErrorKind::InvalidData {
+        let peer = Peer::Remote { at, certificate: None };
+        house.door.failed(&peer, Origin::from(at.ip()), &format!("TLS handshake: {err}"));
+    } else {
+        tracing::debug!("api: {at}: TLS handshake: {err}");
+    }
 }
 
 async fn pause(err: &io::Error) {
