@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use engine::{Known, Released, Restore, Tap};
+use engine::{Known, MoreCounters, Released, Restore, Tap};
 use ledger::{Isolated, Ledger, LedgerError, MAX_TOLD, Options, Record, Recovered, Syncer};
 use output::{Event, IsolationEvent, Stamp};
 use wire::{Nanos, Scope, Target};

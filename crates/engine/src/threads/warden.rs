@@ -297,7 +297,7 @@ impl WardenThread {
         stats.counters.push(("intel.indicators".into(), indicators));
         stats.counters.push(("intel.reloads".into(), of(&self.snapshots.reloads)));
         stats.counters.push(("intel.reloads_failed".into(), of(&self.snapshots.reloads_failed)));
-        stats.counters.extend(self.taps.iter().flat_map(Tap::counters));
+        stats.counters.extend(self.taps.iter().map(Tap::counter));
         stats
     }
 }
