@@ -118,6 +118,19 @@ pub struct HitRow {
     pub source: String,
 }
 
+/// The sensor has had no time for a request.
+const BUSY: &str = "the sensor is busy";
+/// The sensor has had no time to answer one.
+const NO_ANSWER: &str = "no answer in time; it may still be carried out";
+
+impl Reply {
+    /// Whether the same request may be granted in a while: the sensor had no time for it.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Reply::Refused { message } if message == BUSY || message == NO_ANSWER)
+    }
+}
+
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -153,14 +166,14 @@ impl Desk {
                 let asked = Asked { request, caller: caller.clone(), answer };
                 match self.warden.send_timeout(asked, REPLY_TIMEOUT) {
                     Ok(()) => REPLY_TIMEOUT,
-                    Err(SendTimeoutError::Timeout(_)) => return refused("the sensor is busy"),
+                    Err(SendTimeoutError::Timeout(_)) => return refused(BUSY),
                     Err(SendTimeoutError::Disconnected(_)) => return refused("the sensor is stopping"),
                 }
             }
         };
         match answered.recv_timeout(patience) {
             Ok(reply) => reply,
-            Err(RecvTimeoutError::Timeout) => refused("no answer in time; it may still be carried out"),
+            Err(RecvTimeoutError::Timeout) => refused(NO_ANSWER),
             Err(RecvTimeoutError::Disconnected) => refused("the sensor is stopping"),
         }
     }

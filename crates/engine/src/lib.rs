@@ -44,7 +44,7 @@ pub use reassembly::Merged;
 pub use replay::{ReplayError, ReplayOptions, ReplaySummary, replay};
 pub use sensor::{Matching, Sensor, Stopped};
 pub use snapshot::Snapshot;
-pub use stats::{EACH_COUNTERS, PORT_COUNTERS, Stats, VERDICT_COUNTERS};
+pub use stats::{EACH_COUNTERS, ExtraCounters, PORT_COUNTERS, Stats, VERDICT_COUNTERS};
 pub use tap::Tap;
 pub use threads::{Load, Loaded};
 pub use warden::Listed;

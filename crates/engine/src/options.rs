@@ -8,6 +8,7 @@ use capture::{BindMode, CaptureError, Steering, XdpMode};
 use thiserror::Error;
 use verdict::Policy;
 
+use crate::stats::ExtraCounters;
 use crate::worker::WorkerOptions;
 
 /// A capture port to open.
@@ -101,6 +102,8 @@ pub struct SensorOptions {
     pub worker: WorkerOptions,
     /// Isolation policy.
     pub policy: Policy,
+    /// What others count, to be read with the sensor's own counters.
+    pub extra_counters: Vec<ExtraCounters>,
 }
 
 /// Why a sensor did not start, or how it failed.

@@ -146,7 +146,9 @@ impl Sensor {
         let counters: Vec<Arc<WorkerCounters>> = (0..options.workers).map(|_| Arc::default()).collect();
         let guarded = !options.guard.is_empty();
         let guard = Arc::new(guard);
-        let gauges = Arc::new(Gauges::new(guarded.then(|| guard.clone()), counters.clone(), bypass));
+        let gauges = Gauges::new(guarded.then(|| guard.clone()), counters.clone(), bypass)
+            .with_extra(options.extra_counters.clone());
+        let gauges = Arc::new(gauges);
         let opened = match Ports::open(plans, &maps, &gauges, options.workers) {
             Ok(opened) => opened,
             Err(err) => {

@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::counters::{WorkerCounters, sum};
 use crate::histogram::AtomicHistogram;
 
+mod extra;
 mod names;
 
+pub use extra::ExtraCounters;
 pub use names::{EACH_COUNTERS, PORT_COUNTERS, VERDICT_COUNTERS};
 
 /// The counters by dotted name.
@@ -77,6 +79,8 @@ pub(crate) struct Gauges {
     pub(crate) workers: Vec<Arc<WorkerCounters>>,
     pub(crate) bypass: Arc<BypassTable>,
     pub(crate) started: Instant,
+    /// Of others, outside of the sensor.
+    extra: Vec<ExtraCounters>,
 }
 
 impl Gauges {
@@ -85,7 +89,13 @@ impl Gauges {
         workers: Vec<Arc<WorkerCounters>>,
         bypass: Arc<BypassTable>,
     ) -> Self {
-        Gauges { ports: Mutex::default(), guard, workers, bypass, started: Instant::now() }
+        let (ports, extra) = (Mutex::default(), Vec::new());
+        Gauges { ports, guard, workers, bypass, started: Instant::now(), extra }
+    }
+
+    /// With what others count.
+    pub(crate) fn with_extra(self, extra: Vec<ExtraCounters>) -> Self {
+        Gauges { extra, ..self }
     }
 
     fn ports(&self) -> MutexGuard<'_, Vec<PortGauges>> {
@@ -178,6 +188,7 @@ impl Gauges {
             read.iter().filter_map(|(_, (_, rings))| rings.get(n)).for_each(|counts| own.add(counts));
             each_worker(&mut counters, n, worker, &own);
         }
+        counters.extend(self.extra.iter().flat_map(ExtraCounters::read));
         Stats { uptime_s: self.started.elapsed().as_secs(), counters }
     }
 }

@@ -18,7 +18,10 @@ pub const FLEET_COUNTERS: [(&str, &str); 20] = [
     ("fleet.published", "Verdicts of this site that got into the bucket."),
     ("fleet.received", "Records that came out of the bucket, repeated ones and the site's own included."),
     ("fleet.applied", "Verdicts of the fleet that are in force here: isolations written, releases done."),
-    ("fleet.refused", "Verdicts of the fleet that this box refused (protected host, full map ...); the log says why."),
+    (
+        "fleet.refused",
+        "Verdicts of the fleet that this box refused (protected host, full map ...); the log says why.",
+    ),
     ("fleet.duplicates", "Records that were known already; they change nothing."),
     ("fleet.stale", "Records older than what was known, or whose time was over; they change nothing."),
     ("fleet.invalid", "Values in the bucket that are no records; the log says why."),

@@ -21,8 +21,17 @@ fn any_record() -> impl Strategy<Value = Record> {
     (any_target(), state, scope, any::<(u64, u64, u64)>(), ".{0,70}", ".{0,400}").prop_map(
         |(target, state, scope, (verdict, at, until), by, reason)| Record {
             site: "berlin".into(),
-            decision: Decision { target, state, scope, verdict, by, reason, at: Nanos(at), until: Nanos(until) }
-                .cut(),
+            decision: Decision {
+                target,
+                state,
+                scope,
+                verdict,
+                by,
+                reason,
+                at: Nanos(at),
+                until: Nanos(until),
+            }
+            .cut(),
         },
     )
 }
@@ -111,10 +120,7 @@ fn what_is_no_record_is_refused_by_name() {
     assert_eq!(refused("both", "some"), "scope: is none that is known here");
     assert_eq!(refused("00.000000002Z", "00"), "until: is no time");
     assert!(refused("released", "gone").contains("unknown variant"));
-    assert_eq!(
-        Record::from_json(&vec![b' '; MAX_VALUE + 1]).unwrap_err(),
-        BadRecord::TooLong(MAX_VALUE + 1)
-    );
+    assert_eq!(Record::from_json(&vec![b' '; MAX_VALUE + 1]).unwrap_err(), BadRecord::TooLong(MAX_VALUE + 1));
     let more = good.replace("\"v\":1", "\"v\":1,\"colour\":\"red\"");
     assert!(Record::from_json(more.as_bytes()).is_ok(), "fields that are added later are passed over");
 }

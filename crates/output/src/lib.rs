@@ -17,6 +17,7 @@ mod recorder;
 mod text;
 
 pub use error::OutputError;
+pub use eve::eve_lines;
 pub use event::*;
 pub use evidence::evidence_name;
 pub use files::{FileBudget, PieceBytes, PieceEnd, PieceEvent};

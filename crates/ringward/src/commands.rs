@@ -13,7 +13,9 @@ use output::Recorder;
 
 use crate::config::Config;
 use crate::matching::Added;
-use crate::{Failure, IsolateAction, Reach, ReplayArgs, ReportArgs, exporter, matching, rulebook, setup};
+use crate::{
+    Failure, IsolateAction, Reach, ReplayArgs, ReportArgs, exporter, fleet, matching, rulebook, setup,
+};
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -32,7 +34,14 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
         ));
     }
     capture::log_libbpf();
-    let options = setup::sensor(&config)?;
+    let mut options = setup::sensor(&config)?;
+    let mut taps = Vec::new();
+    let mut joining = None;
+    if let Some((fleet, tap, counters)) = fleet::prepare(&config)? {
+        joining = Some(fleet);
+        taps.push(tap);
+        options.extra_counters.push(counters);
+    }
     let Loaded { snapshot, told } = matching::load(&config, &Added::default(), strict)?;
     told.iter().for_each(|line| eprintln!("ringward: {line}"));
     let recorder =
@@ -44,13 +53,20 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     let again = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGHUP, again.clone()).map_err(Failure::running)?;
     let matching = Matching { snapshot, load: matching::reload(path, strict) };
-    let sensor = Sensor::start(options, matching, recorder, Vec::new()).map_err(Failure::running)?;
+    let sensor = Sensor::start(options, matching, recorder, taps).map_err(Failure::running)?;
     if let Ok(at) = config.control.prometheus.parse()
         && let Err(err) = exporter::start(at, config.control.socket.clone())
     {
         let _ = sensor.stop();
         return Err(Failure::running(format!("control.prometheus: cannot listen on {at}: {err}")));
     }
+    let joined = match joining.map(|fleet| fleet.join(sensor.desk())).transpose() {
+        Ok(joined) => joined,
+        Err(err) => {
+            let _ = sensor.stop();
+            return Err(err);
+        }
+    };
     eprintln!("ringward: running; output in {}", config.output.dir.display());
     let mut broken = false;
     while !stop.load(Ordering::Relaxed) && !broken {
@@ -60,7 +76,13 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
             sensor.reload();
         }
     }
+    if let Some(joined) = &joined {
+        joined.close();
+    }
     let stopped = sensor.stop().map_err(Failure::running)?;
+    if let Some(joined) = joined {
+        joined.stop();
+    }
     summary(&stopped);
     if broken { Err(Failure::running("a thread died; see above")) } else { Ok(()) }
 }

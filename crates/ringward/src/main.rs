@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod doctor;
 mod exporter;
+mod fleet;
 mod matching;
 mod prometheus;
 mod reference;

@@ -56,8 +56,12 @@ fn counters() -> String {
     );
     let worker = engine::WORKER_COUNTERS.iter();
     let each = engine::EACH_COUNTERS.iter();
-    for (name, about) in
-        engine::PORT_COUNTERS.iter().chain(worker).chain(each).chain(&engine::VERDICT_COUNTERS)
+    for (name, about) in engine::PORT_COUNTERS
+        .iter()
+        .chain(worker)
+        .chain(each)
+        .chain(&engine::VERDICT_COUNTERS)
+        .chain(&fleet::FLEET_COUNTERS)
     {
         let _ = writeln!(out, "| `{name}` | {about} |");
     }

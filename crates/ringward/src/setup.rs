@@ -243,5 +243,6 @@ pub fn sensor(config: &Config) -> Result<SensorOptions, Failure> {
         stats_interval: Duration::from_secs(config.output.stats_interval),
         worker: worker(config, Some(engine::monotonic))?,
         policy: policy(config)?,
+        extra_counters: Vec::new(),
     })
 }

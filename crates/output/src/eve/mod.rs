@@ -131,6 +131,19 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event, forms: &Forms) -> Vec<Value> {
     }
 }
 
+/// The lines of an event as eve.json has them, for whoever sends them elsewhere; without line ends. Passwords are
+/// masked whatever the recorder does.
+#[must_use]
+pub fn eve_lines(stamp: &Stamp, event: &Event) -> Vec<String> {
+    let forms = Forms { netflow: false, dns: DnsVersion::default(), secrets: false, events: EventTypes::All };
+    let text = |line: Value| {
+        let mut out = Vec::new();
+        line.write(&mut out);
+        String::from_utf8(out).unwrap_or_default()
+    };
+    lines(stamp, event, &forms).into_iter().map(text).collect()
+}
+
 /// A secret as it is, or no more of it than how long it is.
 fn secret(secret: &Secret, clear: bool) -> Value {
     if clear { secret.reveal().to_owned().into() } else { secret.to_string().into() }

@@ -2,6 +2,7 @@
 
 mod defrag;
 mod files;
+mod fleet;
 mod intel;
 mod ports;
 mod rules;
@@ -15,6 +16,7 @@ use output::EventTypes;
 
 pub use defrag::FragmentOverlap;
 pub use files::Hash;
+pub use fleet::Share;
 pub use intel::Intel;
 pub use ports::{Bind, OnFailure, Role, Steer, Wakeup, Xdp};
 pub use rules::Rules;
@@ -63,6 +65,7 @@ impl Config {
         let mut config = Self::parse(path, &text)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         config.intel.resolve(folder);
+        config.fleet.resolve(folder);
         for file in config.rules.paths() {
             *file = folder.join(&*file);
         }
@@ -160,6 +163,7 @@ impl Config {
             return Err(at.error("files.max_mib", "must be at least 1"));
         }
         self.intel.check(at)?;
+        self.fleet.check(at)?;
         self.check_ports(at)
     }
 

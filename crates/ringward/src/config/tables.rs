@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::defrag::Defrag;
 use super::files::Files;
+use super::fleet::Fleet;
 use super::intel::Intel;
 use super::ports::{Bypass, Port, Workers};
 use super::rules::Rules;
@@ -41,6 +42,8 @@ pub struct Config {
     pub evidence: EvidenceConfig,
     /// Files that are transferred.
     pub files: Files,
+    /// Other sensors and guards that verdicts and events are shared with, over NATS JetStream (docs/fleet.md).
+    pub fleet: Fleet,
     /// How `ringward isolate`, `stats`, `reload` and `iocs` reach the sensor.
     pub control: Control,
 }
