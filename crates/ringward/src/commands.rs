@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use capture::PinnedIsolation;
-use engine::{ControlError, HitRow, Loaded, Matching, ReplayOptions, Reply, Request, Sensor, Stopped};
+use engine::{ControlError, HitRow, Loaded, Matching, ReplayOptions, Reply, Request, Sensor, Stats, Stopped};
 use output::Recorder;
 
 use crate::config::Config;
@@ -255,15 +255,37 @@ fn flush_pinned(reach: &Reach) -> Result<(), Failure> {
     Ok(())
 }
 
+/// `ringward fleet status`: the counters of the fleet among the sensor's.
+pub fn fleet(reach: &Reach, json: bool) -> Result<(), Failure> {
+    let mut stats = counters(reach)?;
+    stats.counters.retain(|(name, _)| name.starts_with("fleet.") || name == "output.fleet_lost");
+    if stats.counters.is_empty() {
+        return Err(Failure::running("the sensor is in no fleet; [fleet] servers and site put it into one"));
+    }
+    print_counters(stats, json);
+    Ok(())
+}
+
+fn counters(reach: &Reach) -> Result<Stats, Failure> {
+    match engine::request(&socket(reach)?, &Request::Stats).map_err(Failure::running)? {
+        Reply::Stats { stats } => Ok(stats),
+        _ => Err(Failure::running("the sensor answered something else")),
+    }
+}
+
 /// `ringward stats`.
 pub fn stats(reach: &Reach, json: bool, prometheus: bool) -> Result<(), Failure> {
-    let reply = engine::request(&socket(reach)?, &Request::Stats).map_err(Failure::running)?;
-    let Reply::Stats { stats } = reply else {
-        return Err(Failure::running("the sensor answered something else"));
-    };
+    let stats = counters(reach)?;
     if prometheus {
         print!("{}", crate::prometheus::text(&stats));
-    } else if json {
+    } else {
+        print_counters(stats, json);
+    }
+    Ok(())
+}
+
+fn print_counters(stats: Stats, json: bool) {
+    if json {
         let mut object = serde_json::Map::new();
         object.insert("uptime_s".into(), stats.uptime_s.into());
         for (name, value) in stats.counters {
@@ -276,7 +298,6 @@ pub fn stats(reach: &Reach, json: bool, prometheus: bool) -> Result<(), Failure>
             println!("{name:<48} {value:>14}");
         }
     }
-    Ok(())
 }
 
 /// `ringward reload`.

@@ -77,6 +77,13 @@ enum Command {
         #[command(subcommand)]
         action: IocsAction,
     },
+    /// The fleet of the running sensor (docs/fleet.md).
+    Fleet {
+        #[command(flatten)]
+        reach: Reach,
+        #[command(subcommand)]
+        action: FleetAction,
+    },
     /// Look at this machine and its NICs: what they can do, what is mis-set, the command that mends it.
     Doctor {
         /// Interfaces.
@@ -239,6 +246,16 @@ enum IocsAction {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum FleetAction {
+    /// Whether it is in touch with a server, what is shared, what waits: the counters of the fleet.
+    Status {
+        /// As one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 /// A failure with its exit code.
 #[derive(Debug)]
 struct Failure {
@@ -281,6 +298,7 @@ fn main() -> ExitCode {
         Command::Stats { reach, json, prometheus } => commands::stats(&reach, json, prometheus),
         Command::Reload { reach } => commands::reload(&reach),
         Command::Iocs { reach, action: IocsAction::Hits { top, json } } => commands::hits(&reach, top, json),
+        Command::Fleet { reach, action: FleetAction::Status { json } } => commands::fleet(&reach, json),
         Command::Doctor { interfaces, json, fix, undo, state } => {
             let treatment = match (fix, undo) {
                 (true, _) => doctor::Treatment::Fix,

@@ -10,6 +10,7 @@ mod bypass;
 mod comeback;
 mod demo;
 mod doctor;
+mod fleet;
 mod fragments;
 mod isolation;
 mod lab;
@@ -40,6 +41,7 @@ fn main() {
         comeback::TESTS,
         doctor::TESTS,
         demo::TESTS,
+        fleet::TESTS,
     ]
     .concat();
     let trial = |(name, test): (&str, fn())| {
