@@ -17,7 +17,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 pub enum Outcome {
     /// It is in force.
     Done,
-    /// There was nothing to do: the target to be released is not isolated here.
+    /// There was nothing to do: the target to be released is not isolated here, or nobody here could isolate one.
     Nothing,
     /// It is not, for good.
     Refused(String),
@@ -77,7 +77,7 @@ pub(crate) fn apply(inbox: &Inbox, enforcer: &dyn Enforcer, counters: &Counters)
     }
 }
 
-/// The thread, if this box enforces.
+/// The thread.
 pub(crate) fn spawn(
     inbox: Arc<Inbox>,
     enforcer: Box<dyn Enforcer>,

@@ -13,7 +13,7 @@ use crate::node::FleetOptions;
 /// To connect to a server, TLS and credentials included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two PINGs: a server that does not answer two of them is lost.
-const PING_INTERVAL: Duration = Duration::from_secs(2);
+const PING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Who this box is to the server. Files are read at each connection, so that they can be renewed.
 #[derive(Clone, Default, PartialEq, Eq)]

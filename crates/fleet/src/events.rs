@@ -1,7 +1,9 @@
 //! Events that wait for the stream.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use crate::counters::{Counters, count, set};
 
@@ -24,20 +26,22 @@ pub struct FleetEvent {
 #[derive(Clone, Debug)]
 pub(crate) struct Numbered {
     pub(crate) number: u64,
-    pub(crate) event: FleetEvent,
+    pub(crate) kind: &'static str,
+    pub(crate) json: Bytes,
 }
 
-/// Oldest first.
+/// Oldest first; those on their way are kept until the server has them.
 #[derive(Debug)]
 pub(crate) struct EventQueue {
     waiting: VecDeque<Numbered>,
+    flying: BTreeMap<u64, Numbered>,
     next: u64,
     counters: Arc<Counters>,
 }
 
 impl EventQueue {
     pub(crate) fn new(counters: Arc<Counters>) -> Self {
-        EventQueue { waiting: VecDeque::new(), next: 0, counters }
+        EventQueue { waiting: VecDeque::new(), flying: BTreeMap::new(), next: 0, counters }
     }
 
     pub(crate) fn push(&mut self, event: FleetEvent) {
@@ -45,36 +49,52 @@ impl EventQueue {
             return count(&self.counters.events_lost);
         }
         self.next += 1;
-        self.waiting.push_back(Numbered { number: self.next, event });
-        if self.waiting.len() > ROOM {
+        let event = Numbered { number: self.next, kind: event.kind, json: event.json.into() };
+        self.waiting.push_back(event);
+        self.trim();
+    }
+
+    /// The next to be sent.
+    pub(crate) fn pop(&mut self) -> Option<Numbered> {
+        let first = self.waiting.pop_front()?;
+        self.flying.insert(first.number, first.clone());
+        Some(first)
+    }
+
+    /// The server has it.
+    pub(crate) fn sent(&mut self, number: u64) {
+        self.flying.remove(&number);
+        self.trim();
+    }
+
+    /// It did not get there, and waits again.
+    pub(crate) fn returned(&mut self, number: u64) {
+        if let Some(event) = self.flying.remove(&number) {
+            let place = self.waiting.partition_point(|waiting| waiting.number < number);
+            self.waiting.insert(place, event);
+        }
+        self.trim();
+    }
+
+    /// Nothing is on its way any more: the connection is lost.
+    pub(crate) fn recall(&mut self) {
+        for event in std::mem::take(&mut self.flying).into_values().rev() {
+            self.waiting.push_front(event);
+        }
+        self.trim();
+    }
+
+    /// Whether the server has all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.flying.is_empty()
+    }
+
+    fn trim(&mut self) {
+        while self.waiting.len() > ROOM {
             self.waiting.pop_front();
             count(&self.counters.events_lost);
         }
-        self.gauge();
-    }
-
-    pub(crate) fn pop(&mut self) -> Option<Numbered> {
-        let first = self.waiting.pop_front();
-        self.gauge();
-        first
-    }
-
-    /// It did not get there.
-    pub(crate) fn put_back(&mut self, event: Numbered) {
-        if self.waiting.len() < ROOM {
-            self.waiting.push_front(event);
-        } else {
-            count(&self.counters.events_lost);
-        }
-        self.gauge();
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
-    fn gauge(&self) {
-        set(&self.counters.events_waiting, self.waiting.len());
+        set(&self.counters.events_waiting, self.waiting.len() + self.flying.len());
     }
 }
 
@@ -94,7 +114,25 @@ mod tests {
         assert_eq!(counters.events_lost.load(Ordering::Relaxed), 3);
         let first = queue.pop().unwrap();
         assert_eq!(first.number, 4);
-        queue.put_back(first);
+        queue.returned(first.number);
         assert_eq!(queue.pop().unwrap().number, 4);
+        assert_eq!(queue.pop().unwrap().number, 5);
+        queue.sent(4);
+        queue.recall();
+        assert_eq!(
+            queue.pop().unwrap().number,
+            5,
+            "what was on its way when the connection was lost goes again"
+        );
+        assert_eq!(counters.events_waiting.load(Ordering::Relaxed), ROOM as u64 - 1);
+    }
+
+    #[test]
+    fn too_long_an_event_is_counted() {
+        let counters = Arc::new(Counters::new());
+        let mut queue = EventQueue::new(counters.clone());
+        queue.push(FleetEvent { kind: "alert", json: vec![b'x'; MAX_EVENT + 1] });
+        assert!(queue.is_empty());
+        assert_eq!(counters.events_lost.load(Ordering::Relaxed), 1);
     }
 }

@@ -65,31 +65,26 @@ pub struct Fleet {
     inbox: Arc<Inbox>,
     counters: Arc<Counters>,
     node: JoinHandle<()>,
-    apply: Option<JoinHandle<()>>,
+    apply: JoinHandle<()>,
 }
 
 impl Fleet {
-    /// Joins the fleet. Without an enforcer (a box that only watches) its verdicts go out and none come in.
+    /// Joins the fleet; what it decides elsewhere comes to the enforcer, on a thread of its own.
     ///
     /// # Errors
     /// A thread that cannot be started.
-    pub fn start(options: FleetOptions, enforcer: Option<Box<dyn Enforcer>>) -> Result<Self, FleetError> {
+    pub fn start(options: FleetOptions, enforcer: Box<dyn Enforcer>) -> Result<Self, FleetError> {
         let (inputs, taken) = channel(INPUTS);
         let counters = Arc::new(Counters::new());
         let inbox = Arc::<Inbox>::default();
-        let apply = match enforcer {
-            Some(enforcer) => Some(
-                spawn(inbox.clone(), enforcer, counters.clone())
-                    .map_err(|err| FleetError::Thread("fleet-apply", err))?,
-            ),
-            None => None,
-        };
+        let apply = spawn(inbox.clone(), enforcer, counters.clone())
+            .map_err(|err| FleetError::Thread("fleet-apply", err))?;
         let runtime = Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(4)
             .build()
             .map_err(|err| FleetError::Thread("fleet", err))?;
-        let node = Node::new(options, apply.is_some().then(|| inbox.clone()), counters.clone());
+        let node = Node::new(options, inbox.clone(), counters.clone());
         let work = move || LocalSet::new().block_on(&runtime, node.run(taken));
         let node = thread::Builder::new()
             .name("fleet".into())
@@ -124,8 +119,6 @@ impl Fleet {
         self.close();
         drop(self.inputs);
         let _ = self.node.join();
-        if let Some(apply) = self.apply {
-            let _ = apply.join();
-        }
+        let _ = self.apply.join();
     }
 }

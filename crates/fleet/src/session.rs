@@ -63,8 +63,8 @@ struct Shared {
 #[derive(Debug)]
 pub(crate) struct Node {
     options: FleetOptions,
-    /// Where verdicts of the fleet go, if they are enforced here.
-    inbox: Option<Arc<Inbox>>,
+    /// Where verdicts of the fleet go.
+    inbox: Arc<Inbox>,
     counters: Arc<Counters>,
     /// Tells events of this run from those of another: the server drops those that it has.
     run: u64,
@@ -75,7 +75,7 @@ enum Sent {
     Record(Record, Result<u64, Lost>),
     /// The key had been written meanwhile; this is what it holds.
     Conflict(Record, Option<Entry>),
-    Event(Numbered, Result<(), String>),
+    Event(u64, Result<(), String>),
     Purged(bool),
 }
 
@@ -106,7 +106,7 @@ impl Session {
 }
 
 impl Node {
-    pub(crate) fn new(options: FleetOptions, inbox: Option<Arc<Inbox>>, counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(options: FleetOptions, inbox: Arc<Inbox>, counters: Arc<Counters>) -> Self {
         Node { options, inbox, counters, run: now().0 }
     }
 
@@ -128,6 +128,12 @@ impl Node {
             ring.notify_one();
         });
         self.sessions(&shared, &news).await;
+        let shared = shared.borrow();
+        let (verdicts, events) =
+            (shared.table.waiting(), self.counters.events_waiting.load(Ordering::Relaxed));
+        if verdicts > 0 || events > 0 {
+            tracing::warn!("fleet: left; {verdicts} verdicts and {events} events have not been sent");
+        }
     }
 
     async fn sessions(&self, shared: &RefCell<Shared>, news: &Notify) {
@@ -231,7 +237,11 @@ impl Node {
         shared: &RefCell<Shared>,
         news: &Notify,
     ) -> Result<(), String> {
-        shared.borrow_mut().table.forget_bucket();
+        {
+            let mut shared = shared.borrow_mut();
+            shared.table.forget_bucket();
+            shared.events.recall();
+        }
         if session.caught_up {
             self.in_step(session, &mut shared.borrow_mut());
         }
@@ -311,12 +321,11 @@ impl Node {
         match shared.table.learn(record.clone(), entry.revision, now) {
             Learned::New => {
                 session.taken_up += 1;
-                if let Some(inbox) = &self.inbox {
-                    inbox.put(Task { record, fresh: session.caught_up });
-                }
+                self.inbox.put(Task { record, fresh: session.caught_up });
             }
-            // The site's own come back to it, and all of them at each connection.
-            Learned::Known if record.site == self.options.site || !session.caught_up => {}
+            Learned::Echo => {}
+            // All of them come again at each connection.
+            Learned::Known if !session.caught_up => {}
             Learned::Known => count(&self.counters.duplicates),
             Learned::Stale | Learned::Over => count(&self.counters.stale),
             Learned::NoRoom => self.no_room(&record),
@@ -344,7 +353,7 @@ impl Node {
             let Some(event) = shared.events.pop() else { break };
             session.event_flights += 1;
             let subject =
-                format!("{}.{}.{}", store::event_prefix(&self.options), self.options.site, event.event.kind);
+                format!("{}.{}.{}", store::event_prefix(&self.options), self.options.site, event.kind);
             let id = format!("{}-{}-{}", self.options.site, self.run, event.number);
             session.flights.push(Box::pin(publish_event(session.context.clone(), subject, id, event)));
         }
@@ -378,13 +387,16 @@ impl Node {
                 shared.table.returned(record.decision.target);
                 Ok(())
             }
-            Sent::Event(event, outcome) => {
+            Sent::Event(number, outcome) => {
                 session.event_flights -= 1;
                 match outcome {
-                    Ok(()) => count(&self.counters.events_published),
+                    Ok(()) => {
+                        count(&self.counters.events_published);
+                        shared.events.sent(number);
+                    }
                     Err(why) => {
                         tracing::warn!("fleet: events wait {} s: {why}", EVENTS_AGAIN.as_secs());
-                        shared.events.put_back(event);
+                        shared.events.returned(number);
                         session.events_from = session.events_from.map(|_| Instant::now() + EVENTS_AGAIN);
                     }
                 }
@@ -477,10 +489,9 @@ async fn publish(store: kv::Store, out: Outgoing) -> Sent {
 async fn publish_event(context: Context, subject: String, id: String, event: Numbered) -> Sent {
     let mut headers = HeaderMap::new();
     headers.insert(header::NATS_MESSAGE_ID, id);
-    let payload = Bytes::from(event.event.json.clone());
-    let outcome = match context.publish_with_headers(subject, headers, payload).await {
+    let outcome = match context.publish_with_headers(subject, headers, event.json).await {
         Ok(ack) => ack.await.map(|_| ()),
         Err(err) => Err(err),
     };
-    Sent::Event(event, outcome.map_err(|err| err.to_string()))
+    Sent::Event(event.number, outcome.map_err(|err| err.to_string()))
 }

@@ -20,6 +20,8 @@ const PURGE_OTHERS_AFTER: Duration = Duration::from_secs(600);
 pub enum Learned {
     /// News: it is to be done here.
     New,
+    /// What this box has written itself.
+    Echo,
     /// Known already.
     Known,
     /// Older than what is known.
@@ -139,8 +141,9 @@ impl Table {
         match self.known.get(&target) {
             None if self.known.len() >= self.room => Learned::NoRoom,
             Some(known) if known.record == record => {
+                let own = known.flying || known.revision == revision;
                 self.revise(target, revision, true);
-                Learned::Known
+                if own { Learned::Echo } else { Learned::Known }
             }
             Some(known) if !record.beats(&known.record) => {
                 self.revise(target, revision, false);
