@@ -28,15 +28,24 @@ pub(crate) async fn bucket(context: &Context, options: &FleetOptions) -> Result<
         Err(err) if err.kind() == KeyValueErrorKind::GetBucket => {}
         Err(err) => return Err(format!("bucket {name}: {err}")),
     }
-    let config = kv::Config {
-        bucket: name.clone(),
-        description: "Ringward: isolations in force, one key a target".into(),
-        history: 1,
-        max_value_size: MAX_VALUE as i32,
+    // As the library and the NATS tools make a bucket, but without asking for the account first: that answer of servers
+    // before 2.10 is not what the library reads.
+    let config = StreamConfig {
+        name: format!("KV_{name}"),
+        description: Some("Ringward: isolations in force, one key a target".into()),
+        subjects: vec![format!("$KV.{name}.>")],
+        max_messages_per_subject: 1,
+        max_message_size: MAX_VALUE as i32,
         num_replicas: options.replicas,
-        ..kv::Config::default()
+        discard: DiscardPolicy::New,
+        allow_rollup: true,
+        deny_delete: true,
+        allow_direct: true,
+        duplicate_window: DUPLICATE_WINDOW,
+        ..StreamConfig::default()
     };
-    context.create_key_value(config).await.map_err(|err| format!("bucket {name} cannot be made: {err}"))
+    context.create_stream(config).await.map_err(|err| format!("bucket {name} cannot be made: {err}"))?;
+    context.get_key_value(name).await.map_err(|err| format!("bucket {name}: {err}"))
 }
 
 /// The name of the stream of events.

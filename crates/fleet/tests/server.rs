@@ -412,7 +412,7 @@ authorization {
           "$JS.API.STREAM.INFO.ringward_events", "$JS.API.STREAM.PURGE.KV_ringward",
           "$JS.API.CONSUMER.CREATE.KV_ringward.>", "$JS.API.CONSUMER.CREATE.KV_ringward",
           "$JS.API.CONSUMER.DELETE.KV_ringward.>", "$JS.API.DIRECT.GET.KV_ringward.>",
-          "$JS.API.INFO", "$JS.API.STREAM.CREATE.KV_ringward", "$JS.API.STREAM.CREATE.ringward_events",
+          "$JS.API.STREAM.CREATE.KV_ringward", "$JS.API.STREAM.CREATE.ringward_events",
           "$JS.FC.>"]
         subscribe: ["_INBOX.>"] } }
   ]
