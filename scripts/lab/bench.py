@@ -596,8 +596,8 @@ class Site:
         self.folder.mkdir()
         ip("netns", "add", self.ns)
         far, near = f"10.99.{self.number}.1", f"10.99.{self.number}.2"
-        ip("-n", self.hub, "link", "add", f"to{self.number}", "type", "veth", "peer", "name", "up", "netns", self.ns)
-        for ns, device, address in ((self.hub, f"to{self.number}", far), (self.ns, "up", near)):
+        ip("-n", self.hub, "link", "add", f"to{self.number}", "type", "veth", "peer", "name", "cable", "netns", self.ns)
+        for ns, device, address in ((self.hub, f"to{self.number}", far), (self.ns, "cable", near)):
             ip("-n", ns, "addr", "add", f"{address}/30", "dev", device)
             ip("-n", ns, "link", "set", device, "up")
         ip("-n", self.ns, "link", "add", "g0", "type", "veth", "peer", "name", "guard0")

@@ -39,11 +39,11 @@ impl Fleet {
         must(&format!("ip -n {hub} link set lo up"));
         for (n, lab) in labs.iter().enumerate().skip(1) {
             let site = lab.ns("sw");
-            must(&format!("ip -n {hub} link add to{n} type veth peer name up netns {site}"));
+            must(&format!("ip -n {hub} link add to{n} type veth peer name cable netns {site}"));
             must(&format!("ip -n {hub} addr add 10.99.{n}.1/30 dev to{n}"));
-            must(&format!("ip -n {site} addr add 10.99.{n}.2/30 dev up"));
+            must(&format!("ip -n {site} addr add 10.99.{n}.2/30 dev cable"));
             must(&format!("ip -n {hub} link set to{n} up"));
-            must(&format!("ip -n {site} link set up up"));
+            must(&format!("ip -n {site} link set cable up"));
         }
         let mut fleet = Fleet { labs, server: None };
         fleet.start_server();
