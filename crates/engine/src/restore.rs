@@ -309,7 +309,7 @@ fn told(known: &Known, action: IsolationAction) -> IsolationEvent {
 fn map_name(map: &IsolationMap) -> String {
     const BOOT_DIGITS: usize = 8;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let info = format!("/proc/self/fdinfo/{}", map.fds().hosts.as_raw_fd());
+    let info = format!("/proc/self/fdinfo/{}", map.fds().targets.as_raw_fd());
     let info = std::fs::read_to_string(info).unwrap_or_default();
     let number = info.lines().find_map(|line| line.strip_prefix("map_id:")).unwrap_or("unknown");
     format!("{}-{}", boot.get(..BOOT_DIGITS).unwrap_or("unknown"), number.trim())

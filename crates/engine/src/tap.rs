@@ -31,7 +31,7 @@ impl Tap {
         wants: impl Fn(&Event) -> bool + Send + 'static,
     ) -> (Self, Receiver<(Stamp, Event)>) {
         let (queue, receiver) = bounded(room);
-        (Tap { name, wants: Box::new(wants), queue, lost: Arc::default() }, receiver)
+        (Tap { name: name.into(), wants: Box::new(wants), queue, lost: Arc::default() }, receiver)
     }
 
     /// How many were lost to this listener.

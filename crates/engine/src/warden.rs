@@ -320,7 +320,11 @@ impl Warden {
                 isolation.expires_ns = clock::monotonic().after(isolation.until.since(now)).0;
                 match map.set(host, &isolation.scope, isolation.expires_ns) {
                     Ok(written) if *guarded => Ok(written),
-                    Ok(_) => Err("no guard port is configured".to_owned()),
+                    Ok(_) => {
+                        // Known all the same: it ends, and can be released; guards elsewhere may obey it.
+                        self.register.enter(host, isolation.clone());
+                        Err("no guard port is configured".to_owned())
+                    }
                     Err(err) => {
                         self.judge.failed(host);
                         Err(err.to_string())

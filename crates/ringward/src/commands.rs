@@ -3,132 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
-use api::{ApiError, Bound, Client, Remote};
-use engine::{HitRow, Loaded, Matching, ReplayOptions, Reply, Request, Sensor, Stopped};
+use api::{Client, Remote};
+use engine::{HitRow, Loaded, ReplayOptions, Reply, Request, Stats};
 use output::Recorder;
 
 use crate::config::Config;
 use crate::matching::Added;
-use crate::{Failure, Reach, ReplayArgs, ReportArgs, exporter, ledger, matching, rulebook, setup};
-
-const POLL: Duration = Duration::from_millis(50);
-
-/// `ringward run`.
-pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
-    let config = Config::load(path)?;
-    if config.port.is_empty() {
-        return Err(Failure::usage(format!(
-            "{}: port: no port is configured; add a [[port]] with name and role",
-            path.display()
-        )));
-    }
-    if !engine::is_root() {
-        return Err(Failure::running(
-            "AF_XDP and BPF need root (or CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF); `ringward replay` does not",
-        ));
-    }
-    capture::log_libbpf();
-    let served = setup::api(&config)?;
-    let Loaded { snapshot, told } = matching::live(&config, strict)?;
-    told.iter().for_each(|line| eprintln!("ringward: {line}"));
-    let recorder =
-        Recorder::create(&config.output.dir, setup::recorder(&config, true)).map_err(Failure::running)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, stop.clone()).map_err(Failure::running)?;
-    }
-    let again = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(signal_hook::consts::SIGHUP, again.clone()).map_err(Failure::running)?;
-    let matching = Matching { snapshot, load: matching::reload(path, strict) };
-    // The socket is taken before anything is attached: a second sensor ends here.
-    let bound = Bound::bind(&served).map_err(|err| match err {
-        ApiError::File { .. } => Failure::usage(format!("{}: {err}", path.display())),
-        err => Failure::running(err),
-    })?;
-    let mut options = setup::sensor(&config, vec![bound.counters()])?;
-    let mut taps = Vec::new();
-    let (book, restore) = ledger::open(&config, &mut taps)?.unzip();
-    options.restore = restore;
-    let sensor = Sensor::start(options, matching, recorder, taps).map_err(Failure::running)?;
-    let desk = sensor.desk();
-    let api = bound.serve(move |request, caller| desk.ask(request, caller)).map_err(Failure::running);
-    let api = api.and_then(|api| match metrics(&config, &sensor) {
-        Ok(()) => Ok(api),
-        Err(failure) => {
-            api.stop();
-            Err(failure)
-        }
-    });
-    let api = match api {
-        Ok(api) => api,
-        Err(failure) => {
-            let _ = sensor.stop();
-            return Err(failure);
-        }
-    };
-    eprintln!("ringward: running; output in {}", config.output.dir.display());
-    let mut broken = false;
-    while !stop.load(Ordering::Relaxed) && !broken {
-        thread::sleep(POLL);
-        broken = sensor.is_broken();
-        if again.swap(false, Ordering::Relaxed) {
-            sensor.reload();
-        }
-    }
-    let stopped = sensor.stop();
-    api.stop();
-    if let Some(book) = book {
-        book.close();
-    }
-    let stopped = stopped.map_err(Failure::running)?;
-    summary(&stopped);
-    if broken { Err(Failure::running("a thread died; see above")) } else { Ok(()) }
-}
-
-/// Starts what Prometheus asks, if it is wanted.
-fn metrics(config: &Config, sensor: &Sensor) -> Result<(), Failure> {
-    let Ok(at) = config.control.prometheus.parse() else { return Ok(()) };
-    exporter::start(at, sensor.desk())
-        .map_err(|err| Failure::running(format!("control.prometheus: cannot listen on {at}: {err}")))
-}
-
-fn summary(stopped: &Stopped) {
-    let s = &stopped.stats;
-    eprintln!(
-        "ringward: received {} = processed {} + bypassed {} + passed {} + isolated {} + dropped {} + in flight {}",
-        s.get("capture.received"),
-        s.get("capture.processed"),
-        s.get("capture.bypassed"),
-        s.get("capture.passed"),
-        s.get("capture.isolated"),
-        s.get("capture.dropped"),
-        s.get("capture.in_flight")
-    );
-    if stopped.inline {
-        eprintln!(
-            "ringward: inline ports stay in force, the kernel forwards alone; `ip link set dev NAME xdp off` on both \
-             ends takes the wire down"
-        );
-    }
-    let (count, p50, p99, max) = stopped.latency_ns;
-    if count > 0 {
-        eprintln!(
-            "ringward: packet to map entry, {count} isolations: p50 {p50} ns, p99 {p99} ns, max {max} ns"
-        );
-    }
-    if !stopped.still_isolated.is_empty() {
-        let hosts = &stopped.still_isolated;
-        eprintln!(
-            "ringward: {} stay isolated until their time is over, and the guard ports in force for that; \
-             `ringward isolate flush` releases them",
-            hosts.join(", ")
-        );
-    }
-}
+use crate::{Failure, Reach, ReplayArgs, ReportArgs, matching, rulebook, setup};
 
 /// `ringward replay`.
 pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
@@ -214,18 +97,41 @@ pub fn sensor(reach: &Reach) -> Result<Client, Failure> {
     Client::https(&remote).map_err(Failure::usage)
 }
 
+/// `ringward fleet status`: the counters of the fleet among the sensor's.
+pub fn fleet(reach: &Reach, json: bool) -> Result<(), Failure> {
+    let mut stats = counters(reach)?;
+    stats.counters.retain(|(name, _)| name.starts_with("fleet.") || name == "output.fleet_lost");
+    if stats.counters.is_empty() {
+        return Err(Failure::running("the sensor is in no fleet; [fleet] servers and site put it into one"));
+    }
+    print_counters(stats, json);
+    Ok(())
+}
+
+fn counters(reach: &Reach) -> Result<Stats, Failure> {
+    match sensor(reach)?.ask(&Request::Stats).map_err(Failure::running)? {
+        Reply::Stats { stats } => Ok(stats),
+        Reply::Unavailable { message } => Err(Failure::running(message)),
+        _ => Err(Failure::running("the sensor answered something else")),
+    }
+}
+
 /// `ringward stats`.
 pub fn stats(reach: &Reach, json: bool, prometheus: bool) -> Result<(), Failure> {
-    let reply = sensor(reach)?.ask(&Request::Stats).map_err(Failure::running)?;
-    let Reply::Stats { stats } = reply else {
-        return Err(Failure::running("the sensor answered something else"));
-    };
+    let stats = counters(reach)?;
     if stats.get("isolation.held") != 0 {
         eprintln!("ringward: HOLD is in force: nothing is dropped and nobody is isolated");
     }
     if prometheus {
         print!("{}", crate::prometheus::text(&stats));
-    } else if json {
+    } else {
+        print_counters(stats, json);
+    }
+    Ok(())
+}
+
+fn print_counters(stats: Stats, json: bool) {
+    if json {
         let mut object = serde_json::Map::new();
         object.insert("uptime_s".into(), stats.uptime_s.into());
         for (name, value) in stats.counters {
@@ -238,7 +144,6 @@ pub fn stats(reach: &Reach, json: bool, prometheus: bool) -> Result<(), Failure>
             println!("{name:<48} {value:>14}");
         }
     }
-    Ok(())
 }
 
 /// `ringward reload`.

@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod doctor;
 mod exporter;
+mod fleet;
 mod history;
 mod isolate;
 mod ledger;
@@ -14,6 +15,7 @@ mod prometheus;
 mod push;
 mod reference;
 mod rulebook;
+mod run;
 mod setup;
 mod surroundings;
 
@@ -86,6 +88,13 @@ enum Command {
         reach: Reach,
         #[command(subcommand)]
         action: IocsAction,
+    },
+    /// The fleet of the running sensor (docs/fleet.md).
+    Fleet {
+        #[command(flatten)]
+        reach: Reach,
+        #[command(subcommand)]
+        action: FleetAction,
     },
     /// Look at this machine and its NICs: what they can do, what is mis-set, the command that mends it.
     Doctor {
@@ -252,6 +261,16 @@ enum IocsAction {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum FleetAction {
+    /// Whether it is in touch with a server, what is shared, what waits: the counters of the fleet.
+    Status {
+        /// As one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 /// A failure with its exit code.
 #[derive(Debug)]
 struct Failure {
@@ -288,12 +307,13 @@ fn main() -> ExitCode {
         .with_max_level(tracing::Level::INFO)
         .init();
     let outcome = match cli.command {
-        Command::Run { config, strict } => commands::run(&config, strict),
+        Command::Run { config, strict } => run::run(&config, strict),
         Command::Replay(args) => commands::replay(args),
         Command::Isolate { reach, action } => isolate::run(&reach, &action),
         Command::Stats { reach, json, prometheus } => commands::stats(&reach, json, prometheus),
         Command::Reload { reach } => commands::reload(&reach),
         Command::Iocs { reach, action: IocsAction::Hits { top, json } } => commands::hits(&reach, top, json),
+        Command::Fleet { reach, action: FleetAction::Status { json } } => commands::fleet(&reach, json),
         Command::Doctor { interfaces, json, fix, undo, state } => {
             let treatment = match (fix, undo) {
                 (true, _) => doctor::Treatment::Fix,

@@ -66,6 +66,7 @@ fn counters() -> String {
         .chain(&engine::VERDICT_COUNTERS)
         .chain(api::API_COUNTERS)
         .chain(::push::COUNTERS)
+        .chain(&::fleet::FLEET_COUNTERS)
     {
         let _ = writeln!(out, "| `{name}` | {about} |");
     }

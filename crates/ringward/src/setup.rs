@@ -13,7 +13,7 @@ use flow::{HostPolicies, OverlapPolicy, Pressure, StateTimeouts, StreamOptions, 
 use ipnet::IpNet;
 use output::{DnsVersion, EventTypes, FileBudget, RecorderOptions};
 use verdict::Policy;
-use wire::{Nanos, Target};
+use wire::Nanos;
 
 use crate::Failure;
 use crate::config::{
@@ -24,9 +24,12 @@ const MIB: u64 = 1024 * 1024;
 
 /// The isolation policy.
 pub fn policy(config: &Config) -> Result<Policy, Failure> {
-    let remediation = config.isolation.remediation.iter().map(|entry| entry.parse::<Target>());
-    let remediation = remediation.collect::<Result<Vec<_>, _>>().map_err(Failure::usage)?;
-    config.policy.policy(&remediation).map_err(Failure::usage)
+    config.policy.policy(&remediation(config)?).map_err(Failure::usage)
+}
+
+/// Networks that isolated hosts still reach.
+fn remediation(config: &Config) -> Result<Vec<IpNet>, Failure> {
+    config.isolation.remediation.iter().map(|net| config::network(net).map_err(Failure::usage)).collect()
 }
 
 /// A severity by its number; the configuration has checked it.
@@ -239,12 +242,7 @@ pub fn sensor(config: &Config, more_counters: Vec<MoreCounters>) -> Result<Senso
         },
         pins: config.isolation.pin_dir.clone(),
         isolation_capacity: config.isolation.capacity,
-        remediation: config
-            .isolation
-            .remediation
-            .iter()
-            .map(|net| config::network(net).map_err(Failure::usage))
-            .collect::<Result<_, _>>()?,
+        remediation: remediation(config)?,
         hold_file: config.isolation.hold_file.clone(),
         stats_interval: Duration::from_secs(config.output.stats_interval),
         worker: worker(config, Some(engine::monotonic))?,

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use output::{AlertEvent, Event, IsolationAction, IsolationEvent, Source, Stamp};
+use output::{AlertEvent, BrakeEvent, Event, IsolationAction, IsolationEvent, Source, Stamp};
 use time::OffsetDateTime;
 use time::macros::format_description;
 use wire::Endpoint;
@@ -65,6 +65,7 @@ pub(super) fn message(sender: &Sender, stamp: &Stamp, event: &Event, limit: usiz
     let (class, name) = match event {
         Event::Alert(e) => of_alert(e, &mut extensions),
         Event::Isolation(e) => of_isolation(e, &mut extensions),
+        Event::Brake(e) => of_brake(e, &mut extensions),
         _ => return None,
     };
     let severity = severities(event);
@@ -150,6 +151,18 @@ fn of_alert(event: &AlertEvent, to: &mut Extensions) -> (String, String) {
     (format!("{}:{}", alert.gid, alert.sid), alert.signature.to_string())
 }
 
+fn of_brake(event: &BrakeEvent, to: &mut Extensions) -> (String, String) {
+    let (action, name) = match event.on {
+        true => ("brake", "Brake on isolations tripped"),
+        false => ("brake_release", "Brake on isolations let go"),
+    };
+    to.put("cat", "isolation");
+    to.put("act", action);
+    to.put("reason", &event.reason);
+    to.put("msg", format!("{} verdicts withheld", event.withheld));
+    (format!("isolation:{action}"), name.to_owned())
+}
+
 fn of_isolation(event: &IsolationEvent, to: &mut Extensions) -> (String, String) {
     to.put("cat", "isolation");
     to.put("act", event.action.name());
@@ -179,6 +192,8 @@ fn of_isolation(event: &IsolationEvent, to: &mut Extensions) -> (String, String)
         IsolationAction::Expire => "Isolation is over",
         IsolationAction::Release => "Host released",
         IsolationAction::Withhold => "Isolation withheld",
+        IsolationAction::Restore => "Host isolated again after a restart",
+        IsolationAction::Adopt => "Isolation found in the kernel",
     };
     (format!("isolation:{}", event.action.name()), name.to_owned())
 }

@@ -66,7 +66,7 @@ pub(super) struct Severities {
 }
 
 pub(super) fn severities(event: &Event) -> Severities {
-    use IsolationAction::{Expire, Extend, FirstDrop, Isolate, Release, Withhold};
+    use IsolationAction::{Adopt, Expire, Extend, FirstDrop, Isolate, Release, Restore, Withhold};
     let (syslog, cef) = match event {
         Event::Alert(e) => match e.alert.severity as u8 {
             1 => (2, 9),
@@ -75,10 +75,13 @@ pub(super) fn severities(event: &Event) -> Severities {
             _ => (6, 1),
         },
         Event::Isolation(e) => match e.action {
-            Isolate | Extend => (2, 8),
+            Isolate | Extend | Restore | Adopt => (2, 8),
             Withhold => (4, 6),
             FirstDrop | Expire | Release => (5, 3),
         },
+        // Somebody has to look: a list is wrong, or the network is on fire.
+        Event::Brake(e) if e.on => (1, 10),
+        Event::Brake(_) => (5, 3),
         _ => (6, 1),
     };
     Severities { syslog, cef }

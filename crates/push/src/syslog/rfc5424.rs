@@ -3,7 +3,7 @@
 //! The message is plain ASCII (JSON escapes the rest), so it needs no byte order mark, and it is one line.
 
 use alert::Text;
-use output::{AlertEvent, Event, IsolationEvent, Stamp, eve_lines};
+use output::{AlertEvent, BrakeEvent, Event, IsolationEvent, Stamp, eve_lines};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -21,6 +21,7 @@ pub(super) fn message(sender: &Sender, stamp: &Stamp, event: &Event, limit: usiz
     let (kind, values) = match event {
         Event::Alert(e) => ("alert", of_alert(e)),
         Event::Isolation(e) => ("isolation", of_isolation(e)),
+        Event::Brake(e) => ("isolation", of_brake(e)),
         _ => return None,
     };
     let Sender { host, app, pid, .. } = sender;
@@ -80,6 +81,14 @@ fn of_alert(event: &AlertEvent) -> Vec<(&'static str, String)> {
     out.push(("indicator", alert.hit.as_ref().map(|hit| hit.indicator.to_string()).unwrap_or_default()));
     out.push(("technique", techniques(event)));
     out
+}
+
+fn of_brake(event: &BrakeEvent) -> Vec<(&'static str, String)> {
+    vec![
+        ("action", if event.on { "brake" } else { "brake_release" }.to_owned()),
+        ("reason", event.reason.clone()),
+        ("withheld", event.withheld.to_string()),
+    ]
 }
 
 fn of_isolation(event: &IsolationEvent) -> Vec<(&'static str, String)> {

@@ -3,6 +3,7 @@
 mod api;
 mod defrag;
 mod files;
+mod fleet;
 mod intel;
 mod ledger;
 mod policy;
@@ -19,6 +20,7 @@ use output::EventTypes;
 pub use api::{ApiToken, TokenScope};
 pub use defrag::FragmentOverlap;
 pub use files::Hash;
+pub use fleet::Share;
 pub use intel::Intel;
 pub use ports::{Bind, OnFailure, Role, Steer, Wakeup, Xdp};
 pub use push::{SyslogConfig, SyslogFormat, Told, WebhookConfig};
@@ -101,6 +103,7 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         config.intel.resolve(folder);
         config.api.resolve(folder);
+        config.fleet.resolve(folder);
         for file in config.rules.paths() {
             *file = folder.join(&*file);
         }
@@ -197,6 +200,7 @@ impl Config {
         self.ledger.check(at)?;
         self.intel.check(at)?;
         self.push.check(at)?;
+        self.fleet.check(at)?;
         self.check_ports(at)
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::api::{Api, Control};
 use super::defrag::Defrag;
 use super::files::Files;
+use super::fleet::Fleet;
 use super::intel::Intel;
 use super::ledger::Ledger;
 use super::policy::PolicyConfig;
@@ -47,6 +48,8 @@ pub struct Config {
     pub evidence: EvidenceConfig,
     /// Files that are transferred.
     pub files: Files,
+    /// Other sensors and guards that verdicts and events are shared with, over NATS JetStream (docs/fleet.md).
+    pub fleet: Fleet,
     /// How `ringward isolate`, `stats`, `reload` and `iocs` reach the sensor.
     pub control: Control,
     /// The control API over HTTPS (docs/api.md). There is none over TCP without TLS.

@@ -8,10 +8,11 @@ mod support;
 
 mod bypass;
 mod comeback;
-mod crash;
 mod control;
+mod crash;
 mod demo;
 mod doctor;
+mod fleet;
 mod fragments;
 mod hold;
 mod isolation;
@@ -50,6 +51,7 @@ fn main() {
         doctor::TESTS,
         push::TESTS,
         demo::TESTS,
+        fleet::TESTS,
     ]
     .concat();
     let trial = |(name, test): (&str, fn())| {
