@@ -14,6 +14,7 @@ mod files;
 mod handover;
 mod histogram;
 mod input;
+mod latencies;
 mod lookback;
 mod options;
 mod owners;

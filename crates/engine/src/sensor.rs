@@ -28,8 +28,8 @@ use crate::ports::{Maps, PortPlan};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::stats::{Gauges, Stats};
 use crate::threads::{
-    EVENT_QUEUE, Load, Port, PortWatch, Record, ReloadThread, WardenThread, Watchdog, Watched, Wish,
-    WorkerThread, allowed_cpus, keep, record,
+    Cores, EVENT_QUEUE, Load, Port, PortWatch, Record, ReloadThread, WardenThread, Watchdog, Watched, Wish,
+    WorkerThread, keep, record,
 };
 use crate::warden::{Enforcement, Warden};
 use crate::worker::Worker;
@@ -305,6 +305,9 @@ impl Threads<'_> {
         let options = self.options;
         let (to_warden, alerts) = bounded(ALERT_QUEUE);
         let (ask, asked) = bounded(REQUEST_QUEUE);
+        let cores = Cores::new(options.workers, &options.cpus);
+        // What is started from here on runs there, too.
+        cores.keep_off_workers();
         let (records, to_write) = bounded::<Record>(EVENT_QUEUE);
         let (wish, wishes) = bounded::<Wish>(RELOAD_QUEUE);
         let snapshots = Arc::new(Snapshots::new(Arc::new(self.matching.snapshot)));
@@ -329,6 +332,7 @@ impl Threads<'_> {
             refused,
             events_lost: AtomicU64::new(0),
             source: source.clone(),
+            cores: cores.clone(),
             stats_interval: options.stats_interval,
             stats_told: Instant::now(),
             snapshots: snapshots.clone(),
@@ -338,7 +342,6 @@ impl Threads<'_> {
         let (bypasser, orders) = Bypasser::new(bypass.clone(), options.bypass.inspected, options.bypass.shed);
         let to_recorder = records.clone();
         let keeper = spawn("keeper", move || keep(&bypass, &orders, &to_recorder))?;
-        let cpus = if options.cpus.is_empty() { allowed_cpus() } else { options.cpus.clone() };
         let owners = Arc::<Owners>::default();
         let expectations = Expectations::default();
         let exchange = Arc::new(Exchange::new(options.workers).map_err(thread_error)?);
@@ -352,7 +355,7 @@ impl Threads<'_> {
             let of = (options.steering == Steering::Flow).then_some(options.workers);
             let place = Place { index, of, owners: owners.clone() };
             let handover = Handover::new(exchange.clone(), index, of.is_some());
-            let cpu = cpus.get(i % cpus.len().max(1)).copied();
+            let cpu = cores.of_worker(i);
             if let Some(cpu) = cpu {
                 tracing::info!("worker {i}: CPU {cpu}");
             }

@@ -14,16 +14,14 @@ use verdict::{Judge, Verdict};
 use wire::{HostKey, Nanos};
 
 use crate::clock;
+use crate::latencies::Latencies;
 use crate::register::{Isolation, Register};
-use crate::stats::percentiles;
 
 /// Hosts that one look at the map takes up, of each kind: alerts must not wait for a census. Each costs a
 /// system call, about a microsecond.
 const LOOKS: usize = 64;
 /// The same for the frequent look for first drops.
 const CLOSE_LOOKS: usize = 8;
-/// Latencies above this are counted as this (10 s).
-const MAX_LATENCY_NS: u64 = 10_000_000_000;
 
 /// Where verdicts are enforced.
 #[derive(Debug)]
@@ -62,7 +60,7 @@ pub struct Warden {
     judge: Judge,
     enforcement: Enforcement,
     register: Register,
-    to_map: Histogram<u64>,
+    latencies: Latencies,
     failed: u64,
     thresholds: Thresholds,
     suppressed: u64,
@@ -72,13 +70,11 @@ impl Warden {
     /// A warden who takes over what is in the map: hosts that an earlier run isolated.
     #[must_use]
     pub fn new(judge: Judge, enforcement: Enforcement) -> Self {
-        let mut to_map = Histogram::new_with_bounds(1, MAX_LATENCY_NS, 3).unwrap_or_else(|_| fallback());
-        to_map.auto(true);
         let mut warden = Warden {
             judge,
             enforcement,
             register: Register::default(),
-            to_map,
+            latencies: Latencies::default(),
             failed: 0,
             thresholds: Thresholds::default(),
             suppressed: 0,
@@ -93,9 +89,9 @@ impl Warden {
         Warden { thresholds, ..self }
     }
 
-    /// With other limits from now on.
+    /// With other limits from now on; what was counted still counts.
     pub fn set_thresholds(&mut self, thresholds: Thresholds) {
-        self.thresholds = thresholds;
+        self.thresholds = thresholds.after(std::mem::take(&mut self.thresholds));
     }
 
     /// Whether an alert is to be told; else it is counted.
@@ -120,7 +116,7 @@ impl Warden {
     /// Latency from a packet's arrival to its verdict in the map, in nanoseconds.
     #[must_use]
     pub fn latency(&self) -> &Histogram<u64> {
-        &self.to_map
+        self.latencies.to_map()
     }
 
     /// What the warden counts, by the names of [`VERDICT_COUNTERS`](crate::VERDICT_COUNTERS).
@@ -130,8 +126,9 @@ impl Warden {
             ("isolation.active".to_owned(), self.register.len() as u64),
             ("isolation.not_enforced".to_owned(), self.failed),
             ("detect.alerts_suppressed".to_owned(), self.suppressed),
+            ("rules.thresholds_refused".to_owned(), self.thresholds.refused()),
         ];
-        rows.extend(percentiles("isolation.latency", &self.to_map));
+        rows.extend(self.latencies.counters());
         rows
     }
 
@@ -281,6 +278,7 @@ impl Warden {
         isolation.first_drop_told = true;
         isolation.latency.first_drop_ns =
             isolation.arrival.map(|arrival| entry.first_drop_ns.saturating_sub(arrival.0));
+        self.latencies.dropped(&isolation.latency);
         let isolation = isolation.clone();
         Some(step(host, IsolationAction::FirstDrop, &isolation, Some(entry)))
     }
@@ -321,7 +319,7 @@ impl Warden {
                 if let Some(arrival) = isolation.arrival {
                     let latency = written.at_ns.saturating_sub(arrival.0);
                     isolation.latency.map_ns = Some(latency);
-                    self.to_map.saturating_record(latency.max(1));
+                    self.latencies.isolated(&isolation.latency);
                 }
                 let action =
                     if written.extended { IsolationAction::Extend } else { IsolationAction::Isolate };
@@ -371,11 +369,6 @@ impl Warden {
             }
         }
     }
-}
-
-/// The bounds are constants that the library accepts; this is what it makes of none.
-fn fallback() -> Histogram<u64> {
-    Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are within the library's limits"))
 }
 
 fn step(

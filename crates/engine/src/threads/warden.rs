@@ -11,6 +11,7 @@ use rustix::thread::gettid;
 use wire::Nanos;
 
 use super::Record;
+use super::cores::Cores;
 use crate::clock;
 use crate::control::{Asked, Reply, Request};
 use crate::snapshot::Snapshots;
@@ -22,7 +23,7 @@ const WATCH_CLOSELY: Duration = Duration::from_millis(1);
 const WATCH: Duration = Duration::from_millis(100);
 /// A first drop is waited for closely this long.
 const CLOSE_WATCH: Duration = Duration::from_secs(2);
-/// Scheduling priority of the warden (-20 first, 19 last).
+/// Scheduling priority of a warden that may not be real-time (-20 first, 19 last).
 const WARDEN_NICE: i32 = -15;
 
 /// The warden's thread.
@@ -37,6 +38,7 @@ pub(crate) struct WardenThread {
     /// Alerts and steps that the recorder had no room for.
     pub(crate) events_lost: AtomicU64,
     pub(crate) source: Source,
+    pub(crate) cores: Cores,
     /// Between two stats events; zero: none.
     pub(crate) stats_interval: Duration,
     pub(crate) stats_told: Instant,
@@ -48,7 +50,7 @@ pub(crate) struct WardenThread {
 impl WardenThread {
     /// Runs until every worker has gone; gives the warden back.
     pub(crate) fn run(mut self) -> Warden {
-        hurry();
+        hurry(&self.cores);
         let mut watched = Instant::now();
         let mut peeked = Instant::now();
         let mut closely_until = Instant::now();
@@ -189,17 +191,23 @@ impl WardenThread {
         stats.counters.push(("output.files_refused".into(), of(&self.refused.files)));
         stats.counters.push(("output.reports_refused".into(), of(&self.refused.reports)));
         stats.counters.push(("output.verdict_events_lost".into(), of(&self.events_lost)));
-        let indicators = self.snapshots.current().indicators.len() as u64;
-        stats.counters.push(("intel.indicators".into(), indicators));
+        let snapshot = self.snapshots.current();
+        stats.counters.push(("intel.indicators".into(), snapshot.indicators.len() as u64));
+        stats.counters.extend(snapshot.rule_counters());
         stats.counters.push(("intel.reloads".into(), of(&self.snapshots.reloads)));
         stats.counters.push(("intel.reloads_failed".into(), of(&self.snapshots.reloads_failed)));
         stats
     }
 }
 
-/// A verdict takes microseconds, and everything waits for it: this thread goes before the others.
-fn hurry() {
-    if let Err(err) = setpriority_process(Some(gettid()), WARDEN_NICE) {
-        tracing::warn!("the warden runs at ordinary priority: {err}");
+/// A verdict takes microseconds, and everything waits for it: this thread goes before the others, on whatever core.
+fn hurry(cores: &Cores) {
+    cores.roam();
+    let Err(refused) = capture::run_first() else { return };
+    match setpriority_process(Some(gettid()), WARDEN_NICE) {
+        Ok(()) => {
+            tracing::warn!("the warden is not real-time ({refused}): its verdicts may wait for other threads")
+        }
+        Err(err) => tracing::warn!("the warden runs at ordinary priority: {refused}; {err}"),
     }
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 use capture::{BATCH, Receiver as Rings, Sleeper};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use output::{AlertEvent, Event, Source, Stamp};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use wire::{LinkType, Nanos};
 
 use super::busy_poll::Watchdog;
+use super::cores::stay_on;
 use super::watch::PortChange;
 use super::{EVENT_QUEUE, Record, WARDEN_SHARE};
 use crate::clock::{self, WallClock};
@@ -74,7 +74,7 @@ impl WorkerThread {
     /// The loop of a worker: receive, work, give back; sleep when nothing comes.
     pub(crate) fn run(mut self) {
         if let Some(cpu) = self.cpu {
-            pin(cpu);
+            stay_on(&[cpu]);
         }
         if let Err(err) = self.sleeper.add_bell(&self.handover.bell()) {
             tracing::error!("worker {}: epoll: {err}", self.index);
@@ -303,19 +303,5 @@ fn emit(
     };
     if lost {
         counters.events_lost.add(1);
-    }
-}
-
-/// The CPUs that this process may run on (its affinity mask, which containers and taskset narrow).
-pub(crate) fn allowed_cpus() -> Vec<usize> {
-    let allowed = sched_getaffinity(None).unwrap_or_default();
-    (0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu)).collect()
-}
-
-fn pin(cpu: usize) {
-    let mut set = CpuSet::new();
-    set.set(cpu);
-    if let Err(err) = sched_setaffinity(None, &set) {
-        tracing::warn!("worker not pinned to CPU {cpu}: {err}");
     }
 }
