@@ -12,7 +12,8 @@ use capture::Device;
 use clap::Parser;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ProgramInput, ProgramMut, Xdp, XdpFlags};
-use ringward_benches::{dns_query, generated, pin, replay, report, udp};
+use ringward_benches::replay::{Frames, Pace};
+use ringward_benches::{dns_query, generated, pin, report, udp};
 
 mod skel {
     #![allow(missing_docs, missing_debug_implementations, dead_code, unreachable_pub)]
@@ -49,6 +50,9 @@ struct Args {
     /// Frames of the capture a second; default: as many as the kernel takes.
     #[arg(long, requires = "pcap")]
     rate: Option<u64>,
+    /// Alter addresses in each round of the capture, so that its flows are new.
+    #[arg(long, requires = "pcap")]
+    renew: bool,
     /// Instead: one DNS query each from so many hosts (10.2.0.0/15), for this name.
     #[arg(long, requires = "name")]
     beacons: Option<u32>,
@@ -91,9 +95,17 @@ fn main() -> anyhow::Result<()> {
     capture::log_libbpf();
     let device = Device::open(&args.device)?;
     if let Some(path) = &args.pcap {
-        let frames = replay::load(path)?;
+        let mut frames = Frames::load(path, &device)?;
+        if frames.left_out > 0 {
+            eprintln!(
+                "{}: {} frames are left out: too long, cut short or not Ethernet",
+                path.display(),
+                frames.left_out
+            );
+        }
         let start = Instant::now();
-        let sent = replay::send(&device, &frames, args.rate, args.seconds)?;
+        let sent =
+            frames.send(&device, Pace { rate: args.rate, seconds: args.seconds, renew: args.renew })?;
         report(sent, start.elapsed());
         return Ok(());
     }

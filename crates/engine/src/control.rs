@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, Sender, bounded};
@@ -121,6 +121,8 @@ pub struct HitRow {
 /// Who answers.
 pub(crate) struct Desks {
     pub(crate) warden: Sender<Asked>,
+    /// Woken when it is asked.
+    pub(crate) bell: Thread,
     pub(crate) reload: Sender<Wish>,
     pub(crate) snapshots: Arc<Snapshots>,
 }
@@ -238,13 +240,16 @@ fn serve_client(stream: UnixStream, desks: &Desks) -> io::Result<()> {
             let (answer, answered) = bounded(1);
             let refused = |message: &str| Reply::Refused { message: message.into() };
             match desks.warden.send_timeout(Asked { request, answer }, REPLY_TIMEOUT) {
-                Ok(()) => match answered.recv_timeout(REPLY_TIMEOUT) {
-                    Ok(reply) => reply,
-                    Err(RecvTimeoutError::Timeout) => {
-                        refused("no answer in time; it may still be carried out")
+                Ok(()) => {
+                    desks.bell.unpark();
+                    match answered.recv_timeout(REPLY_TIMEOUT) {
+                        Ok(reply) => reply,
+                        Err(RecvTimeoutError::Timeout) => {
+                            refused("no answer in time; it may still be carried out")
+                        }
+                        Err(RecvTimeoutError::Disconnected) => refused("the sensor is stopping"),
                     }
-                    Err(RecvTimeoutError::Disconnected) => refused("the sensor is stopping"),
-                },
+                }
                 Err(SendTimeoutError::Timeout(_)) => refused("the sensor is busy"),
                 Err(SendTimeoutError::Disconnected(_)) => refused("the sensor is stopping"),
             }

@@ -28,14 +28,12 @@ use crate::ports::{Maps, PortPlan};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::stats::{Gauges, Stats};
 use crate::threads::{
-    Cores, EVENT_QUEUE, Load, Port, PortWatch, Record, ReloadThread, WardenThread, Watchdog, Watched, Wish,
-    WorkerThread, keep, record,
+    AlertInbox, Cores, EVENT_QUEUE, Load, Port, PortWatch, Record, ReloadThread, Ticker, Ticks, WardenThread,
+    Watchdog, Watched, Wish, WorkerThread, keep, record, tick,
 };
 use crate::warden::{Enforcement, Warden};
 use crate::worker::Worker;
 
-/// Alerts that may wait for the warden.
-const ALERT_QUEUE: usize = 4096;
 /// Reloads that may wait for each other.
 const RELOAD_QUEUE: usize = 4;
 /// Requests that may wait for the warden.
@@ -303,7 +301,7 @@ impl Threads<'_> {
         warden: Warden,
     ) -> Result<Sensor, SensorError> {
         let options = self.options;
-        let (to_warden, alerts) = bounded(ALERT_QUEUE);
+        let (alerts, senders) = AlertInbox::new(options.workers);
         let (ask, asked) = bounded(REQUEST_QUEUE);
         let cores = Cores::new(options.workers, &options.cpus);
         // What is started from here on runs there, too.
@@ -321,6 +319,9 @@ impl Threads<'_> {
         let recorder = self.recorder;
         let refused = recorder.refused();
         let recorder = spawn("recorder", move || record(recorder, &to_write, &errors))?;
+        let ticks = Arc::<Ticks>::default();
+        let shared = Arc::downgrade(&ticks);
+        let thread = spawn("tick", move || tick(&shared))?.thread().clone();
         let warden = WardenThread {
             generation: 0,
             warden,
@@ -333,6 +334,7 @@ impl Threads<'_> {
             events_lost: AtomicU64::new(0),
             source: source.clone(),
             cores: cores.clone(),
+            ticker: Ticker { ticks, thread },
             stats_interval: options.stats_interval,
             stats_told: Instant::now(),
             snapshots: snapshots.clone(),
@@ -346,7 +348,9 @@ impl Threads<'_> {
         let expectations = Expectations::default();
         let exchange = Arc::new(Exchange::new(options.workers).map_err(thread_error)?);
         let (mut workers, mut tell_workers) = (Vec::new(), Vec::new());
-        for (index, (ports, counters)) in (0..).zip(ports.lanes.into_iter().zip(self.counters)) {
+        let bell = warden.thread().clone();
+        let each = ports.lanes.into_iter().zip(self.counters).zip(senders.wake(&bell));
+        for (index, ((ports, counters), to_warden)) in (0..).zip(each) {
             let i = index as usize;
             // A few changes a second at most, and the workers look ten times a second.
             let (tell, changes) = unbounded();
@@ -375,7 +379,7 @@ impl Threads<'_> {
                 source: source.clone(),
                 cpu,
                 counters,
-                warden: to_warden.clone(),
+                warden: to_warden,
                 recorder: records.clone(),
                 stop: stop_workers.clone(),
                 wakeup: options.wakeup,
@@ -392,7 +396,7 @@ impl Threads<'_> {
         };
         let watch = spawn("watch", move || watch.run())?;
         let (listener, stop) = (self.listener, stop_control.clone());
-        let desks = Desks { warden: ask, reload: wish.clone(), snapshots: snapshots.clone() };
+        let desks = Desks { warden: ask, bell, reload: wish.clone(), snapshots: snapshots.clone() };
         let control = spawn("control", move || listener.serve(&desks, &stop))?;
         let (load, stop) = (self.matching.load, stop_control.clone());
         let reload = ReloadThread { load, snapshots, wishes, stop };

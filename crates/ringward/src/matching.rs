@@ -6,6 +6,7 @@ use engine::{Load, Loaded, Snapshot};
 use intel::{Feed, Indicators, Loader};
 
 use crate::config::{Config, Intel};
+use crate::rulebook::Broken;
 use crate::{Failure, rulebook};
 
 /// Malformed indicator lines that are told; the rest is only counted.
@@ -24,9 +25,13 @@ pub struct Added<'a> {
 
 /// Reads all that the configuration names, and what a command line adds to it.
 pub fn load(config: &Config, added: &Added<'_>, strict: bool) -> Result<Loaded, Failure> {
+    load_unless(Broken::Told, config, added, strict)
+}
+
+fn load_unless(broken: Broken, config: &Config, added: &Added<'_>, strict: bool) -> Result<Loaded, Failure> {
     let (indicators, mut told) =
         indicators(&config.intel, added.indicators, added.allow, strict).map_err(Failure::usage)?;
-    let rules = rulebook::for_use(&config.rules, added.rules)?;
+    let rules = rulebook::for_use(&config.rules, added.rules, broken)?;
     told.extend(rules.told);
     Ok(Loaded { snapshot: Snapshot::new(indicators).with_rules(rules.set, rules.filters), told })
 }
@@ -68,6 +73,6 @@ pub fn reload(path: &Path, strict: bool) -> Load {
     let path = path.to_owned();
     Box::new(move || {
         let config = Config::load(&path).map_err(|err| err.to_string())?;
-        load(&config, &Added::default(), strict).map_err(|failure| failure.message)
+        load_unless(Broken::Refused, &config, &Added::default(), strict).map_err(|failure| failure.message)
     })
 }

@@ -4,32 +4,34 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, select};
+use crossbeam_channel::{Receiver, Sender};
 use output::{AlertEvent, Event, IsolationAction, IsolationEvent, Refused, Source, Stamp};
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
 use wire::Nanos;
 
-use super::Record;
+use super::alerts::AlertInbox;
 use super::cores::Cores;
+use super::ticker::{CLOSELY, SELDOM, Ticker};
+use super::{EVENT_QUEUE, Record};
 use crate::clock;
 use crate::control::{Asked, Reply, Request};
 use crate::snapshot::Snapshots;
 use crate::stats::{Gauges, Stats};
 use crate::warden::Warden;
 
-/// How often the warden looks into the map while a first drop is awaited, and otherwise.
-const WATCH_CLOSELY: Duration = Duration::from_millis(1);
-const WATCH: Duration = Duration::from_millis(100);
 /// A first drop is waited for closely this long.
 const CLOSE_WATCH: Duration = Duration::from_secs(2);
+/// Places in the recorder's queue that the warden leaves free.
+const LEFT_FREE: usize = 2;
 /// Scheduling priority of a warden that may not be real-time (-20 first, 19 last).
 const WARDEN_NICE: i32 = -15;
 
 /// The warden's thread.
 pub(crate) struct WardenThread {
     pub(crate) warden: Warden,
-    pub(crate) alerts: Receiver<(Stamp, Box<AlertEvent>)>,
+    pub(crate) alerts: AlertInbox,
+    /// Who asks wakes this thread.
     pub(crate) asked: Receiver<Asked>,
     pub(crate) recorder: Sender<Record>,
     pub(crate) gauges: Arc<Gauges>,
@@ -39,6 +41,8 @@ pub(crate) struct WardenThread {
     pub(crate) events_lost: AtomicU64,
     pub(crate) source: Source,
     pub(crate) cores: Cores,
+    /// What wakes this thread to look into the map.
+    pub(crate) ticker: Ticker,
     /// Between two stats events; zero: none.
     pub(crate) stats_interval: Duration,
     pub(crate) stats_told: Instant,
@@ -51,33 +55,35 @@ impl WardenThread {
     /// Runs until every worker has gone; gives the warden back.
     pub(crate) fn run(mut self) -> Warden {
         hurry(&self.cores);
+        self.ticker.wakes_me();
         let mut watched = Instant::now();
         let mut peeked = Instant::now();
         let mut closely_until = Instant::now();
         loop {
             let close = Instant::now() < closely_until && self.warden.awaits_first_drop();
-            let pause = if close { WATCH_CLOSELY } else { WATCH };
-            select! {
-                recv(self.alerts) -> message => match message {
-                    Ok((stamp, alert)) => {
-                        if self.judge(stamp, alert) {
-                            closely_until = Instant::now() + CLOSE_WATCH;
-                        }
-                    }
-                    // All workers are gone.
-                    Err(_) => return self.warden,
-                },
-                recv(self.asked) -> message => if let Ok(asked) = message {
-                    let reply = self.answer(asked.request);
-                    let _ = asked.answer.send(reply);
-                },
-                default(pause) => {}
+            self.ticker.closely(close);
+            let raised = self.alerts.take();
+            let asked = self.asked.try_recv().ok();
+            if raised.is_none() && asked.is_none() {
+                if self.alerts.is_over() {
+                    return self.warden;
+                }
+                self.alerts.sleep();
+            }
+            if let Some((stamp, alert)) = raised
+                && self.judge(stamp, alert)
+            {
+                closely_until = Instant::now() + CLOSE_WATCH;
+            }
+            if let Some(asked) = asked {
+                let reply = self.answer(asked.request);
+                let _ = asked.answer.send(reply);
             }
             // Alerts go first; but they cannot put the look at everything off for ever.
-            let steps = if watched.elapsed() >= WATCH {
+            let steps = if watched.elapsed() >= SELDOM - CLOSELY {
                 watched = Instant::now();
                 self.warden.watch()
-            } else if close && self.alerts.is_empty() && peeked.elapsed() >= WATCH_CLOSELY {
+            } else if close && self.alerts.is_empty() && peeked.elapsed() >= CLOSELY {
                 peeked = Instant::now();
                 self.warden.watch_closely()
             } else {
@@ -115,9 +121,10 @@ impl WardenThread {
         isolated
     }
 
-    /// Never waits: the next host to be isolated matters more than this line.
+    /// Never waits: the next host to be isolated matters more than this line. Where the queue is as good as full, its
+    /// writers may spin until its reader has done with a place: that reader may be what this thread keeps from running.
     fn record(&self, stamp: Stamp, event: Event) {
-        if let Err(TrySendError::Full(_)) = self.recorder.try_send((stamp, event)) {
+        if self.recorder.len() + LEFT_FREE > EVENT_QUEUE || self.recorder.try_send((stamp, event)).is_err() {
             self.events_lost.fetch_add(1, Ordering::Relaxed);
         }
     }
