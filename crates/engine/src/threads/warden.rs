@@ -51,52 +51,70 @@ pub(crate) struct WardenThread {
     pub(crate) generation: u64,
 }
 
+/// When the warden looked into the map last, and until when it does so closely.
+struct Looks {
+    watched: Instant,
+    peeked: Instant,
+    closely_until: Instant,
+}
+
+impl Looks {
+    fn new() -> Self {
+        let now = Instant::now();
+        Looks { watched: now, peeked: now, closely_until: now }
+    }
+}
+
 impl WardenThread {
     /// Runs until every worker has gone; gives the warden back.
     pub(crate) fn run(mut self) -> Warden {
         hurry(&self.cores);
         self.ticker.wakes_me();
-        let mut watched = Instant::now();
-        let mut peeked = Instant::now();
-        let mut closely_until = Instant::now();
+        let mut looks = Looks::new();
         loop {
-            let close = Instant::now() < closely_until && self.warden.awaits_first_drop();
-            self.ticker.closely(close);
             let raised = self.alerts.take();
             let asked = self.asked.try_recv().ok();
-            if raised.is_none() && asked.is_none() {
-                if self.alerts.is_over() {
-                    return self.warden;
-                }
-                self.alerts.sleep();
-            }
+            let nothing = raised.is_none() && asked.is_none();
             if let Some((stamp, alert)) = raised
                 && self.judge(stamp, alert)
             {
-                closely_until = Instant::now() + CLOSE_WATCH;
+                looks.closely_until = Instant::now() + CLOSE_WATCH;
             }
             if let Some(asked) = asked {
                 let reply = self.answer(asked.request);
                 let _ = asked.answer.send(reply);
             }
-            // Alerts go first; but they cannot put the look at everything off for ever.
-            let steps = if watched.elapsed() >= SELDOM - CLOSELY {
-                watched = Instant::now();
-                self.warden.watch()
-            } else if close && self.alerts.is_empty() && peeked.elapsed() >= CLOSELY {
-                peeked = Instant::now();
-                self.warden.watch_closely()
-            } else {
-                Vec::new()
-            };
-            for (time, step) in steps {
-                self.tell(time, step);
+            self.look(&mut looks);
+            if nothing {
+                if self.alerts.is_over() {
+                    return self.warden;
+                }
+                self.alerts.sleep();
             }
-            if !self.stats_interval.is_zero() && self.stats_told.elapsed() >= self.stats_interval {
-                self.stats_told = Instant::now();
-                let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
-                self.record(stamp, Event::Stats(Box::new(self.stats().event())));
-            }
+        }
+    }
+
+    /// Does what has to be done from time to time. Alerts go first; but they cannot put the look at everything off for ever.
+    fn look(&mut self, looks: &mut Looks) {
+        let now = Instant::now();
+        let close = now < looks.closely_until && self.warden.awaits_first_drop();
+        self.ticker.closely(close);
+        let steps = if now.duration_since(looks.watched) >= SELDOM - CLOSELY {
+            looks.watched = now;
+            self.warden.watch()
+        } else if close && self.alerts.is_empty() && now.duration_since(looks.peeked) >= CLOSELY {
+            looks.peeked = now;
+            self.warden.watch_closely()
+        } else {
+            Vec::new()
+        };
+        for (time, step) in steps {
+            self.tell(time, step);
+        }
+        if !self.stats_interval.is_zero() && self.stats_told.elapsed() >= self.stats_interval {
+            self.stats_told = Instant::now();
+            let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
+            self.record(stamp, Event::Stats(Box::new(self.stats().event())));
         }
     }
 
