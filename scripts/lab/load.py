@@ -9,6 +9,8 @@ from rig import RELEASE, Rig, calibrate, check, needs_root_and_two_cores
 
 # Mixed traffic.
 SECONDS = 5
+# Whatever else the machine does may cost packets that the sensor would not lose: a rate is tried so often.
+TRIES = 3
 RATES = (50_000, 100_000, 200_000, 300_000, 400_000, 485_000, 600_000, 800_000)
 # What Suricata 8.0.6 does by AF_XDP with the same rules on such a veth. Recorded there, not by this bench.
 PEER = "Suricata 8.0.6 (not measured here)"
@@ -35,7 +37,7 @@ def mixed(rig, pcap, rate, rules, events):
     if sent["packets"] != stats["capture.received"] + nic:
         raise SystemExit(f"{sent['packets']} sent, {stats['capture.received']} received, {nic} dropped between them")
     return {"pps": sent["packets"] / sent["seconds"], "sent": sent["packets"], "nic": nic, "reasons": reasons,
-            "lost": nic + stats["capture.dropped"], "stats": stats}
+            "lost": nic + stats["capture.dropped"], "left_out": sent["left_out"], "stats": stats}
 
 
 def settled(running):
@@ -64,6 +66,7 @@ def rules(table, bench_mix, file, events):
             top = mixed(rig, pcap, None, used, events)
             stats = top["stats"]
             table.add("sent, top speed", top["pps"], "packets/s", name)
+            table.add("frames of the mix that were left out", top["left_out"], "frames", "longer than 1518 bytes or cut short")
             table.add("sent", top["sent"], "packets", name)
             table.add("received", stats["capture.received"], "packets", name)
             table.add("processed", stats["capture.processed"], "packets", name)
@@ -89,10 +92,13 @@ def step_search(rig, pcap, used, events, top):
     """Rates are tried from below until packets are lost, or the sender cannot send so fast; what was sent a second then."""
     best = 0
     for rate in (*(rate for rate in RATES if rate < top["pps"]), None):
-        run = mixed(rig, pcap, rate, used, events) if rate else top
-        if run["lost"]:
+        for attempt in range(TRIES):
+            run = mixed(rig, pcap, rate, used, events) if rate or attempt else top
+            if not run["lost"]:
+                best = run["pps"]
+                break
+        else:
             break
-        best = run["pps"]
     return best
 
 

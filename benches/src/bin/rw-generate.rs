@@ -83,17 +83,11 @@ fn main() -> anyhow::Result<()> {
     let device = Device::open(&args.device)?;
     if let Some(path) = &args.pcap {
         let mut frames = Frames::load(path, &device)?;
-        if frames.left_out > 0 {
-            eprintln!(
-                "{}: {} frames are left out: too long, cut short or not Ethernet",
-                path.display(),
-                frames.left_out
-            );
-        }
         let start = Instant::now();
         let sent =
             frames.send(&device, Pace { rate: args.rate, seconds: args.seconds, renew: args.renew })?;
-        report(sent, start.elapsed());
+        let (seconds, left_out) = (start.elapsed().as_secs_f64(), frames.left_out);
+        println!("{{\"packets\":{sent},\"seconds\":{seconds:.6},\"left_out\":{left_out}}}");
         return Ok(());
     }
     let mut object = MaybeUninit::uninit();
