@@ -137,6 +137,6 @@ mod tests {
             }
         }
         drop(worker);
-        assert_eq!(warden.join().unwrap(), (0..20_000).sum());
+        assert_eq!(warden.join().unwrap(), (0..20_000_u64).sum::<u64>());
     }
 }
