@@ -258,9 +258,11 @@ impl Matcher {
             return;
         }
         let before = flow.window_bytes() as u64;
-        if self.counters.window_bytes.saturating_add(bytes.len() as u64) > self.window_memory {
+        let window = &mut flow.windows[direction.index()];
+        let room = self.counters.window_bytes.saturating_add(bytes.len() as u64) <= self.window_memory;
+        if !room && !window.bytes.is_empty() {
             self.counters.windows_refused += 1;
-            flow.windows[direction.index()].let_go();
+            window.let_go();
         }
         flow.windows[direction.index()].push(bytes);
         self.counters.window_bytes =
@@ -300,6 +302,12 @@ impl Matcher {
         if let Some(flow) = flow {
             let searched = window.bytes.len();
             flow.windows[way] = Window { searched, ..window };
+            if self.counters.window_bytes > self.window_memory {
+                let freed = flow.windows[way].bytes.capacity() as u64;
+                flow.windows[way].let_go();
+                self.counters.windows_refused += 1;
+                self.counters.window_bytes = self.counters.window_bytes.saturating_sub(freed);
+            }
         }
     }
 
