@@ -11,11 +11,11 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-RELEASE = ROOT / "target" / "release"
+import fleet
+import load
+from rig import LOAD_SECONDS, RELEASE, ROOT, Rig, Table, calibrate, check, ip, needs_root_and_two_cores
+
 ROUNDS = 5  # bare loop and sensor take turns
-LOAD_SECONDS = 2
-BEACONS = 2000
 IDLE_SECONDS = 5
 GARBAGE_SECONDS = 60
 COALESCE_US = 20
@@ -24,44 +24,6 @@ BENCH_MIX = DATA.parent / "tools" / "bench-mix"
 MIX_COPIES = (4, 12)
 MIX_ROUNDS = 3
 PROTOCOL_EVENTS = ["dns", "http", "tls"]
-
-
-def ip(*args):
-    subprocess.run(["ip", *args], check=True)
-
-
-class Table:
-    """Figures, as a table for people or a JSON line each for programs."""
-
-    def __init__(self, bench, as_json):
-        self.bench, self.as_json = bench, as_json
-        if not as_json:
-            print(f"{'figure':<34} {'params':<34} {'value':>14} {'unit':<10} {'aim':<9} holds")
-
-    def add(self, figure, value, unit, params="", aim=None):
-        holds = None
-        if aim is not None:
-            relation, bound = aim.split()
-            holds = {">=": value >= float(bound), "<=": value <= float(bound), "<": value < float(bound)}[relation]
-        if self.as_json:
-            row = {"bench": self.bench, "figure": figure, "params": params, "value": value,
-                   "unit": unit, "aim": aim, "holds": holds}
-            print(json.dumps(row))
-        else:
-            shown = f"{value:,.3f}" if isinstance(value, float) else f"{value:,}"
-            verdict = {True: "yes", False: "NO", None: ""}[holds]
-            print(f"{figure:<34} {params:<34} {shown:>14} {unit:<10} {aim or '':<9} {verdict}")
-        sys.stdout.flush()
-
-
-def calibrate(table):
-    """sha256sum over 256 MiB: how fast this machine is today."""
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(bytes(256 << 20))
-        file.flush()
-        start = time.monotonic()
-        subprocess.run(["sha256sum", file.name], check=True, stdout=subprocess.DEVNULL)
-        table.add("calibration: sha256sum", 256 / (time.monotonic() - start), "MiB/s", "256 MiB of zeros")
 
 
 def criterion(name, table):
@@ -113,161 +75,6 @@ def worker(table):
         table.add(f"worker, {kind}", found[f"worker/{kind}"] / 64, "ns/packet", "1024 flows, batches of 64")
 
 
-class Rig:
-    """Two ends of a veth in a namespace of their own: "gen" sends, "dut" is under test."""
-
-    def __init__(self, queues=1):
-        self.ns = f"rwbench{os.getpid()}"
-        self.queues = queues
-        self.dir = tempfile.TemporaryDirectory(prefix="ringward-bench-")
-        self.pins = f"/sys/fs/bpf/{self.ns}"
-
-    def __enter__(self):
-        ip("netns", "add", self.ns)
-        try:
-            queues = ["numrxqueues", str(self.queues), "numtxqueues", str(self.queues)]
-            for pair in (("gen", "dut"), ("g0", "guard0")):
-                ip("-n", self.ns, "link", "add", pair[0], *queues, "type", "veth", "peer", "name", pair[1], *queues)
-                for end in pair:
-                    ip("-n", self.ns, "link", "set", end, "up")
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        subprocess.run(["ip", "netns", "del", self.ns])
-        subprocess.run(["rm", "-rf", self.pins])
-        self.dir.cleanup()
-
-    def inside(self, *command):
-        return ["ip", "netns", "exec", self.ns, *map(str, command)]
-
-    def generate(self, *args):
-        """Sends by one queue, or with a generator on each core, whose frames come by queues of their own."""
-        command = self.inside(RELEASE / "rw-generate", "--device", "gen", *args)
-        running = [subprocess.Popen([*command, "--cpu", str(cpu)], stdout=subprocess.PIPE)
-                   for cpu in range(self.queues)]
-        sent = [json.loads(process.communicate()[0]) for process in running]
-        return {"packets": sum(s["packets"] for s in sent), "seconds": max(s["seconds"] for s in sent)}
-
-    def cpus(self):
-        """Where workers run: beside the generator's core, or on both."""
-        return [1] if self.queues == 1 else [0, 1]
-
-    def bare(self, size, *args):
-        """Packets per second of a loop that only receives."""
-        cpus = ",".join(map(str, self.cpus()))
-        command = self.inside(RELEASE / "rw-bare", "--device", "dut", "--cpus", cpus, *args)
-        loop = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        loop.stderr.readline()
-        sent = self.generate("--seconds", LOAD_SECONDS, "--size", size)
-        time.sleep(0.2)
-        out, _ = loop.communicate(b"\n", timeout=30)
-        return json.loads(out)["packets"] / sent["seconds"]
-
-    def program(self, *args):
-        """Nanoseconds a packet of an XDP program under load, by the kernel's account."""
-        command = self.inside(RELEASE / "rw-program", "--device", "dut", "--pins", self.pins, "--cpu", 1, *args)
-        running = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        if running.stderr.readline() != b"running\n":
-            raise SystemExit(running.stderr.read().decode())
-        self.generate("--seconds", 1)
-        counted = json.loads(running.communicate(b"\n", timeout=30)[0])
-        return counted["ns"] / counted["runs"]
-
-    def sensor(self, ports=None):
-        return Sensor(self, ports)
-
-
-PORTS = """
-[[port]]
-name = "dut"
-role = "capture"
-[[port]]
-name = "guard0"
-role = "guard"
-"""
-
-
-class Sensor:
-    """The sensor on these ports, a worker on each of the rig's cores, one indicator."""
-
-    def __init__(self, rig, ports=None):
-        self.rig, self.folder = rig, pathlib.Path(rig.dir.name)
-        cpus = rig.cpus()
-        (self.folder / "iocs.csv").write_text("bad.example\n")
-        (self.folder / "ringward.toml").write_text(f"""
-{ports or PORTS}
-[workers]
-count = {len(cpus)}
-cpus = {cpus}
-[intel]
-files = ["iocs.csv"]
-[bypass]
-shed = false
-[policy]
-max_per_minute = 1000000
-max_isolated = 1000000
-[isolation]
-pin_dir = "{rig.pins}"
-[ledger]
-dir = "{self.folder}/ledger"
-[output]
-dir = "{self.folder}/out"
-[control]
-socket = "{self.folder}/sock"
-""")
-
-    def __enter__(self):
-        command = self.rig.inside(RELEASE / "ringward", "run", "-c", self.folder / "ringward.toml")
-        log = self.folder / "log"
-        self.process = subprocess.Popen(command, stderr=log.open("w"))
-        for _ in range(500):
-            if "ringward: running" in log.read_text():
-                return self
-            time.sleep(0.01)
-        raise SystemExit("the sensor does not run: " + log.read_text())
-
-    def __exit__(self, *_):
-        subprocess.run([RELEASE / "ringward", "isolate", "flush", "--socket", self.folder / "sock"],
-                       stdout=subprocess.DEVNULL)
-        self.process.terminate()
-        self.process.wait(timeout=30)
-
-    def stats(self):
-        command = [RELEASE / "ringward", "stats", "--json", "--socket", self.folder / "sock"]
-        return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-
-    def cpu_seconds(self):
-        """User and system time so far; `ip netns exec` became the sensor."""
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def check(stats):
-    parts = ("processed", "bypassed", "passed", "isolated", "dropped", "in_flight")
-    if stats["capture.received"] != sum(stats[f"capture.{part}"] for part in parts):
-        raise SystemExit(f"frames are not accounted for: {stats}")
-
-
-def latency(table, stats, params):
-    if stats["isolation.latency.count"] < BEACONS // 2:
-        raise SystemExit(f"too few isolations: {stats['isolation.latency.count']}")
-    for figure, key, aim in (("p50", "p50", None), ("p99", "p99", "< 1000"), ("p99.9", "p999", None)):
-        name = f"arrival to map entry, {figure}"
-        table.add(name, stats[f"isolation.latency.{key}_ns"] / 1000, "us", params, aim)
-
-
-def needs_root_and_two_cores():
-    if os.geteuid() != 0:
-        raise SystemExit("this bench needs root")
-    if (os.cpu_count() or 1) < 2:
-        raise SystemExit("this bench needs two cores")
-    build = ["cargo", "build", "--release", "--locked", "--quiet", "-p", "ringward", "-p", "ringward-benches"]
-    subprocess.run(build, check=True, cwd=ROOT)
-
-
 def throughput(table, size, workers):
     bare, steered, sensor, lost, spent, wrong = [], [], [], [], [], 0
     with Rig(queues=workers) as rig:
@@ -302,27 +109,11 @@ def live(table):
     for size in (64, 512):
         for workers in (1, 2):
             throughput(table, size, workers)
-    with Rig() as rig:
-        beacons = ("--beacons", BEACONS, "--name", "c2.bad.example")
-        with rig.sensor() as running:
-            before, start = running.cpu_seconds(), time.monotonic()
-            time.sleep(IDLE_SECONDS)
-            used = (running.cpu_seconds() - before) / (time.monotonic() - start)
-            table.add("idle", 100 * used, "% of a core", f"{IDLE_SECONDS} s without traffic", "< 1")
-            rig.generate(*beacons)
-            time.sleep(0.2)
-            latency(table, running.stats(), f"idle, {BEACONS} hosts")
-        with rig.sensor() as running:
-            seconds = BEACONS / 1000 + 3
-            command = rig.inside(RELEASE / "rw-generate", "--device", "gen", "--cpu", "0", "--seconds", int(seconds))
-            load = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-            time.sleep(0.5)
-            rig.generate(*beacons)
-            load.wait(timeout=60)
-            time.sleep(0.2)
-            stats = running.stats()
-            check(stats)
-            latency(table, stats, f"full load, {BEACONS} hosts")
+    with Rig() as rig, rig.sensor() as running:
+        before, start = running.cpu_seconds(), time.monotonic()
+        time.sleep(IDLE_SECONDS)
+        used = (running.cpu_seconds() - before) / (time.monotonic() - start)
+        table.add("idle", 100 * used, "% of a core", f"{IDLE_SECONDS} s without traffic", "< 1")
 
 
 def programs(table):
@@ -584,112 +375,24 @@ def rules(table):
     table.add("rules loaded", told["loaded"] / len(enabled), "", f"of {len(enabled)} enabled", ">= 0.995")
 
 
-FLEET_VERDICTS = 2000
-FLEET_PORT = 4222
-
-
-class Site:
-    """A guard in a namespace of its own, with a cable to the server's."""
-
-    def __init__(self, number, hub, folder):
-        self.ns, self.number, self.hub = f"rwbench{os.getpid()}f{number}", number, hub
-        self.folder = pathlib.Path(folder) / self.ns
-        self.pins = f"/sys/fs/bpf/{self.ns}"
-        self.process = None
-
-    def __enter__(self):
-        self.folder.mkdir()
-        ip("netns", "add", self.ns)
-        far, near = f"10.99.{self.number}.1", f"10.99.{self.number}.2"
-        ip("-n", self.hub, "link", "add", f"to{self.number}", "type", "veth", "peer", "name", "cable", "netns", self.ns)
-        for ns, device, address in ((self.hub, f"to{self.number}", far), (self.ns, "cable", near)):
-            ip("-n", ns, "addr", "add", f"{address}/30", "dev", device)
-            ip("-n", ns, "link", "set", device, "up")
-        ip("-n", self.ns, "link", "add", "g0", "type", "veth", "peer", "name", "guard0")
-        for end in ("g0", "guard0"):
-            ip("-n", self.ns, "link", "set", end, "up")
-        (self.folder / "ringward.toml").write_text(f"""
-[[port]]
-name = "guard0"
-role = "guard"
-[fleet]
-servers = ["nats://{far}:{FLEET_PORT}"]
-site = "site{self.number}"
-[isolation]
-pin_dir = "{self.pins}"
-[output]
-dir = "{self.folder}/out"
-[control]
-socket = "{self.folder}/sock"
-""")
-        command = ["ip", "netns", "exec", self.ns, RELEASE / "ringward", "run", "-c", self.folder / "ringward.toml"]
-        self.process = subprocess.Popen(command, stderr=(self.folder / "log").open("w"))
-        for _ in range(1000):
-            if self.stats().get("fleet.connected"):
-                return self
-            time.sleep(0.01)
-        raise SystemExit("the site is not in the fleet: " + (self.folder / "log").read_text())
-
-    def ask(self, *args):
-        command = [RELEASE / "ringward", *args, "--socket", self.folder / "sock"]
-        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-
-    def stats(self):
-        done = self.ask("stats", "--json")
-        return json.loads(done.stdout) if done.returncode == 0 else {}
-
-    def __exit__(self, *_):
-        if self.process:
-            self.ask("isolate", "flush")
-            self.process.terminate()
-            self.process.wait(timeout=30)
-        subprocess.run(["ip", "netns", "del", self.ns])
-        subprocess.run(["rm", "-rf", self.pins])
-
-
-def fleet(table):
-    """From a verdict at one guard to the map entry at another, by way of a nats-server, all on this machine."""
-    needs_root_and_two_cores()
-    calibrate(table)
-    hub = f"rwbench{os.getpid()}hub"
-    ip("netns", "add", hub)
-    with tempfile.TemporaryDirectory(prefix="ringward-bench-") as folder:
-        config = pathlib.Path(folder) / "nats.conf"
-        config.write_text(f'listen: 0.0.0.0:{FLEET_PORT}\njetstream {{ store_dir: "{folder}/nats" }}\n')
-        command = ["ip", "netns", "exec", hub, "nats-server", "-c", config]
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            with Site(1, hub, folder) as berlin, Site(2, hub, folder) as oslo:
-                for n in range(FLEET_VERDICTS):
-                    berlin.ask("isolate", "add", f"10.1.{n // 250}.{n % 250 + 1}", "--ttl", "1h")
-                for _ in range(500):
-                    stats = oslo.stats()
-                    if stats["fleet.applied"] == FLEET_VERDICTS:
-                        break
-                    time.sleep(0.01)
-                if stats["fleet.latency.count"] != FLEET_VERDICTS:
-                    raise SystemExit(f"verdicts are missing: {stats}")
-                params = f"{FLEET_VERDICTS} isolations, one after the other"
-                for figure, key, aim in (("p50", "p50", None), ("p99", "p99", "<= 10"), ("p99.9", "p999", None)):
-                    value = stats[f"fleet.latency.{key}_ns"] / 1e6
-                    table.add(f"verdict to map entry elsewhere, {figure}", value, "ms", params, aim)
-                table.add("most", stats["fleet.latency.max_ns"] / 1e6, "ms", params)
-        finally:
-            server.kill()
-            server.wait()
-            subprocess.run(["ip", "netns", "del", hub])
-
-
 BENCHES = {"decode": decode, "flow": flow, "indicators": indicators, "search": search, "worker": worker, "live": live,
            "programs": programs, "inline": inline, "garbage": garbage, "replay": replay,
-           "mix": mix, "rules": rules, "fleet": fleet}
+           "mix": mix, "rules": rules, "verdict": load.verdict,
+           "fleet": fleet.bench}
 
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("name", choices=[*BENCHES, "all"])
     parser.add_argument("--json", action="store_true", help="a JSON object per figure")
+    everything = os.environ.get("RINGWARD_RULES", DATA / "rules" / "et-open.rules.gz")
+    parser.add_argument("--rules", nargs="?", metavar="FILE", const=everything, type=pathlib.Path,
+                        help="live: mixed traffic against these rules; default: RINGWARD_RULES, else those of RINGWARD_DATA")
     args = parser.parse_args()
+    if args.rules:
+        if args.name != "live":
+            parser.error("--rules goes with live")
+        return load.rules(Table("live --rules", args.json), BENCH_MIX, args.rules, [*PROTOCOL_EVENTS, "alert"])
     # These need captures that are not ours to bring.
     everything = [name for name in BENCHES if name not in ("replay", "mix", "rules", "search")]
     for name in everything if args.name == "all" else [args.name]:

@@ -4,7 +4,6 @@
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -12,7 +11,8 @@ use capture::Device;
 use clap::Parser;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ProgramInput, ProgramMut, Xdp, XdpFlags};
-use ringward_benches::{dns_query, generated, pin, replay, report, udp};
+use ringward_benches::replay::{Frames, Pace};
+use ringward_benches::{generated, pin, report};
 
 mod skel {
     #![allow(missing_docs, missing_debug_implementations, dead_code, unreachable_pub)]
@@ -49,18 +49,9 @@ struct Args {
     /// Frames of the capture a second; default: as many as the kernel takes.
     #[arg(long, requires = "pcap")]
     rate: Option<u64>,
-    /// Instead: one DNS query each from so many hosts (10.2.0.0/15), for this name.
-    #[arg(long, requires = "name")]
-    beacons: Option<u32>,
-    /// The name that beacons look up.
-    #[arg(long)]
-    name: Option<String>,
-    /// Microseconds between beacons.
-    #[arg(long, default_value_t = 1000)]
-    interval: u64,
-    /// The host that the first beacon comes from, counted from 10.2.0.0.
-    #[arg(long, default_value_t = 0)]
-    first: u32,
+    /// Alter addresses in each round of the capture, so that its flows are new.
+    #[arg(long, requires = "pcap")]
+    renew: bool,
     /// The core to run on.
     #[arg(long)]
     cpu: Option<usize>,
@@ -91,16 +82,18 @@ fn main() -> anyhow::Result<()> {
     capture::log_libbpf();
     let device = Device::open(&args.device)?;
     if let Some(path) = &args.pcap {
-        let frames = replay::load(path)?;
+        let mut frames = Frames::load(path, &device)?;
         let start = Instant::now();
-        let sent = replay::send(&device, &frames, args.rate, args.seconds)?;
-        report(sent, start.elapsed());
+        let sent =
+            frames.send(&device, Pace { rate: args.rate, seconds: args.seconds, renew: args.renew })?;
+        let (seconds, left_out) = (start.elapsed().as_secs_f64(), frames.left_out);
+        println!("{{\"packets\":{sent},\"seconds\":{seconds:.6},\"left_out\":{left_out}}}");
         return Ok(());
     }
     let mut object = MaybeUninit::uninit();
     let mut open = skel::GenerateSkelBuilder::default().open(&mut object)?;
     let data = open.maps.rodata_data.as_mut().context("the program has constants")?;
-    data.flows = if args.beacons.is_some() { 0 } else { args.flows };
+    data.flows = args.flows;
     data.garbage = u8::from(args.garbage);
     let skel = open.load()?;
     let program = &skel.progs.rw_generate;
@@ -108,27 +101,12 @@ fn main() -> anyhow::Result<()> {
     let xdp = Xdp::new(program.as_fd());
     let attached = xdp.attach(device.index, XdpFlags::DRV_MODE | XdpFlags::UPDATE_IF_NOEXIST).is_ok();
     let start = Instant::now();
-    let sent = match (args.beacons, &args.name) {
-        (Some(count), Some(name)) => {
-            let query = dns_query(name);
-            for i in 0..count {
-                let due = start + Duration::from_micros(args.interval * u64::from(i));
-                thread::sleep(due.saturating_duration_since(Instant::now()));
-                let host = (0x0a02_0000 + args.first + i).to_be_bytes();
-                send(program, device.index, &udp(host, 40_000, [192, 0, 2, 53], 53, &query), 1)?;
-            }
-            u64::from(count)
-        }
-        _ => {
-            let mut sent = 0;
-            let frame = generated(args.size);
-            while start.elapsed() < Duration::from_secs(args.seconds) {
-                send(program, device.index, &frame, BURST)?;
-                sent += u64::from(BURST);
-            }
-            sent
-        }
-    };
+    let mut sent = 0;
+    let frame = generated(args.size);
+    while start.elapsed() < Duration::from_secs(args.seconds) {
+        send(program, device.index, &frame, BURST)?;
+        sent += u64::from(BURST);
+    }
     report(sent, start.elapsed());
     if attached {
         xdp.detach(device.index, XdpFlags::DRV_MODE)?;

@@ -2,6 +2,7 @@
 //! wire, is the api room's business.
 
 use std::sync::Arc;
+use std::thread::Thread;
 use std::time::Duration;
 
 use alert::Text;
@@ -129,6 +130,8 @@ pub struct Caller {
 #[derive(Clone, Debug)]
 pub struct Desk {
     pub(crate) warden: Sender<Asked>,
+    /// Woken when it is asked.
+    pub(crate) bell: Thread,
     pub(crate) reload: Sender<Wish>,
     pub(crate) snapshots: Arc<Snapshots>,
 }
@@ -150,7 +153,10 @@ impl Desk {
             request => {
                 let asked = Asked { request, caller: caller.clone(), answer };
                 match self.warden.send_timeout(asked, REPLY_TIMEOUT) {
-                    Ok(()) => REPLY_TIMEOUT,
+                    Ok(()) => {
+                        self.bell.unpark();
+                        REPLY_TIMEOUT
+                    }
                     Err(SendTimeoutError::Timeout(_)) => return unavailable("the sensor is busy"),
                     Err(SendTimeoutError::Disconnected(_)) => return unavailable("the sensor is stopping"),
                 }

@@ -110,6 +110,14 @@ counters! {
     file_memory => "files.memuse", "Bytes of open files that are kept for rules now.";
     files_uninspected => "files.memcap_drop", "Files of which rules saw less than they should: too much was kept.";
     files_lost => "files.lost", "Files not stored because the disk was too slow.";
+    rule_candidates => "rules.candidates", "Rules that were looked at because their literal was found or they have none.";
+    rule_matches => "rules.matches", "Rules of these that matched, those that only set bits among them.";
+    rules_given_up => "rules.given_up", "Verifications given up because they took too many steps, searched too much, or because of an expression's limit.";
+    rules_over_limit => "rules.packet_limit", "Matches not told because too many rules had spoken of the same packet or transaction.";
+    rules_pending_refused => "rules.pending_refused", "Rules that should have waited for the rest of a transaction and found no room on their flow.";
+    rule_bits_refused => "rules.flow_bits_refused", "Bits and numbers that rules could not set on a flow because it had too many.";
+    rule_windows => "rules.window_memuse", "Bytes of streams that are kept for contents across segments now.";
+    rule_windows_refused => "rules.window_memcap_drop", "Pieces of streams that rules saw without what was before them because of rules.window_mib.";
     alerts => "detect.alert", "Alerts raised.";
     alerts_lost => "detect.alert_queue_overflow", "Alerts among them that no verdict was made of: the warden was too slow.";
     events_lost => "output.events_lost", "Events dropped because the output was too slow.";

@@ -15,6 +15,7 @@ mod handover;
 mod histogram;
 mod hold;
 mod input;
+mod latencies;
 mod lookback;
 mod options;
 mod owners;

@@ -28,14 +28,12 @@ use crate::snapshot::{Snapshot, Snapshots};
 use crate::stats::{Gauges, Stats};
 use crate::tap::Tap;
 use crate::threads::{
-    EVENT_QUEUE, Load, Port, PortWatch, Record, ReloadThread, WardenThread, Watchdog, Watched, Wish,
-    WorkerThread, allowed_cpus, keep, record,
+    AlertInbox, Cores, EVENT_QUEUE, Load, Port, PortWatch, Record, ReloadThread, Ticker, Ticks, WardenThread,
+    Watchdog, Watched, Wish, WorkerThread, keep, record, tick,
 };
 use crate::warden::{Enforcement, Warden};
 use crate::worker::Worker;
 
-/// Alerts that may wait for the warden.
-const ALERT_QUEUE: usize = 4096;
 /// Reloads that may wait for each other.
 const RELOAD_QUEUE: usize = 4;
 /// Requests that may wait for the warden.
@@ -319,8 +317,11 @@ impl Threads<'_> {
         warden: Warden,
     ) -> Result<Sensor, SensorError> {
         let options = self.options;
-        let (to_warden, alerts) = bounded(ALERT_QUEUE);
+        let (alerts, senders) = AlertInbox::new(options.workers);
         let (ask, asked) = bounded(REQUEST_QUEUE);
+        let cores = Cores::new(options.workers, &options.cpus);
+        // What is started from here on runs there, too.
+        cores.keep_off_workers();
         let (records, to_write) = bounded::<Record>(EVENT_QUEUE);
         let (wish, wishes) = bounded::<Wish>(RELOAD_QUEUE);
         let snapshots = Arc::new(Snapshots::new(Arc::new(self.matching.snapshot)));
@@ -334,6 +335,9 @@ impl Threads<'_> {
         let recorder = self.recorder;
         let refused = recorder.refused();
         let recorder = spawn("recorder", move || record(recorder, &to_write, &errors))?;
+        let ticks = Arc::<Ticks>::default();
+        let shared = Arc::downgrade(&ticks);
+        let thread = spawn("tick", move || tick(&shared))?.thread().clone();
         let warden = WardenThread {
             generation: 0,
             warden,
@@ -345,6 +349,8 @@ impl Threads<'_> {
             refused,
             events_lost: AtomicU64::new(0),
             source: source.clone(),
+            cores: cores.clone(),
+            ticker: Ticker { ticks, thread },
             stats_interval: options.stats_interval,
             stats_told: Instant::now(),
             snapshots: snapshots.clone(),
@@ -357,12 +363,13 @@ impl Threads<'_> {
         let (bypasser, orders) = Bypasser::new(bypass.clone(), options.bypass.inspected, options.bypass.shed);
         let to_recorder = records.clone();
         let keeper = spawn("keeper", move || keep(&bypass, &orders, &to_recorder))?;
-        let cpus = if options.cpus.is_empty() { allowed_cpus() } else { options.cpus.clone() };
         let owners = Arc::<Owners>::default();
         let expectations = Expectations::default();
         let exchange = Arc::new(Exchange::new(options.workers).map_err(thread_error)?);
         let (mut workers, mut tell_workers) = (Vec::new(), Vec::new());
-        for (index, (ports, counters)) in (0..).zip(ports.lanes.into_iter().zip(self.counters)) {
+        let bell = warden.thread().clone();
+        let each = ports.lanes.into_iter().zip(self.counters).zip(senders.wake(&bell));
+        for (index, ((ports, counters), to_warden)) in (0..).zip(each) {
             let i = index as usize;
             // A few changes a second at most, and the workers look ten times a second.
             let (tell, changes) = unbounded();
@@ -371,7 +378,7 @@ impl Threads<'_> {
             let of = (options.steering == Steering::Flow).then_some(options.workers);
             let place = Place { index, of, owners: owners.clone() };
             let handover = Handover::new(exchange.clone(), index, of.is_some());
-            let cpu = cpus.get(i % cpus.len().max(1)).copied();
+            let cpu = cores.of_worker(i);
             if let Some(cpu) = cpu {
                 tracing::info!("worker {i}: CPU {cpu}");
             }
@@ -391,7 +398,7 @@ impl Threads<'_> {
                 source: source.clone(),
                 cpu,
                 counters,
-                warden: to_warden.clone(),
+                warden: to_warden,
                 recorder: records.clone(),
                 stop: stop_workers.clone(),
                 wakeup: options.wakeup,
@@ -407,7 +414,7 @@ impl Threads<'_> {
             stop: stop_watch.clone(),
         };
         let watch = spawn("watch", move || watch.run())?;
-        let desk = Desk { warden: ask, reload: wish.clone(), snapshots: snapshots.clone() };
+        let desk = Desk { warden: ask, bell, reload: wish.clone(), snapshots: snapshots.clone() };
         let (load, stop) = (self.matching.load, stop_reload.clone());
         let reload = ReloadThread { load, snapshots, wishes, stop };
         // Not waited for when the sensor stops: it may be in the middle of ten million names.

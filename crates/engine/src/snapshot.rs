@@ -55,6 +55,15 @@ impl Snapshot {
         Snapshot { hosts: before.hosts.clone(), ..self }
     }
 
+    /// What is counted of rules beside the workers, by the names of [`VERDICT_COUNTERS`](crate::VERDICT_COUNTERS).
+    pub(crate) fn rule_counters(&self) -> [(String, u64); 3] {
+        [
+            ("rules.in_force".to_owned(), self.rules.len() as u64),
+            ("rules.host_bits_refused".to_owned(), self.hosts.refused()),
+            ("rules.dataset_entries_refused".to_owned(), self.rules.dataset_entries_refused()),
+        ]
+    }
+
     pub(crate) fn matcher(&self) -> Matcher {
         let matcher = Matcher::new(self.rules.clone(), self.hosts.clone());
         match &self.profiles {

@@ -7,9 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use output::{Event, Stamp};
 
+/// Places of a queue that stay free.
+const LEFT_FREE: usize = 2;
+
 /// One listener's queue. The warden never waits for it: what does not fit is lost to this listener, and counted.
 pub struct Tap {
     name: String,
+    room: usize,
     wants: Box<dyn Fn(&Event) -> bool + Send>,
     queue: Sender<(Stamp, Event)>,
     lost: Arc<AtomicU64>,
@@ -30,8 +34,9 @@ impl Tap {
         room: usize,
         wants: impl Fn(&Event) -> bool + Send + 'static,
     ) -> (Self, Receiver<(Stamp, Event)>) {
-        let (queue, receiver) = bounded(room);
-        (Tap { name: name.into(), wants: Box::new(wants), queue, lost: Arc::default() }, receiver)
+        let (queue, receiver) = bounded(room + LEFT_FREE);
+        let room = room + LEFT_FREE;
+        (Tap { name: name.into(), room, wants: Box::new(wants), queue, lost: Arc::default() }, receiver)
     }
 
     /// How many were lost to this listener.
@@ -41,7 +46,12 @@ impl Tap {
     }
 
     pub(crate) fn offer(&self, stamp: &Stamp, event: &Event) {
-        if (self.wants)(event) && self.queue.try_send((stamp.clone(), event.clone())).is_err() {
+        if !(self.wants)(event) {
+            return;
+        }
+        // In a queue that is as good as full a writer may spin for its reader, and the warden keeps others from running.
+        let full = self.queue.len() + LEFT_FREE > self.room;
+        if full || self.queue.try_send((stamp.clone(), event.clone())).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -17,12 +17,9 @@ use wire::{Nanos, Scope, Target};
 
 use crate::clock;
 use crate::control::Caller;
+use crate::latencies::Latencies;
 use crate::register::{Isolation, Register};
 use crate::restore::Reconciled;
-use crate::stats::percentiles;
-
-/// Latencies above this are counted as this (10 s).
-const MAX_LATENCY_NS: u64 = 10_000_000_000;
 
 /// Where verdicts are enforced.
 #[derive(Debug)]
@@ -69,7 +66,7 @@ pub struct Warden {
     pub(crate) judge: Judge,
     pub(crate) enforcement: Enforcement,
     pub(crate) register: Register,
-    to_map: Histogram<u64>,
+    pub(crate) latencies: Latencies,
     pub(crate) failed: u64,
     thresholds: Thresholds,
     suppressed: u64,
@@ -82,13 +79,11 @@ impl Warden {
     /// A warden who takes over what is in the map: hosts that an earlier run isolated.
     #[must_use]
     pub fn new(judge: Judge, enforcement: Enforcement) -> Self {
-        let mut to_map = Histogram::new_with_bounds(1, MAX_LATENCY_NS, 3).unwrap_or_else(|_| fallback());
-        to_map.auto(true);
         let mut warden = Warden {
             judge,
             enforcement,
             register: Register::default(),
-            to_map,
+            latencies: Latencies::default(),
             failed: 0,
             thresholds: Thresholds::default(),
             suppressed: 0,
@@ -105,9 +100,9 @@ impl Warden {
         Warden { thresholds, ..self }
     }
 
-    /// With other limits from now on.
+    /// With other limits from now on; what was counted still counts.
     pub fn set_thresholds(&mut self, thresholds: Thresholds) {
-        self.thresholds = thresholds;
+        self.thresholds = thresholds.after(std::mem::take(&mut self.thresholds));
     }
 
     /// Judges by another policy from now on. To be followed by [`Warden::release_protected`].
@@ -137,7 +132,7 @@ impl Warden {
     /// Latency from a packet's arrival to its verdict in the map, in nanoseconds.
     #[must_use]
     pub fn latency(&self) -> &Histogram<u64> {
-        &self.to_map
+        self.latencies.to_map()
     }
 
     /// What the warden counts, by the names of [`VERDICT_COUNTERS`](crate::VERDICT_COUNTERS).
@@ -148,6 +143,7 @@ impl Warden {
             ("isolation.held".to_owned(), self.is_held().into()),
             ("isolation.not_enforced".to_owned(), self.failed),
             ("detect.alerts_suppressed".to_owned(), self.suppressed),
+            ("rules.thresholds_refused".to_owned(), self.thresholds.refused()),
         ];
         let of: Tally = self.judge.tally();
         let judged = [
@@ -161,7 +157,7 @@ impl Warden {
         ];
         rows.extend(judged.map(|(name, value)| (name.to_owned(), value)));
         rows.extend(self.reconciled.counters());
-        rows.extend(percentiles("isolation.latency", &self.to_map));
+        rows.extend(self.latencies.counters());
         rows
     }
 
@@ -337,7 +333,7 @@ impl Warden {
                 if let Some(arrival) = isolation.arrival {
                     let latency = written.at_ns.saturating_sub(arrival.0);
                     isolation.latency.map_ns = Some(latency);
-                    self.to_map.saturating_record(latency.max(1));
+                    self.latencies.isolated(&isolation.latency);
                 }
                 let action =
                     if written.extended { IsolationAction::Extend } else { IsolationAction::Isolate };
@@ -357,11 +353,6 @@ impl Warden {
             }
         }
     }
-}
-
-/// The bounds are constants that the library accepts; this is what it makes of none.
-fn fallback() -> Histogram<u64> {
-    Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are within the library's limits"))
 }
 
 pub(crate) fn step(

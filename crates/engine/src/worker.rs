@@ -56,6 +56,8 @@ pub struct WorkerOptions {
     pub files: FileOptions,
     /// Evidence bytes per flow.
     pub evidence_limit: u64,
+    /// Bytes of streams kept for rules.
+    pub rule_windows: u64,
     /// How severe a rule's alert must at least be for its flow's packets to be kept.
     pub evidence_severity: Severity,
     /// The monotonic clock, read only when an alert is raised; none in replay.
@@ -92,7 +94,7 @@ impl Worker {
                 .with_interim(options.interim),
             rooms: Rooms {
                 detector: IndicatorDetector::new(snapshot.indicators.clone()),
-                matcher: snapshot.matcher(),
+                matcher: snapshot.matcher().with_window_memory(options.rule_windows),
                 lookback: Lookback::new(options.lookback),
                 streams: Streams::new(options.streams.clone()),
                 findings: Findings::default(),
@@ -267,7 +269,7 @@ impl Worker {
         self.publish();
     }
 
-    /// Makes the table's counters readable.
+    /// Makes the counters of the table, the streams and the rules readable.
     fn publish(&self) {
         let (flows, counters) = (self.table.counters(), &self.rooms.counters);
         let [new, closed, established] = flows.evicted;
@@ -283,6 +285,15 @@ impl Worker {
         let budget = self.rooms.streams.budget();
         counters.stream_memory.set(budget.used());
         counters.segments_refused.set(budget.refused());
+        let rules = self.rooms.matcher.counters();
+        counters.rule_candidates.set(rules.candidates);
+        counters.rule_matches.set(rules.matches);
+        counters.rules_given_up.set(rules.given_up);
+        counters.rules_over_limit.set(rules.over_limit);
+        counters.rules_pending_refused.set(rules.pending_refused);
+        counters.rule_bits_refused.set(rules.flow_bits_refused);
+        counters.rule_windows.set(rules.window_bytes);
+        counters.rule_windows_refused.set(rules.windows_refused);
     }
 
     fn packet(

@@ -74,6 +74,7 @@ fn worker() -> Worker {
         lookback: 1 << 20,
         files: engine::FileOptions::default(),
         evidence_limit: 1 << 20,
+        rule_windows: detect::rules::WINDOW_MEMORY,
         evidence_severity: alert::Severity::High,
         clock: None,
     };

@@ -8,6 +8,7 @@ use intel::{Feed, Indicators, Loader};
 use verdict::Policy;
 
 use crate::config::{Config, Intel};
+use crate::rulebook::Broken;
 use crate::{Failure, rulebook, setup, surroundings};
 
 /// Malformed indicator lines that are told; the rest is only counted.
@@ -26,9 +27,13 @@ pub struct Added<'a> {
 
 /// Reads all that the configuration names, and what a command line adds to it.
 pub fn load(config: &Config, added: &Added<'_>, strict: bool) -> Result<Loaded, Failure> {
+    load_unless(Broken::Told, config, added, strict)
+}
+
+fn load_unless(broken: Broken, config: &Config, added: &Added<'_>, strict: bool) -> Result<Loaded, Failure> {
     let (indicators, mut told) =
         indicators(&config.intel, added.indicators, added.allow, strict).map_err(Failure::usage)?;
-    let rules = rulebook::for_use(&config.rules, added.rules)?;
+    let rules = rulebook::for_use(&config.rules, added.rules, broken)?;
     told.extend(rules.told);
     let snapshot = Snapshot::new(indicators).with_rules(rules.set, rules.filters);
     Ok(Loaded { snapshot: snapshot.with_policy(setup::policy(config)?), told })
@@ -36,10 +41,13 @@ pub fn load(config: &Config, added: &Added<'_>, strict: bool) -> Result<Loaded, 
 
 /// The same for a sensor, who protects the machine that it runs on, and what that machine needs.
 pub fn live(config: &Config, strict: bool) -> Result<Loaded, Failure> {
-    let Loaded { snapshot, mut told } = load(config, &Added::default(), strict)?;
+    Ok(protecting(load(config, &Added::default(), strict)?))
+}
+
+fn protecting(Loaded { snapshot, mut told }: Loaded) -> Loaded {
     let mut policy = Policy::clone(&snapshot.policy);
     told.extend(surroundings::protect(&mut policy.protected));
-    Ok(Loaded { snapshot: snapshot.with_policy(policy), told })
+    Loaded { snapshot: snapshot.with_policy(policy), told }
 }
 
 /// Reads lists of indicators.
@@ -79,6 +87,8 @@ pub fn reload(path: &Path, strict: bool) -> Load {
     let path = path.to_owned();
     Box::new(move || {
         let config = Config::load(&path).map_err(|err| err.to_string())?;
-        live(&config, strict).map_err(|failure| failure.message)
+        load_unless(Broken::Refused, &config, &Added::default(), strict)
+            .map(protecting)
+            .map_err(|failure| failure.message)
     })
 }

@@ -135,6 +135,16 @@ the keyword at fault: a rule is loaded whole or not at all.
 Not supported are rules of firewall mode (`accept:hook` and the like), `config` rules, rules on both sides of a
 transaction (`=>`), and rules on a hook (`http1:request_headers`). A set's `state` and `save` are read, but not written.
 
+## While the sensor runs
+
+`ringward reload` and SIGHUP load the files anew; packets that come meanwhile are matched with the rules that were, none is
+lost. A rule that is whole and cannot be loaded is named and left out, as at the start. A file with a line that is no
+rule, which may be half of a file or none of rules, is refused by file and line, and all that was in force stays.
+
+Bits and numbers of flows and bits of hosts (`flowbits`, `flowint`, `xbits`, `hostbits`) outlive a reload by their names, what
+`threshold`, `detection_filter` and a threshold file have counted by the rule's gid and sid. Rules that waited for the
+rest of a transaction are let go; what rate filters have counted, and what rules have put into datasets, begins anew.
+
 ## Keywords";
 const INDICATORS: &str = "
 ## Severity and victim

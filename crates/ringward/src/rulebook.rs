@@ -103,16 +103,32 @@ impl Rulebook {
     }
 }
 
+/// What comes of files with lines that are no rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// They are told, and the rest is loaded: there is nothing else.
+    Told,
+    /// Nothing is loaded: what is in force is better than what may be half of a file.
+    Refused,
+}
+
 /// Loads and compiles rules for a sensor or a replay, and says what was in them.
 ///
 /// # Errors
-/// A file cannot be read, or a settings file is broken.
-pub fn for_use(config: &Rules, more: &[PathBuf]) -> Result<Loaded, Failure> {
+/// A file cannot be read or is refused, or a settings file is broken.
+pub fn for_use(config: &Rules, more: &[PathBuf], broken: Broken) -> Result<Loaded, Failure> {
     if config.files.is_empty() && more.is_empty() {
         return Ok(Loaded::default());
     }
     let begin = Instant::now();
     let (mut loaded, report) = load(config, more)?.compile();
+    // A rule that is whole has at least its id.
+    let fragments = || report.errors.iter().filter(|error| error.sid.is_none());
+    if broken == Broken::Refused && fragments().next().is_some() {
+        let mut lines: Vec<String> = fragments().take(SHOWN_AT_START).map(ToString::to_string).collect();
+        lines.push(format!("{} lines are no rules", fragments().count()));
+        return Err(Failure::usage(lines.join("\n")));
+    }
     let refused = report.errors.iter().chain(&report.unsupported);
     let mut told: Vec<String> = refused.clone().take(SHOWN_AT_START).map(ToString::to_string).collect();
     let count = refused.count() as u64 + report.unnamed;

@@ -41,6 +41,25 @@ fn rules_are_loaded_as_configured() {
 }
 
 #[test]
+fn what_may_be_half_of_a_file_is_refused_where_something_is_in_force() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.rules");
+    let config = Rules { files: vec![path.clone()], ..Rules::default() };
+    let whole = "alert ip any any -> any any (sid:1;)\nalert ip any any -> any any (nonsense; sid:2;)\n";
+    fs::write(&path, whole).unwrap();
+    for broken in [Broken::Told, Broken::Refused] {
+        assert_eq!(for_use(&config, &[], broken).unwrap().set.len(), 1);
+    }
+    for rest in ["alert ip any any -> any any (si", "\u{1}\u{2}garbage", "<html>(none)</html>"] {
+        fs::write(&path, format!("{whole}{rest}")).unwrap();
+        assert_eq!(for_use(&config, &[], Broken::Told).unwrap().set.len(), 1);
+        let why = for_use(&config, &[], Broken::Refused).unwrap_err().message;
+        let named = format!("{}:3: ", path.display());
+        assert!(why.starts_with(&named) && why.ends_with("\n1 lines are no rules"), "{why}");
+    }
+}
+
+#[test]
 fn json_names_file_line_sid_and_keyword() {
     let mut loader = Loader::new(Settings::default());
     loader.text("x.rules", b"\nalert ip any any -> any any (nonsense; sid:2;)\n");

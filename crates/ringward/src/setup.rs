@@ -129,6 +129,7 @@ pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> Result<WorkerOpt
         lookback: (u64::from(config.evidence.lookback_mib) * MIB) as usize,
         files: files(config, clock.is_some()),
         evidence_limit: u64::from(config.evidence.max_mib_per_flow) * MIB,
+        rule_windows: u64::from(config.rules.window_mib) * MIB,
         evidence_severity: severity(config.evidence.min_severity),
         clock,
     })

@@ -263,6 +263,7 @@ impl Compiler {
             events: self.events,
             keep: self.keep,
             reputation: Reputation::default(),
+            datasets: self.datasets,
             file_content: self.file_content,
             file_hashes: self.file_hashes,
             masks: super::set::masks(),

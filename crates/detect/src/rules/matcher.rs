@@ -46,6 +46,8 @@ pub struct RuleCounters {
     pub windows_refused: u64,
     /// Matches that were not told because of [`MAX_PACKET_ALERTS`].
     pub over_limit: u64,
+    /// Bits and numbers not set on flows because of [`state::MAX_FLOW_BITS`].
+    pub flow_bits_refused: u64,
 }
 
 /// Rules that speak of one packet at most, those first that go first (Suricata's `packet-alert-max`). Of the stream and
@@ -53,7 +55,7 @@ pub struct RuleCounters {
 /// have thresholds are not counted: how many of them will be told is decided later.
 pub const MAX_PACKET_ALERTS: u8 = 15;
 
-/// Bytes of all windows of a worker.
+/// Bytes of all windows of a worker, unless [`Matcher::with_window_memory`] says otherwise.
 pub const WINDOW_MEMORY: u64 = 256 * 1024 * 1024;
 
 /// See the module's text. One per worker.
@@ -67,6 +69,8 @@ pub struct Matcher {
     vectors: [Vec<u8>; 3],
     state: verify::State,
     counters: RuleCounters,
+    /// Bytes that all windows may take.
+    window_memory: u64,
     profile: Option<(Vec<Profile>, Arc<Profiles>)>,
 }
 
@@ -102,8 +106,16 @@ impl Matcher {
             vectors: Default::default(),
             state: verify::State::default(),
             counters: RuleCounters::default(),
+            window_memory: WINDOW_MEMORY,
             profile: None,
         }
+    }
+
+    /// Keeps so many bytes of streams at most.
+    #[must_use]
+    pub fn with_window_memory(mut self, bytes: u64) -> Self {
+        self.window_memory = bytes;
+        self
     }
 
     /// Goes on with another set; what is remembered of flows stays.
@@ -246,9 +258,11 @@ impl Matcher {
             return;
         }
         let before = flow.window_bytes() as u64;
-        if self.counters.window_bytes.saturating_add(bytes.len() as u64) > WINDOW_MEMORY {
+        let window = &mut flow.windows[direction.index()];
+        let room = self.counters.window_bytes.saturating_add(bytes.len() as u64) <= self.window_memory;
+        if !room && !window.bytes.is_empty() {
             self.counters.windows_refused += 1;
-            flow.windows[direction.index()].let_go();
+            window.let_go();
         }
         flow.windows[direction.index()].push(bytes);
         self.counters.window_bytes =
@@ -288,6 +302,12 @@ impl Matcher {
         if let Some(flow) = flow {
             let searched = window.bytes.len();
             flow.windows[way] = Window { searched, ..window };
+            if self.counters.window_bytes > self.window_memory {
+                let freed = flow.windows[way].bytes.capacity() as u64;
+                flow.windows[way].let_go();
+                self.counters.windows_refused += 1;
+                self.counters.window_bytes = self.counters.window_bytes.saturating_sub(freed);
+            }
         }
     }
 
@@ -452,7 +472,8 @@ impl Matcher {
             }
             self.counters.matches += 1;
             for op in &rule.memory {
-                state::apply(op, flow, cx, &self.hosts);
+                let refused = state::apply(op, flow, cx, &self.hosts);
+                self.counters.flow_bits_refused += u64::from(refused);
             }
             match rule.effect {
                 Effect::Tell if self.may_tell(rule, cx, flow, out.len()) => {

@@ -12,6 +12,7 @@ use super::compiled::{Chains, Compiled};
 use super::packet::Reputation;
 use super::payload::Payload;
 use super::transaction::Transactions;
+use super::verify::DatasetStore;
 
 /// See the module's text.
 #[derive(Debug, Default)]
@@ -31,6 +32,7 @@ pub struct RuleSet {
     pub(crate) events: HashMap<Arc<str>, Vec<u32>>,
     pub(crate) keep: Keep,
     pub(crate) reputation: Reputation,
+    pub(crate) datasets: DatasetStore,
     /// Whether contents of files are looked at.
     pub(crate) file_content: bool,
     /// Whether hashes of files are looked at.
@@ -100,6 +102,12 @@ impl RuleSet {
     pub(crate) fn app_mask(&self, app: Option<AppProto>) -> u64 {
         let at = app.map_or(AppProto::ALL.len(), |app| app as usize);
         self.masks.get(at).copied().unwrap_or(0)
+    }
+
+    /// Entries that rules did not put into their datasets because of the sets' limits.
+    #[must_use]
+    pub fn dataset_entries_refused(&self) -> u64 {
+        self.datasets.refused()
     }
 
     /// Bytes on the heap, nearly.

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rules::{BitOp, IntOp, Track};
 use smallvec::SmallVec;
@@ -139,13 +140,14 @@ pub(crate) fn asks(op: &Memory, flow: Option<&FlowRules>, cx: &PacketContext<'_>
     }
 }
 
-/// Does what a rule that matched wants done.
+/// Does what a rule that matched wants done; whether the flow had no room for it.
 pub(crate) fn apply(
     op: &Memory,
     flow: &mut Option<Box<FlowRules>>,
     cx: &PacketContext<'_>,
     hosts: &HostBits,
-) {
+) -> bool {
+    let mut refused = false;
     match op {
         Memory::Flowbit(op, _) if op.asks() => {}
         Memory::Flowbit(op, names) => {
@@ -156,6 +158,7 @@ pub(crate) fn apply(
                     (BitOp::Set | BitOp::Toggle, None) if flow.bits.len() < MAX_FLOW_BITS => {
                         flow.bits.push(name);
                     }
+                    (BitOp::Set | BitOp::Toggle, None) => refused = true,
                     (BitOp::Unset | BitOp::Toggle, Some(at)) => {
                         flow.bits.swap_remove(at);
                     }
@@ -171,22 +174,23 @@ pub(crate) fn apply(
                 Ok(number) => Some(*number),
                 Err(other) => flow.integer(*other),
             };
-            let Some(other) = other else { return };
+            let Some(other) = other else { return false };
             let now = flow.integer(*name).unwrap_or(0);
             let new = match op {
                 IntOp::Set => other,
                 IntOp::Add => now.saturating_add(other),
                 IntOp::Subtract => now.saturating_sub(other),
-                _ => return,
+                _ => return false,
             };
             let room = flow.integers.len() < MAX_FLOW_BITS;
             match flow.integers.iter_mut().find(|(of, _)| of == name) {
                 Some((_, value)) => *value = new,
                 None if room => flow.integers.push((*name, new)),
-                None => {}
+                None => refused = true,
             }
         }
     }
+    refused
 }
 
 /// Whose bit it is.
@@ -200,9 +204,23 @@ struct Owner {
 /// Bits of hosts and pairs of hosts, shared by all workers. They are asked and changed only by rules of which all else
 /// holds, so that a lock is seldom taken.
 #[derive(Debug, Default)]
-pub struct HostBits(Mutex<HashMap<Owner, Nanos>>);
+pub struct HostBits {
+    until: Mutex<HashMap<Owner, Nanos>>,
+    refused: AtomicU64,
+}
 
 impl HostBits {
+    /// Bits not set because of [`MAX_HOST_BITS`].
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Whoever panicked while holding it has left a map that is whole.
+    fn lock(&self) -> MutexGuard<'_, HashMap<Owner, Nanos>> {
+        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn owner(name: u64, track: Track, cx: &PacketContext<'_>) -> Owner {
         let (source, destination) = (cx.source().ip, cx.destination().ip);
         let (first, second) = match track {
@@ -214,13 +232,12 @@ impl HostBits {
     }
 
     fn is_set(&self, name: u64, track: Track, cx: &PacketContext<'_>) -> bool {
-        // Whoever panicked while holding it has left a map that is whole.
-        let bits = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let bits = self.lock();
         bits.get(&Self::owner(name, track, cx)).is_some_and(|&until| until >= cx.time)
     }
 
     fn change(&self, op: BitOp, name: u64, track: Track, seconds: u32, cx: &PacketContext<'_>) {
-        let mut bits = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut bits = self.lock();
         let owner = Self::owner(name, track, cx);
         let set = bits.get(&owner).is_some_and(|&until| until >= cx.time);
         match op {
@@ -234,8 +251,10 @@ impl HostBits {
                 if bits.len() >= MAX_HOST_BITS {
                     bits.retain(|_, until| *until >= cx.time);
                 }
-                if bits.len() < MAX_HOST_BITS {
+                if bits.len() < MAX_HOST_BITS || bits.contains_key(&owner) {
                     bits.insert(owner, cx.time.after(std::time::Duration::from_secs(seconds.into())));
+                } else {
+                    self.refused.fetch_add(1, Ordering::Relaxed);
                 }
             }
         }
@@ -243,7 +262,7 @@ impl HostBits {
 
     /// Forgets all.
     pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        self.lock().clear();
     }
 }
 

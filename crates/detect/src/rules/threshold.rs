@@ -15,6 +15,9 @@ use super::set::RuleSet;
 /// Hosts, pairs and flows whose alerts are counted at once; of more nothing is held back.
 pub const MAX_COUNTED: usize = 1_000_000;
 
+/// [`Key::purpose`] of the first rate filter; those before are a rule's own.
+const RATE_FILTERS: u32 = 2;
+
 /// What counts together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
@@ -62,6 +65,15 @@ impl Thresholds {
         let limited = set.rules.iter().filter(|rule| rule.threshold.is_some() || rule.filter.is_some());
         let limits = limited.map(|rule| ((rule.gid, rule.sid), (rule.threshold, rule.filter)));
         Thresholds { limits: limits.collect(), filters: filters.clone(), ..Thresholds::default() }
+    }
+
+    /// These, with what has been counted under the ones before them: rules that are read anew go on counting. What rate
+    /// filters have counted is not kept, for they have no names to be known by.
+    #[must_use]
+    pub fn after(self, before: Thresholds) -> Self {
+        let mut counts = before.counts;
+        counts.retain(|key, _| key.purpose < RATE_FILTERS);
+        Thresholds { counts, refused: before.refused, ..self }
     }
 
     /// Between two captures: forgets the counts whose time is over, but for those that the capture which ended at `now`
@@ -140,7 +152,7 @@ impl Thresholds {
     pub fn changed_action(&mut self, alert: &Alert, flow: Option<&FlowTuple>) -> Option<Action> {
         alert.rule.as_ref()?;
         let rates = std::mem::take(&mut self.filters.rates);
-        let found = rates.iter().zip(2_u32..).find_map(|(rate, number)| {
+        let found = rates.iter().zip(RATE_FILTERS..).find_map(|(rate, number)| {
             if !rate.rules.contains(alert.gid, alert.sid) {
                 return None;
             }

@@ -71,7 +71,7 @@ pub const EACH_COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Name and meaning of the counters of verdicts, output and intelligence.
-pub const VERDICT_COUNTERS: [(&str, &str); 28] = [
+pub const VERDICT_COUNTERS: [(&str, &str); 34] = [
     ("isolation.active", "Hosts, networks and stations isolated now."),
     ("isolation.held", "1 while the kill switch is on: nothing is dropped and nobody isolated; else 0."),
     ("isolation.not_enforced", "Verdicts that could not be enforced; the log says why."),
@@ -99,8 +99,16 @@ pub const VERDICT_COUNTERS: [(&str, &str); 28] = [
         "Hosts whose alerts were counted for a policy rule with `repeat` and are no longer: too many at once.",
     ),
     (
+        "isolation.alert_latency.*",
+        "From the arrival of a packet that led to an isolation to its alert: count, p50, p90, p99, p99.9, maximum.",
+    ),
+    (
         "isolation.latency.*",
         "From a packet's arrival to its map entry: count, p50, p90, p99, p99.9, maximum.",
+    ),
+    (
+        "isolation.first_drop_latency.*",
+        "From that arrival to the first packet of the host that was dropped: count, p50, p90, p99, p99.9, maximum.",
     ),
     ("output.write_errors", "Writes that failed."),
     ("output.evidence_packets_refused", "Evidence packets not written because of evidence.max_total_mib."),
@@ -116,6 +124,16 @@ pub const VERDICT_COUNTERS: [(&str, &str); 28] = [
     ("ledger.sync_errors", "Times the ledger could not be made to outlive a power loss."),
     ("ledger.damaged", "Damaged places found in the ledger at the start; the log names the first of them."),
     ("intel.indicators", "Indicators in force."),
-    ("intel.reloads", "Times they were loaded anew."),
+    ("rules.in_force", "Rules in force."),
+    ("rules.host_bits_refused", "Bits that rules could not set on hosts because there were too many."),
+    (
+        "rules.dataset_entries_refused",
+        "Entries that rules could not put into their datasets because of the sets' limits, since rules were loaded.",
+    ),
+    (
+        "rules.thresholds_refused",
+        "Alerts told because there was no room to count them for their rule's threshold.",
+    ),
+    ("intel.reloads", "Times they were loaded anew, rules and indicators."),
     ("intel.reloads_failed", "Times they could not be; the log says why. What was in force still is then."),
 ];

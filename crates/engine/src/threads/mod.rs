@@ -1,27 +1,39 @@
 //! The threads of a live sensor: workers, warden, recorder, keeper of bypassed flows, watch over the ports, and
 //! what travels between them.
 
+mod alerts;
 mod busy_poll;
+mod cores;
 mod keeper;
 mod recorder;
 mod reload;
+mod ticker;
 mod warden;
 mod watch;
 mod worker;
 
+use std::time::Duration;
+
 use output::{Event, Stamp};
 
+pub(crate) use alerts::AlertInbox;
 pub(crate) use busy_poll::Watchdog;
+pub(crate) use cores::Cores;
 pub(crate) use keeper::keep;
 pub(crate) use recorder::record;
 pub use reload::{Load, Loaded};
 pub(crate) use reload::{ReloadThread, Wish};
+pub(crate) use ticker::{Ticker, Ticks, tick};
 pub(crate) use warden::WardenThread;
 pub(crate) use watch::{PortWatch, Watched};
-pub(crate) use worker::{Port, WorkerThread, allowed_cpus};
+pub(crate) use worker::{Port, WorkerThread};
 
 /// What travels to the recorder.
 pub(crate) type Record = (Stamp, Event);
+
+/// How long threads run at a time where others want their core: those that are urgent wait no longer for their turn, and
+/// those that are not urgent keep nobody waiting.
+const SLICE: Duration = Duration::from_micros(100);
 
 /// Events that may wait for the recorder.
 pub(crate) const EVENT_QUEUE: usize = 65_536;

@@ -6,10 +6,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use output::{Event, Recorder};
-use rustix::process::setpriority_process;
-use rustix::thread::gettid;
 
-use super::Record;
+use super::{Record, SLICE};
 
 /// How often the recorder writes what is not urgent.
 const TICK: Duration = Duration::from_millis(100);
@@ -23,7 +21,7 @@ pub(crate) fn record(
     records: &Receiver<Record>,
     errors: &AtomicU64,
 ) -> io::Result<output::Written> {
-    if let Err(err) = setpriority_process(Some(gettid()), RECORDER_NICE) {
+    if let Err(err) = capture::run_in_slices(RECORDER_NICE, SLICE) {
         tracing::warn!("the recorder runs at ordinary priority: {err}");
     }
     let mut ticked = Instant::now();

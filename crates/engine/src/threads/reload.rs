@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use rustix::process::setpriority_process;
-use rustix::thread::gettid;
 
+use super::SLICE;
 use crate::control::Reply;
 use crate::snapshot::{Snapshot, Snapshots};
 
@@ -45,7 +44,7 @@ pub(crate) struct ReloadThread {
 impl ReloadThread {
     pub fn run(mut self) {
         // Reading lists takes a core for some seconds: those that workers leave over.
-        if let Err(err) = setpriority_process(Some(gettid()), RELOAD_NICE) {
+        if let Err(err) = capture::run_in_slices(RELOAD_NICE, SLICE) {
             tracing::warn!("reloads run at ordinary priority: {err}");
         }
         while !self.stop.load(Ordering::Relaxed) {

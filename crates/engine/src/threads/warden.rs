@@ -5,14 +5,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, select};
+use crossbeam_channel::{Receiver, Sender};
 use output::{AlertEvent, Event, IsolationAction, IsolationEvent, Refused, Source, Stamp};
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
 use verdict::Policy;
 use wire::Nanos;
 
-use super::Record;
+use super::alerts::AlertInbox;
+use super::cores::Cores;
+use super::ticker::{CLOSELY, SELDOM, Ticker};
+use super::{EVENT_QUEUE, Record};
 use crate::clock;
 use crate::control::{Asked, Caller, Reply, Request};
 use crate::hold::HoldFile;
@@ -21,21 +24,22 @@ use crate::stats::{Gauges, Stats};
 use crate::tap::Tap;
 use crate::warden::Warden;
 
-/// How often the warden looks into the map while a first drop is awaited, and otherwise.
-const WATCH_CLOSELY: Duration = Duration::from_millis(1);
-const WATCH: Duration = Duration::from_millis(100);
 /// A first drop is waited for closely this long.
 const CLOSE_WATCH: Duration = Duration::from_secs(2);
 /// Steps that a restart led to are told so many at once, and then there is a pause for those who write them down.
 const RESTORED_AT_ONCE: u32 = 4096;
 const RESTORED_PAUSE: Duration = Duration::from_millis(20);
 /// Scheduling priority of the warden (-20 first, 19 last).
+/// Places in the recorder's queue that the warden leaves free.
+const LEFT_FREE: usize = 2;
+/// Scheduling priority of a warden that may not be real-time (-20 first, 19 last).
 const WARDEN_NICE: i32 = -15;
 
 /// The warden's thread.
 pub(crate) struct WardenThread {
     pub(crate) warden: Warden,
-    pub(crate) alerts: Receiver<(Stamp, Box<AlertEvent>)>,
+    pub(crate) alerts: AlertInbox,
+    /// Who asks wakes this thread.
     pub(crate) asked: Receiver<Asked>,
     pub(crate) recorder: Sender<Record>,
     pub(crate) gauges: Arc<Gauges>,
@@ -44,6 +48,9 @@ pub(crate) struct WardenThread {
     /// Alerts and steps that the recorder had no room for.
     pub(crate) events_lost: AtomicU64,
     pub(crate) source: Source,
+    pub(crate) cores: Cores,
+    /// What wakes this thread to look into the map.
+    pub(crate) ticker: Ticker,
     /// Between two stats events; zero: none.
     pub(crate) stats_interval: Duration,
     pub(crate) stats_told: Instant,
@@ -56,59 +63,79 @@ pub(crate) struct WardenThread {
     pub(crate) generation: u64,
 }
 
+/// When the warden looked into the map last, and until when it does so closely.
+struct Looks {
+    watched: Instant,
+    peeked: Instant,
+    closely_until: Instant,
+}
+
+impl Looks {
+    fn new() -> Self {
+        let now = Instant::now();
+        Looks { watched: now, peeked: now, closely_until: now }
+    }
+}
+
 impl WardenThread {
     /// Runs until every worker has gone; gives the warden back.
     pub(crate) fn run(mut self) -> Warden {
-        hurry();
+        hurry(&self.cores);
+        self.ticker.wakes_me();
         self.tell_restored();
-        let mut watched = Instant::now();
-        let mut peeked = Instant::now();
-        let mut closely_until = Instant::now();
         // Some may have been isolated by an earlier run that must not be now.
         self.release_protected();
+        let mut looks = Looks::new();
         loop {
             self.tell_of_hold();
-            let close = Instant::now() < closely_until && self.warden.awaits_first_drop();
-            let pause = if close { WATCH_CLOSELY } else { WATCH };
-            select! {
-                recv(self.alerts) -> message => match message {
-                    Ok((stamp, alert)) => {
-                        if self.judge(stamp, alert) {
-                            closely_until = Instant::now() + CLOSE_WATCH;
-                        }
-                    }
-                    // All workers are gone.
-                    Err(_) => return self.warden,
-                },
-                recv(self.asked) -> message => if let Ok(asked) = message {
-                    let reply = self.answer(asked.request, &asked.caller);
-                    let _ = asked.answer.send(reply);
-                },
-                default(pause) => {}
+            let raised = self.alerts.take();
+            let asked = self.asked.try_recv().ok();
+            let nothing = raised.is_none() && asked.is_none();
+            if let Some((stamp, alert)) = raised
+                && self.judge(stamp, alert)
+            {
+                looks.closely_until = Instant::now() + CLOSE_WATCH;
             }
-            // Alerts go first; but they cannot put the look at everything off for ever.
-            let watched_now = watched.elapsed() >= WATCH;
-            let steps = if watched_now {
-                watched = Instant::now();
-                self.warden.watch()
-            } else if close && self.alerts.is_empty() && peeked.elapsed() >= WATCH_CLOSELY {
-                peeked = Instant::now();
-                self.warden.watch_closely()
-            } else {
-                Vec::new()
-            };
-            for (time, step) in steps {
-                self.tell(time, step);
+            if let Some(asked) = asked {
+                let reply = self.answer(asked.request, &asked.caller);
+                let _ = asked.answer.send(reply);
             }
-            if watched_now {
-                self.heed_reload();
-                self.tell_brake();
+            self.look(&mut looks);
+            if nothing {
+                if self.alerts.is_over() {
+                    return self.warden;
+                }
+                self.alerts.sleep();
             }
-            if !self.stats_interval.is_zero() && self.stats_told.elapsed() >= self.stats_interval {
-                self.stats_told = Instant::now();
-                let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
-                self.record(stamp, Event::Stats(Box::new(self.stats().event())));
-            }
+        }
+    }
+
+    /// Does what has to be done from time to time. Alerts go first; but they cannot put the look at everything off for ever.
+    fn look(&mut self, looks: &mut Looks) {
+        let now = Instant::now();
+        let close = now < looks.closely_until && self.warden.awaits_first_drop();
+        self.ticker.closely(close);
+        let watched_now = now.duration_since(looks.watched) >= SELDOM - CLOSELY;
+        let steps = if watched_now {
+            looks.watched = now;
+            self.warden.watch()
+        } else if close && self.alerts.is_empty() && now.duration_since(looks.peeked) >= CLOSELY {
+            looks.peeked = now;
+            self.warden.watch_closely()
+        } else {
+            Vec::new()
+        };
+        for (time, step) in steps {
+            self.tell(time, step);
+        }
+        if watched_now {
+            self.heed_reload();
+            self.tell_brake();
+        }
+        if !self.stats_interval.is_zero() && self.stats_told.elapsed() >= self.stats_interval {
+            self.stats_told = Instant::now();
+            let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
+            self.record(stamp, Event::Stats(Box::new(self.stats().event())));
         }
     }
 
@@ -161,12 +188,13 @@ impl WardenThread {
         }
     }
 
-    /// Never waits: the next host to be isolated matters more than this line.
+    /// Never waits: the next host to be isolated matters more than this line. Where the queue is as good as full, its
+    /// writers may spin until its reader has done with a place: that reader may be what this thread keeps from running.
     fn record(&self, stamp: Stamp, event: Event) {
         for tap in &self.taps {
             tap.offer(&stamp, &event);
         }
-        if let Err(TrySendError::Full(_)) = self.recorder.try_send((stamp, event)) {
+        if self.recorder.len() + LEFT_FREE > EVENT_QUEUE || self.recorder.try_send((stamp, event)).is_err() {
             self.events_lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -293,8 +321,9 @@ impl WardenThread {
         stats.counters.push(("output.files_refused".into(), of(&self.refused.files)));
         stats.counters.push(("output.reports_refused".into(), of(&self.refused.reports)));
         stats.counters.push(("output.verdict_events_lost".into(), of(&self.events_lost)));
-        let indicators = self.snapshots.current().indicators.len() as u64;
-        stats.counters.push(("intel.indicators".into(), indicators));
+        let snapshot = self.snapshots.current();
+        stats.counters.push(("intel.indicators".into(), snapshot.indicators.len() as u64));
+        stats.counters.extend(snapshot.rule_counters());
         stats.counters.push(("intel.reloads".into(), of(&self.snapshots.reloads)));
         stats.counters.push(("intel.reloads_failed".into(), of(&self.snapshots.reloads_failed)));
         stats.counters.extend(self.taps.iter().map(Tap::counter));
@@ -307,9 +336,14 @@ fn by(caller: &Caller, step: IsolationEvent) -> IsolationEvent {
     IsolationEvent { by: caller.by.clone(), who: caller.who.clone(), ..step }
 }
 
-/// A verdict takes microseconds, and everything waits for it: this thread goes before the others.
-fn hurry() {
-    if let Err(err) = setpriority_process(Some(gettid()), WARDEN_NICE) {
-        tracing::warn!("the warden runs at ordinary priority: {err}");
+/// A verdict takes microseconds, and everything waits for it: this thread goes before the others, on whatever core.
+fn hurry(cores: &Cores) {
+    cores.roam();
+    let Err(refused) = capture::run_first() else { return };
+    match setpriority_process(Some(gettid()), WARDEN_NICE) {
+        Ok(()) => {
+            tracing::warn!("the warden is not real-time ({refused}): its verdicts may wait for other threads")
+        }
+        Err(err) => tracing::warn!("the warden runs at ordinary priority: {refused}; {err}"),
     }
 }

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use capture::{BATCH, Receiver as Rings, Sleeper};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
-use output::{AlertEvent, Event, Source, Stamp};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use output::{Event, Source, Stamp};
 use wire::{LinkType, Nanos};
 
+use super::alerts::AlertSender;
 use super::busy_poll::Watchdog;
+use super::cores::stay_on;
 use super::watch::PortChange;
-use super::{EVENT_QUEUE, Record, WARDEN_SHARE};
+use super::{EVENT_QUEUE, Record, SLICE, WARDEN_SHARE};
 use crate::clock::{self, WallClock};
 use crate::counters::WorkerCounters;
 use crate::handover::{HANDOVER_QUEUE, Handover};
@@ -22,6 +23,8 @@ use crate::lookback::cost;
 use crate::options::Wakeup;
 use crate::worker::Worker;
 
+/// Scheduling priority of workers (-20 first, 19 last): packets do not wait, others can.
+const WORKER_NICE: i32 = -10;
 /// Empty rounds before a worker sleeps: some 20 microseconds of looking.
 const SPINS_BEFORE_SLEEP: u32 = 200;
 /// A sleeping worker looks around this often, for timeouts and for the order to stop.
@@ -62,7 +65,7 @@ pub(crate) struct WorkerThread {
     pub(crate) index: u32,
     pub(crate) cpu: Option<usize>,
     pub(crate) counters: Arc<WorkerCounters>,
-    pub(crate) warden: Sender<(Stamp, Box<AlertEvent>)>,
+    pub(crate) warden: AlertSender,
     pub(crate) recorder: Sender<Record>,
     /// The ports are detached: empty the rings and go.
     pub(crate) stop: Arc<AtomicBool>,
@@ -74,7 +77,10 @@ impl WorkerThread {
     /// The loop of a worker: receive, work, give back; sleep when nothing comes.
     pub(crate) fn run(mut self) {
         if let Some(cpu) = self.cpu {
-            pin(cpu);
+            stay_on(&[cpu]);
+        }
+        if let Err(err) = capture::run_in_slices(WORKER_NICE, SLICE) {
+            tracing::warn!("worker {}: runs at ordinary priority: {err}", self.index);
         }
         if let Err(err) = self.sleeper.add_bell(&self.handover.bell()) {
             tracing::error!("worker {}: epoll: {err}", self.index);
@@ -123,7 +129,7 @@ impl WorkerThread {
     /// A batch from every queue of every port; how many frames these were.
     fn round(&mut self, clock: &mut WallClock, position: &mut u64, now: Nanos) -> usize {
         let (worker, counters) = (&mut self.worker, &self.counters);
-        let (to_warden, to_recorder) = (&self.warden, &self.recorder);
+        let (to_warden, to_recorder) = (&mut self.warden, &self.recorder);
         let mut received = 0;
         let mut deepest = 0;
         worker.refresh();
@@ -248,7 +254,7 @@ impl WorkerThread {
     /// A step of the sweep for timeouts. Whether there is more to do: between batches, so that no ring runs over.
     fn sweep(&mut self, time: Nanos, position: u64) -> bool {
         let at = Input::nothing(time, position, &self.source);
-        let (counters, to_warden, to_recorder) = (&self.counters, &self.warden, &self.recorder);
+        let (counters, to_warden, to_recorder) = (&self.counters, &mut self.warden, &self.recorder);
         let mut emit = |stamp, event| emit(stamp, event, to_warden, to_recorder, counters);
         self.worker.sweep(time, &at, &mut emit)
     }
@@ -256,7 +262,7 @@ impl WorkerThread {
     /// Ends all flows.
     fn drain(&mut self, time: Nanos, position: u64) {
         let at = Input::nothing(time, position, &self.source);
-        let (counters, to_warden, to_recorder) = (&self.counters, &self.warden, &self.recorder);
+        let (counters, to_warden, to_recorder) = (&self.counters, &mut self.warden, &self.recorder);
         let mut emit = |stamp, event| emit(stamp, event, to_warden, to_recorder, counters);
         self.worker.drain(&at, &mut emit);
     }
@@ -281,13 +287,13 @@ impl WorkerThread {
 fn emit(
     stamp: Stamp,
     event: Event,
-    warden: &Sender<(Stamp, Box<AlertEvent>)>,
+    warden: &mut AlertSender,
     recorder: &Sender<Record>,
     counters: &WorkerCounters,
 ) {
     let lost = match event {
         Event::Alert(alert) => {
-            let lost = matches!(warden.try_send((stamp, alert)), Err(TrySendError::Full(_)));
+            let lost = !warden.send((stamp, alert));
             counters.alerts_lost.add(u64::from(lost));
             lost
         }
@@ -303,19 +309,5 @@ fn emit(
     };
     if lost {
         counters.events_lost.add(1);
-    }
-}
-
-/// The CPUs that this process may run on (its affinity mask, which containers and taskset narrow).
-pub(crate) fn allowed_cpus() -> Vec<usize> {
-    let allowed = sched_getaffinity(None).unwrap_or_default();
-    (0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu)).collect()
-}
-
-fn pin(cpu: usize) {
-    let mut set = CpuSet::new();
-    set.set(cpu);
-    if let Err(err) = sched_setaffinity(None, &set) {
-        tracing::warn!("worker not pinned to CPU {cpu}: {err}");
     }
 }

@@ -85,6 +85,7 @@ impl Warden {
         isolation.first_drop_told = true;
         isolation.latency.first_drop_ns =
             isolation.arrival.map(|arrival| entry.first_drop_ns.saturating_sub(arrival.0));
+        self.latencies.dropped(&isolation.latency);
         let isolation = isolation.clone();
         Some(step(host, IsolationAction::FirstDrop, &isolation, Some(entry)))
     }

@@ -198,6 +198,9 @@ impl Config {
             return Err(at.error("files.max_mib", "must be at least 1"));
         }
         self.ledger.check(at)?;
+        if !(1..=65_536).contains(&self.rules.window_mib) {
+            return Err(at.error("rules.window_mib", "must be 1 to 65536"));
+        }
         self.intel.check(at)?;
         self.push.check(at)?;
         self.fleet.check(at)?;
@@ -305,6 +308,8 @@ mod tests {
         assert!(host.starts_with("ringward.toml:2: defrag.hosts.net: \"10\" is neither"), "{host}");
         let memory = error("[defrag]\nmax_mib = 0\n");
         assert!(memory.starts_with("ringward.toml:2: defrag.max_mib: must be"), "{memory}");
+        let windows = error("[rules]\nfiles = []\nwindow_mib = 0\n");
+        assert!(windows.starts_with("ringward.toml:3: rules.window_mib: must be 1 to"), "{windows}");
         let events = error("[output]\nevents = [\"dns\", \"dsn\"]\n");
         assert!(events.starts_with("ringward.toml:2: output.events: \"dsn\" is no event"), "{events}");
         let feed = error("[[intel.feeds]]\nfile = \"x\"\nkind = \"colour\"\n");

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Rules in Suricata's language.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
     /// Rule files, compressed with gzip or not. Files that rules name are looked for beside them.
@@ -27,6 +27,25 @@ pub struct Rules {
     pub reputation_categories: PathBuf,
     /// Lists of reputation: address or network, category, score.
     pub reputation: Vec<PathBuf>,
+    /// Memory for what rules keep of TCP streams (2 KiB of each direction), for contents that lie across segments; per
+    /// worker, read at the start alone. What there is no room for is searched segment by segment and counted.
+    pub window_mib: u32,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Rules {
+            files: Vec::new(),
+            classification: PathBuf::new(),
+            reference: PathBuf::new(),
+            threshold: PathBuf::new(),
+            variables_file: PathBuf::new(),
+            variables: BTreeMap::new(),
+            reputation_categories: PathBuf::new(),
+            reputation: Vec::new(),
+            window_mib: (detect::rules::WINDOW_MEMORY >> 20) as u32,
+        }
+    }
 }
 
 impl Rules {

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use foldhash::fast::RandomState;
@@ -41,6 +41,8 @@ struct Set {
     /// Entries now.
     size: AtomicUsize,
     limit: usize,
+    /// Entries for which there was no room.
+    refused: AtomicU64,
 }
 
 /// What a set holds.
@@ -112,6 +114,12 @@ impl DatasetStore {
         Ok(DatasetCheck { set, op: dataset.op, reputation: dataset.reputation.clone() })
     }
 
+    /// Entries of all sets that were not put in because of their limits.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.sets.values().map(|set| set.refused.load(Ordering::Relaxed)).sum()
+    }
+
     /// Memory of all sets, in bytes.
     #[must_use]
     pub fn memory(&self) -> usize {
@@ -132,6 +140,7 @@ impl Set {
         }
         Ok(Set {
             kind,
+            refused: AtomicU64::new(0),
             size: AtomicUsize::new(loaded.len()),
             limit: (dataset.limit as usize).max(loaded.len()),
             loaded,
@@ -161,7 +170,11 @@ impl Set {
         let mut shard = self.shard(entry).write().unwrap_or_else(PoisonError::into_inner);
         let now = shard.get(entry).copied().unwrap_or_else(|| self.loaded.get(entry).copied());
         let room = |size: usize| (size < self.limit).then_some(size + 1);
-        if now.is_some() || self.size.fetch_update(Ordering::AcqRel, Ordering::Acquire, room).is_err() {
+        if now.is_some() {
+            return false;
+        }
+        if self.size.fetch_update(Ordering::AcqRel, Ordering::Acquire, room).is_err() {
+            self.refused.fetch_add(1, Ordering::Relaxed);
             return false;
         }
         shard.insert(entry.into(), Some(reputation));
