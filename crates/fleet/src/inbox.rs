@@ -45,10 +45,11 @@ impl Inbox {
     pub(crate) fn put_back(&self, task: Task) {
         let mut waiting = self.lock();
         let target = task.record.decision.target;
-        if !waiting.tasks.contains_key(&target) {
-            waiting.tasks.insert(target, task);
-            waiting.order.push_front(target);
-        }
+        let Waiting { tasks, order, .. } = &mut *waiting;
+        tasks.entry(target).or_insert_with(|| {
+            order.push_front(target);
+            task
+        });
     }
 
     /// The next; waits for one. `None` when the inbox is closed.

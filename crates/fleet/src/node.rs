@@ -94,7 +94,6 @@ impl Fleet {
     }
 
     /// Where this box tells what it has to tell. May block for a moment, never for the server.
-    #[must_use]
     pub fn inputs(&self) -> impl Fn(Input) + Send + 'static {
         let inputs = self.inputs.clone();
         move |input| {
@@ -103,7 +102,6 @@ impl Fleet {
     }
 
     /// Reads the counters ([`FLEET_COUNTERS`](crate::FLEET_COUNTERS)).
-    #[must_use]
     pub fn counters(&self) -> impl Fn() -> Vec<(String, u64)> + Send + Sync + 'static {
         let counters = self.counters.clone();
         move || counters.report()

@@ -76,6 +76,8 @@ pub(crate) fn isolation() -> IsolationEvent {
         enforced: true,
         not_enforced_because: None,
         until: Some(TIME),
+        relapse: 0,
+        rule: None,
         dropped_packets: 0,
         dropped_bytes: 0,
         latency: Latency::default(),

@@ -1,5 +1,5 @@
 use output::{Latency, Source};
-use wire::Nanos;
+use wire::{Nanos, Scope};
 
 use super::*;
 
@@ -15,6 +15,8 @@ fn step(action: IsolationAction, by: &'static str) -> IsolationEvent {
         enforced: true,
         not_enforced_because: None,
         until: Some(Nanos(9_000)),
+        relapse: 0,
+        rule: None,
         dropped_packets: 0,
         dropped_bytes: 0,
         latency: Latency::default(),
@@ -85,12 +87,16 @@ fn an_isolation_is_asked_for_to_the_end_and_no_wider() {
         until: Nanos(2),
     };
     let record = Record { site: "berlin".into(), decision };
-    let Ok(Request::IsolateAdd { host, ttl_s, reason }) = wish(&record, Duration::from_millis(1500)) else {
-        panic!("a request");
-    };
-    assert_eq!((host.as_str(), ttl_s, reason.as_str()), ("10.0.0.5", Some(2), "rule: x"));
-    let mut outbound = record.clone();
-    outbound.decision.scope = Scope::Outbound;
-    assert!(wish(&outbound, Duration::from_secs(1)).is_err());
+    for scope in [Scope::Both, Scope::Outbound, Scope::Peers(vec!["192.0.2.1".parse().unwrap()])] {
+        let mut record = record.clone();
+        record.decision.scope = scope.clone();
+        let wanted = Request::IsolateAdd {
+            target: "10.0.0.5".parse().unwrap(),
+            scope,
+            ttl_s: Some(2),
+            reason: "rule: x".into(),
+        };
+        assert_eq!(wish(&record, Duration::from_millis(1500)), wanted);
+    }
     assert_eq!(caller(&record).who.as_deref(), Some("site berlin"));
 }

@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use api::Client;
 use engine::{Reply, Request};
 use rustix::process::Signal;
 use serde_json::Value;
+use wire::Scope;
 
 use crate::lab::{Lab, must, until, v4, v6};
 use crate::support::{events, ringward, stderr};
@@ -120,12 +122,13 @@ fn stir(lab: &Lab, dice: &mut Dice, hosts: &mut BTreeMap<String, Due>, killed: &
             }
             None if !isolated || dice.roll(3) == 0 => {
                 let ttl_s = Some(3600 * u64::from(1 + dice.roll(9)));
-                (Request::IsolateAdd { host: host.clone(), ttl_s, reason: "stirred".into() }, Due::Isolated)
+                let (target, reason) = (host.parse().unwrap(), "stirred".into());
+                (Request::IsolateAdd { target, scope: Scope::Both, ttl_s, reason }, Due::Isolated)
             }
-            _ => (Request::IsolateRm { host: host.clone() }, Due::Free),
+            _ => (Request::IsolateRm { target: host.parse().unwrap() }, Due::Free),
         };
         // Without an answer it may have been carried out, or not.
-        if let Ok(Reply::Done { .. }) = engine::request(&lab.desk.path("sensor.sock"), &request) {
+        if let Ok(Reply::Done { .. }) = Client::socket(lab.desk.path("sensor.sock")).ask(&request) {
             hosts.insert(host, then);
         }
     }
