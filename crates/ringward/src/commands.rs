@@ -111,7 +111,7 @@ pub fn fleet(reach: &Reach, json: bool) -> Result<(), Failure> {
 fn counters(reach: &Reach) -> Result<Stats, Failure> {
     match sensor(reach)?.ask(&Request::Stats).map_err(Failure::running)? {
         Reply::Stats { stats } => Ok(stats),
-        Reply::Unavailable { message } => Err(Failure::running(message)),
+        Reply::Refused { message } | Reply::Unavailable { message } => Err(Failure::running(message)),
         _ => Err(Failure::running("the sensor answered something else")),
     }
 }

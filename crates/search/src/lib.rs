@@ -11,10 +11,11 @@
 //! A haystack made for it lets every gram by, at every position. A position then costs as many comparisons as patterns
 //! share that gram, each as long as the pattern agrees with the haystack: O(haystack × patterns of the gram × pattern
 //! length). Grams are chosen so that few patterns share one; a haystack cannot change them.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod anchored;
 mod gram;
+mod masks;
 mod pass;
 mod plan;
 mod rarity;

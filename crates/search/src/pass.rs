@@ -2,6 +2,7 @@
 //! cache; what the filter lets by is looked up and compared.
 
 use crate::gram::{FOLD, Hash, word};
+use crate::masks::Masks;
 use crate::rarity::common_grams;
 use crate::scan::Filter;
 use crate::store::Store;
@@ -108,11 +109,21 @@ impl Pass {
         filter.clear();
         grams.fill(way.gram, hash, &mut filter);
         let short = Hash::new(way.gram - 1);
+        let least = way.gram - usize::from(!grams.open.is_empty());
+        if way.stride == 1 {
+            let all: Vec<(u64, bool)> = grams
+                .whole
+                .iter()
+                .chain(&grams.open)
+                .map(|&(word, known)| (word, store.is_nocase(known.pattern)))
+                .collect();
+            filter.set_masks(Masks::new(&all, least, common_grams(way.gram)));
+        }
         Self {
             stride: way.stride,
             filter,
             hash,
-            least: way.gram - usize::from(!grams.open.is_empty()),
+            least,
             open: (!grams.open.is_empty()).then(|| (short, table(&grams.open, short))),
             reach: grams.reach,
             grams: table(&grams.whole, hash),

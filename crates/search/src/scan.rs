@@ -1,6 +1,7 @@
 //! The filter, and the loop that goes over a haystack asking it: where nearly all the time is spent.
 
 use crate::gram::{Hash, LONGEST, word};
+use crate::masks::Masks;
 
 /// Places of a filter, in bytes. Each size has a loop of its own, in which shifts are constant and no index needs a check.
 const SIZES: [usize; 7] = [1 << 10, 1 << 12, 1 << 13, 1 << 14, 1 << 15, 1 << 16, 1 << 17];
@@ -18,6 +19,8 @@ pub(crate) struct Filter {
     second: Box<[u8]>,
     /// A hash moved down by so many bits is a place.
     shift: u32,
+    /// What is asked before it, for many positions at once.
+    masks: Option<Masks>,
 }
 
 impl Filter {
@@ -25,7 +28,7 @@ impl Filter {
     pub(crate) fn new(bits: usize) -> Self {
         let size = SIZES.into_iter().find(|&size| 8 * size >= bits).unwrap_or(MOST_BITS / 8);
         let shift = 64 - size.trailing_zeros();
-        Self { bytes: vec![0; size + WORD].into(), second: vec![0; size].into(), shift }
+        Self { bytes: vec![0; size + WORD].into(), second: vec![0; size].into(), shift, masks: None }
     }
 
     pub(crate) fn add(&mut self, hash: Hash, gram: u64) {
@@ -53,6 +56,16 @@ impl Filter {
         self.second.fill(0);
     }
 
+    /// Has every position looked at by these first: they let by all grams that it has.
+    pub(crate) fn set_masks(&mut self, masks: Option<Masks>) {
+        self.masks = masks;
+    }
+
+    /// Whether the gram comes through both filters.
+    fn has_surely(&self, hash: Hash, gram: u64) -> bool {
+        self.has(hash, gram) && lets_by_again(&self.second, hash.of(gram))
+    }
+
     /// The first of the positions `at`, `at + stride` and so on at which there are `least` bytes and a gram that the filter
     /// lets by, and the bytes there (zeros behind the end).
     #[inline]
@@ -64,6 +77,18 @@ impl Filter {
         at: usize,
         least: usize,
     ) -> Option<(usize, u64)> {
+        let mut at = at;
+        if let Some(masks) = &self.masks {
+            let mut found = None;
+            at = masks.find(haystack, at, &mut |at, gram| {
+                let has = self.has_surely(hash, gram);
+                found = has.then_some((at, gram));
+                has
+            });
+            if found.is_some() {
+                return found;
+            }
+        }
         match stride {
             1 => self.next_of::<1>(hash, haystack, at, least),
             2 => self.next_of::<2>(hash, haystack, at, least),

@@ -32,13 +32,17 @@ impl Store {
         self.bytes.get(spot.start..spot.start + spot.length / 2)
     }
 
+    /// Whether case does not count.
+    pub(crate) fn is_nocase(&self, id: u32) -> bool {
+        self.spots.get(id as usize).is_some_and(|spot| spot.length & 1 == 1)
+    }
+
     /// If pattern `id` begins at `start`: where it ends.
     pub(crate) fn ends(&self, id: u32, haystack: &[u8], start: usize) -> Option<usize> {
         let pattern = self.get(id)?;
         let end = start.checked_add(pattern.len())?;
         let there = haystack.get(start..end)?;
-        let nocase = self.spots.get(id as usize)?.length & 1 == 1;
-        let same = if nocase { there.eq_ignore_ascii_case(pattern) } else { there == pattern };
+        let same = if self.is_nocase(id) { there.eq_ignore_ascii_case(pattern) } else { there == pattern };
         same.then_some(end)
     }
 

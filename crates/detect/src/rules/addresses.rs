@@ -6,7 +6,7 @@ use rules::{Address, AddressSet, Header, HeaderProto, PortSet};
 use wire::Endpoint;
 
 /// Ranges of addresses, sorted and joined.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Ranges {
     v4: Vec<(u32, u32)>,
     v6: Vec<(u128, u128)>,
@@ -58,18 +58,32 @@ fn within<T: Ord + Copy>(ranges: &[(T, T)], address: T) -> bool {
 }
 
 /// A set of addresses.
-#[derive(Debug)]
-struct Addresses {
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
     any_of: Ranges,
     none_of: Ranges,
 }
 
 impl Addresses {
-    fn new(set: &AddressSet) -> Self {
+    pub(super) fn new(set: &AddressSet) -> Self {
         Addresses { any_of: Ranges::new(&set.any_of), none_of: Ranges::new(&set.none_of) }
     }
 
-    fn contain(&self, ip: IpAddr) -> bool {
+    /// Whether all that these take is in another set that leaves nothing out.
+    pub(super) fn are_within(&self, other: &Addresses) -> bool {
+        !self.any_of.is_empty() && self.any_of == other.any_of
+    }
+
+    /// Whether these leave out all of another set.
+    pub(super) fn leave_out(&self, other: &Addresses) -> bool {
+        !other.any_of.is_empty() && self.none_of == other.any_of
+    }
+
+    pub(super) fn is_any(&self) -> bool {
+        self.any_of.is_empty() && self.none_of.is_empty()
+    }
+
+    pub(super) fn contain(&self, ip: IpAddr) -> bool {
         (self.any_of.is_empty() || self.any_of.contain(ip))
             && (self.none_of.is_empty() || !self.none_of.contain(ip))
     }
@@ -101,8 +115,7 @@ impl Ends {
 
     /// Whether it takes everything: what cannot be decoded has no ends.
     pub(crate) fn is_any(&self) -> bool {
-        let any = |set: &Addresses| set.any_of.is_empty() && set.none_of.is_empty();
-        any(&self.src) && any(&self.dst) && self.src_ports.is_any() && self.dst_ports.is_any()
+        self.src.is_any() && self.dst.is_any() && self.src_ports.is_any() && self.dst_ports.is_any()
     }
 
     /// Whether it takes what goes from one end to the other; `ports`: whether the protocol has them.

@@ -16,8 +16,9 @@ use wire::Direction;
 use super::addresses::Ends;
 use super::compiled::{Chains, Compiled, Effect, Kind, Memory, Section};
 use super::fast;
+use super::home::Home;
 use super::packet::Reputation;
-use super::payload::PayloadBuilder;
+use super::payload_build::PayloadBuilder;
 use super::set::{RuleSet, mask};
 use super::transaction::TransactionBuilder;
 use super::verify::{Checks, DatasetStore};
@@ -47,7 +48,7 @@ fn number(name: &str) -> u64 {
 #[must_use]
 pub fn compile(mut rules: Vec<Rule>) -> (RuleSet, Vec<NotCompiled>) {
     rules.sort_by_key(order);
-    let mut compiler = Compiler::default();
+    let mut compiler = Compiler { home: Home::of(&rules), ..Compiler::default() };
     let mut refused = Vec::new();
     for rule in &rules {
         if let Err((keyword, why)) = compiler.add(rule) {
@@ -88,6 +89,7 @@ fn order(rule: &Rule) -> (u8, u8, u8) {
 
 #[derive(Debug, Default)]
 struct Compiler {
+    home: Home,
     rules: Vec<Compiled>,
     headers: Vec<Ends>,
     known_headers: HashMap<Header, u32>,
@@ -210,18 +212,21 @@ impl Compiler {
             }
             Kind::Packet | Kind::Stream => {
                 let literal = fast::choose(in_payload).map(|(_, literal)| literal);
-                let fixed = fast::fixed(in_payload, literal);
+                let fixed = fast::fixed(in_payload, literal.as_ref());
+                let cases = self.home.cases(&rule.header);
                 for way in ways {
-                    self.payload.add(number, compiled, rule, way, literal, fixed.as_ref());
+                    let found_by = (literal.as_ref(), fixed.as_ref());
+                    self.payload.add(number, compiled, rule, way, found_by, cases);
                 }
             }
             Kind::Transaction => {
                 let literal = fast::choose(in_transactions);
+                let cases = self.home.cases(&rule.header);
                 for way in ways {
-                    let found_by = literal.and_then(|(at, literal)| {
+                    let found_by = literal.as_ref().and_then(|&(at, ref literal)| {
                         compiled.sections.get(at).map(|section| (section.buffer, section.transforms, literal))
                     });
-                    self.transactions.add(number, compiled, way, found_by);
+                    self.transactions.add(number, compiled, way, found_by, cases);
                 }
             }
         }
@@ -252,6 +257,7 @@ impl Compiler {
 
     fn finish(self) -> RuleSet {
         RuleSet {
+            home: self.home,
             payload: self.payload.build(),
             transactions: self.transactions.build(),
             rules: self.rules,

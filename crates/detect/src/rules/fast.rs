@@ -1,5 +1,7 @@
 //! Which literal of a rule is searched for first.
 
+use std::sync::Arc;
+
 use rules::{Amount, Content, FastPattern, Part, Test};
 
 use super::fixed::Fixed;
@@ -8,15 +10,21 @@ use super::fixed::Fixed;
 const LONG_ENOUGH: usize = 24;
 
 /// A literal to search for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Literal<'a> {
-    pub(crate) bytes: &'a [u8],
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Literal {
+    pub(crate) bytes: Arc<[u8]>,
     pub(crate) nocase: bool,
+    /// Where in the buffer it has to end at the latest.
+    pub(crate) reach: Option<usize>,
+    /// It begins where the buffer does.
+    pub(crate) at_start: bool,
+    /// It ends where the buffer does.
+    pub(crate) at_end: bool,
 }
 
 /// The literal that stands for a rule among these parts, and the index of its part: the one that its author chose, else
 /// the one that is likely to be rarest.
-pub(crate) fn choose<'a>(parts: &[&'a Part]) -> Option<(usize, Literal<'a>)> {
+pub(crate) fn choose(parts: &[&Part]) -> Option<(usize, Literal)> {
     let all =
         parts.iter().enumerate().flat_map(|(at, part)| contents(part).map(move |content| (at, content)));
     let chosen = all.clone().find(|(_, content)| content.fast_pattern.is_some());
@@ -28,7 +36,7 @@ pub(crate) fn choose<'a>(parts: &[&'a Part]) -> Option<(usize, Literal<'a>)> {
 const SEARCHABLE: usize = 5;
 
 /// The bytes at a fixed place that stand for a rule: none if a literal that is long enough does it better.
-pub(crate) fn fixed(parts: &[&Part], chosen: Option<Literal<'_>>) -> Option<Fixed> {
+pub(crate) fn fixed(parts: &[&Part], chosen: Option<&Literal>) -> Option<Fixed> {
     if chosen.is_some_and(|literal| literal.bytes.len() >= SEARCHABLE) {
         return None;
     }
@@ -56,15 +64,37 @@ fn contents(part: &Part) -> impl Iterator<Item = &Content> + Clone {
     })
 }
 
-fn literal(content: &Content) -> Literal<'_> {
-    let bytes = match content.fast_pattern {
+fn literal(content: &Content) -> Literal {
+    let whole = (0, content.pattern.as_slice());
+    let part = match content.fast_pattern {
         Some(FastPattern::Part(offset, length)) => {
             let start = usize::from(offset);
-            content.pattern.get(start..start + usize::from(length)).filter(|part| !part.is_empty())
+            let part = content.pattern.get(start..start + usize::from(length));
+            part.filter(|part| !part.is_empty()).map_or(whole, |part| (start, part))
         }
+        _ => whole,
+    };
+    let (start, bytes) = part;
+    let length = content.pattern.len();
+    let literal = Literal { bytes: bytes.into(), nocase: content.nocase, ..Literal::default() };
+    if content.fast_pattern == Some(FastPattern::Only) {
+        return literal;
+    }
+    let fixed = |amount: Option<Amount>| match amount {
+        Some(Amount::Fixed(value)) => usize::try_from(value).ok(),
         _ => None,
     };
-    Literal { bytes: bytes.unwrap_or(&content.pattern), nocase: content.nocase }
+    let relative = content.distance.is_some() || content.within.is_some();
+    let offset = if content.offset.is_none() { Some(0) } else { fixed(content.offset) };
+    let depth =
+        if content.starts_with && content.depth.is_none() { Some(length) } else { fixed(content.depth) };
+    let place = offset.zip(depth).filter(|_| !relative);
+    Literal {
+        reach: place.and_then(|(offset, depth)| offset.checked_add(depth)),
+        at_start: start == 0 && place == Some((0, length)),
+        at_end: content.ends_with && start + bytes.len() == length,
+        ..literal
+    }
 }
 
 /// Long literals of many different bytes are rare; spaces and zeros are not.
@@ -105,5 +135,27 @@ mod tests {
         assert_eq!(of(&[&long, &chosen]), Some((1, b"bc".to_vec())));
         let negated = Content { negated: true, ..content(b"not this") };
         assert_eq!(of(&[&part(vec![negated])]), None);
+    }
+
+    #[test]
+    fn it_is_told_where_a_literal_has_to_be() {
+        let of = |content: Content| {
+            let (_, literal) = choose(&[&part(vec![content])]).unwrap();
+            (literal.reach, literal.at_start, literal.at_end)
+        };
+        let fixed = |value| Some(Amount::Fixed(value));
+        assert_eq!(of(content(b"abcd")), (None, false, false));
+        assert_eq!(of(Content { depth: fixed(4), ..content(b"abcd") }), (Some(4), true, false));
+        assert_eq!(of(Content { starts_with: true, ..content(b"abcd") }), (Some(4), true, false));
+        let placed = Content { offset: fixed(2), depth: fixed(9), ends_with: true, ..content(b"abcd") };
+        assert_eq!(of(placed.clone()), (Some(11), false, true));
+        let head = Content { fast_pattern: Some(FastPattern::Part(0, 3)), ..placed.clone() };
+        assert_eq!(of(head), (Some(11), false, false), "its last byte is not looked for");
+        assert_eq!(of(Content { within: fixed(9), ..placed.clone() }), (None, false, true));
+        assert_eq!(of(Content { depth: Some(Amount::Variable(0)), ..placed.clone() }), (None, false, true));
+        assert_eq!(of(Content { fast_pattern: Some(FastPattern::Only), ..placed }), (None, false, false));
+        let tail =
+            Content { fast_pattern: Some(FastPattern::Part(1, 3)), starts_with: true, ..content(b"abcd") };
+        assert_eq!(of(tail), (Some(4), false, false));
     }
 }

@@ -9,13 +9,15 @@ use rules::{HeaderProto, PacketTest};
 use wire::{Direction, IpProto, Nanos};
 
 use super::alerts::base;
-use super::compiled::{Compiled, Effect, Kind};
+use super::compiled::Effect;
 use super::context::PacketContext;
-use super::payload::{PortGroup, Transport};
+use super::payload::PortGroup;
 use super::prepared::Prepared;
 use super::set::RuleSet;
-use super::state::{self, FlowRules, HostBits, MAX_PENDING, Pending, Window};
-use super::verifier::{PayloadView, Verifier};
+use super::sizes::Standing;
+use super::state::{FlowRules, HostBits, Window};
+use super::transport::Transport;
+use super::verifier::PayloadView;
 use super::view::View;
 use super::{packet, verify};
 
@@ -44,16 +46,11 @@ pub struct RuleCounters {
     pub window_bytes: u64,
     /// Times that a window could not be kept because there was no memory for it.
     pub windows_refused: u64,
-    /// Matches that were not told because of [`MAX_PACKET_ALERTS`].
+    /// Matches that were not told because of [`MAX_PACKET_ALERTS`](super::judge::MAX_PACKET_ALERTS).
     pub over_limit: u64,
     /// Bits and numbers not set on flows because of [`state::MAX_FLOW_BITS`].
     pub flow_bits_refused: u64,
 }
-
-/// Rules that speak of one packet at most, those first that go first (Suricata's `packet-alert-max`). Of the stream and
-/// the transactions of TCP: of what one side has sent when the other answers, for Suricata looks at it then. Rules that
-/// have thresholds are not counted: how many of them will be told is decided later.
-pub const MAX_PACKET_ALERTS: u8 = 15;
 
 /// Bytes of all windows of a worker, unless [`Matcher::with_window_memory`] says otherwise.
 pub const WINDOW_MEMORY: u64 = 256 * 1024 * 1024;
@@ -63,15 +60,15 @@ pub const WINDOW_MEMORY: u64 = 256 * 1024 * 1024;
 pub struct Matcher {
     set: Arc<RuleSet>,
     /// How many sets there were before it.
-    generation: u32,
-    hosts: Arc<HostBits>,
-    candidates: Vec<u32>,
+    pub(super) generation: u32,
+    pub(super) hosts: Arc<HostBits>,
+    pub(super) candidates: Vec<u32>,
     vectors: [Vec<u8>; 3],
-    state: verify::State,
-    counters: RuleCounters,
     /// Bytes that all windows may take.
     window_memory: u64,
-    profile: Option<(Vec<Profile>, Arc<Profiles>)>,
+    pub(super) state: verify::State,
+    pub(super) counters: RuleCounters,
+    pub(super) profile: Option<(Vec<Profile>, Arc<Profiles>)>,
 }
 
 /// What rules have cost, over all workers that are gone: generator and signature id with the costs.
@@ -195,10 +192,15 @@ impl Matcher {
         let transport = Transport::of(cx.tuple.proto);
         let flags = if let wire::Transport::Tcp(header) = packet.transport { header.flags.0 } else { 0 };
         let size = u32::try_from(packet.payload.len()).unwrap_or(u32::MAX).saturating_add(packet.missing);
-        for group in set.payload.of(transport, way).at(cx.tuple.server.port) {
+        let (asked, standing) =
+            (packet::payload_size(packet), Standing::new(cx.established, cx.stream_sizes));
+        let case = set.home.case(cx.source(), cx.destination());
+        for group in set.payload.of(transport, way, case).at(cx.tuple.server.port) {
             self.candidates.extend(group.of_size(size));
             if !packet.payload.is_empty() && !cx.encrypted {
-                group.packet.candidates(packet.payload, 0, &mut self.candidates);
+                if let Some(group) = group.packet.of(asked, standing) {
+                    group.candidates(packet.payload, 0, &mut self.candidates);
+                }
                 group.packet_fixed.candidates(packet.payload, 0, &mut self.candidates);
             }
             let always = group.packet_always.iter().filter(|always| always.may(flags, size));
@@ -286,7 +288,8 @@ impl Matcher {
         let window = std::mem::take(window);
         let set = self.set.clone();
         self.candidates.clear();
-        for group in set.payload.of(Transport::Tcp, cx.direction).at(cx.tuple.server.port) {
+        let case = set.home.case(cx.source(), cx.destination());
+        for group in set.payload.of(Transport::Tcp, cx.direction, case).at(cx.tuple.server.port) {
             let PortGroup { stream, stream_fixed, stream_always, .. } = group;
             if window.start == 0 {
                 stream_fixed.candidates(&window.bytes, window.searched, &mut self.candidates);
@@ -327,11 +330,12 @@ impl Matcher {
         let set = self.set.clone();
         let app = set.app_mask(cx.app);
         let point = set.transactions.at(cx.direction, progress);
+        let case = set.home.case(cx.source(), cx.destination());
         let mut prepared = Prepared::new(view, cx.direction, std::mem::take(&mut self.vectors));
         self.candidates.clear();
         for group in point.buffers.iter().filter(|group| group.apps & app != 0) {
             for place in prepared.places(group.buffer, group.transforms, &set.chains) {
-                group.group.candidates(prepared.get(place), 0, &mut self.candidates);
+                group.of(case).candidates(prepared.get(place), 0, &mut self.candidates);
             }
         }
         self.candidates
@@ -360,37 +364,6 @@ impl Matcher {
             }
         }
         self.vectors = prepared.into_vectors();
-    }
-
-    /// Rules that ask for more than a head wait for it; so do those that ask for a bit which is not as they want it: a rule
-    /// on the rest may set it.
-    fn put_off(
-        &mut self,
-        set: &RuleSet,
-        cx: &PacketContext<'_>,
-        number: u64,
-        flow: &mut Option<Box<FlowRules>>,
-    ) {
-        let generation = self.generation;
-        let (refused, hosts) = (&mut self.counters.pending_refused, &self.hosts);
-        self.candidates.retain(|&rule| {
-            let now = set.rules.get(rule as usize).is_none_or(|rule| {
-                let mut asked = rule.memory.iter().filter(|op| op.asks());
-                rule.progress() == Progress::Head
-                    && asked.all(|op| state::asks(op, flow.as_deref(), cx, hosts))
-            });
-            if !now {
-                let pending = &mut flow.get_or_insert_default().pending;
-                let entry = Pending { transaction: number, direction: cx.direction, generation, rule };
-                if pending.contains(&entry) {
-                } else if pending.len() < MAX_PENDING {
-                    pending.push(entry);
-                } else {
-                    *refused += 1;
-                }
-            }
-            now
-        });
     }
 
     /// The decoder, the stream or a parser found something wrong.
@@ -439,79 +412,5 @@ impl Matcher {
             self.counters.window_bytes =
                 self.counters.window_bytes.saturating_sub(flow.window_bytes() as u64);
         }
-    }
-
-    /// Verifies the candidates in the set's order; of a transaction with its number.
-    fn verify_all(
-        &mut self,
-        set: &RuleSet,
-        cx: &PacketContext<'_>,
-        transaction: Option<(&mut Prepared<'_>, u64)>,
-        payload: PayloadView<'_>,
-        flow: &mut Option<Box<FlowRules>>,
-        out: &mut Vec<Hit>,
-    ) {
-        let (mut prepared, transaction) = transaction.unzip();
-        let mut candidates = std::mem::take(&mut self.candidates);
-        candidates.sort_unstable();
-        candidates.dedup();
-        self.counters.candidates += candidates.len() as u64;
-        for &number in &candidates {
-            let Some(rule) = set.rules.get(number as usize) else { continue };
-            let steps = self.state.counts;
-            let mut verifier = Verifier { set, state: &mut self.state, hosts: &self.hosts };
-            let holds = verifier.holds(rule, cx, prepared.as_deref_mut(), payload, flow.as_deref());
-            if let Some(profile) = self.profile.as_mut().and_then(|(costs, _)| costs.get_mut(number as usize))
-            {
-                profile.checks += 1;
-                profile.matches += u64::from(holds);
-                profile.limits += u64::from(self.state.counts != steps);
-            }
-            if !holds {
-                continue;
-            }
-            self.counters.matches += 1;
-            for op in &rule.memory {
-                let refused = state::apply(op, flow, cx, &self.hosts);
-                self.counters.flow_bits_refused += u64::from(refused);
-            }
-            match rule.effect {
-                Effect::Tell if self.may_tell(rule, cx, flow, out.len()) => {
-                    out.push(Hit { rule: number, direction: cx.direction, transaction });
-                }
-                Effect::Tell => self.counters.over_limit += 1,
-                Effect::Nothing => {}
-                Effect::Pass => {
-                    // A packet alone passes alone; what is more than a packet passes with its flow.
-                    if rule.kind != Kind::Packet {
-                        flow.get_or_insert_default().passed = true;
-                    }
-                    break;
-                }
-            }
-        }
-        let counts = self.state.counts;
-        self.counters.given_up = counts.steps + counts.searched + counts.expressions;
-        self.candidates = candidates;
-    }
-
-    /// Whether one more rule may speak, when so many have spoken in the call at hand.
-    fn may_tell(
-        &self,
-        rule: &Compiled,
-        cx: &PacketContext<'_>,
-        flow: &mut Option<Box<FlowRules>>,
-        now: usize,
-    ) -> bool {
-        if rule.threshold.is_some() || rule.filter.is_some() {
-            return true;
-        }
-        if rule.kind == Kind::Packet {
-            return now < usize::from(MAX_PACKET_ALERTS);
-        }
-        let told = &mut flow.get_or_insert_default().told[cx.direction.index()];
-        let may = *told < MAX_PACKET_ALERTS;
-        *told += u8::from(may);
-        may
     }
 }

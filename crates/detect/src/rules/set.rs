@@ -9,6 +9,7 @@ use rules::App;
 use super::addresses::Ends;
 use super::app::speaks;
 use super::compiled::{Chains, Compiled};
+use super::home::Home;
 use super::packet::Reputation;
 use super::payload::Payload;
 use super::transaction::Transactions;
@@ -17,6 +18,7 @@ use super::verify::DatasetStore;
 /// See the module's text.
 #[derive(Debug, Default)]
 pub struct RuleSet {
+    pub(crate) home: Home,
     pub(crate) rules: Vec<Compiled>,
     pub(crate) headers: Vec<Ends>,
     pub(crate) chains: Chains,

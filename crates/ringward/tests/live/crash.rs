@@ -253,7 +253,8 @@ fn who_is_released_is_not_brought_back() {
     // Out of the map while the ledger cannot hear of it: as if the sensor had been killed on its way to the ledger.
     lab.kill();
     let bpftool = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/lab/bpftool");
-    let key = "0 0 0 0 0 0 0 0 0 0 0xff 0xff 192 0 2 1";
+    // A host in every VLAN.
+    let key = "0 0 0 0 0 0 0 0 0 0 0xff 0xff 192 0 2 1 0xff 0xff 0 0 0 0 0 0";
     must(&format!("{bpftool} map delete pinned {}/isolation key {key}", lab.pins.display()));
     lab.start();
     assert_eq!(lab.by_sensor().into_keys().collect::<Vec<_>>(), ["10.77.0.1", "192.0.2.2"]);
@@ -302,7 +303,9 @@ fn a_damaged_ledger() {
         assert!(lab.ringward(&["isolate", "add", host]).status.success());
     }
     until("all are written", || lab.by_ledger().len() == 3);
-    let second = ringward(lab.desk.dir.path(), ["run", "-c", "ringward.toml"]);
+    let text = fs::read_to_string(lab.config()).unwrap().replace("sensor.sock", "second.sock");
+    fs::write(lab.desk.path("second.toml"), text).unwrap();
+    let second = ringward(lab.desk.dir.path(), ["run", "-c", "second.toml"]);
     assert!(stderr(&second).contains("another sensor writes this ledger"), "{}", stderr(&second));
     lab.kill();
     let file = fs::read_dir(lab.desk.path("ledger")).unwrap().map(|entry| entry.unwrap().path());

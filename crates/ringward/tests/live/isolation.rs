@@ -282,7 +282,7 @@ fn scopes() {
     assert_eq!(lab.step(v4("a"), "isolate")["isolation"]["scope"], "peers");
     for (args, what) in [
         (&["10.77.0.1", "--scope", "peers"][..], "--peer"),
-        (&["10.77.0.1", "--peer", "10.77.0.2"], "only scope"),
+        (&["10.77.0.1", "--peer", "10.77.0.2"], "only --scope peers"),
         (&["10.77.0.1/33"], "network"),
     ] {
         let output = lab.ringward(&[&["isolate", "add"], args].concat());

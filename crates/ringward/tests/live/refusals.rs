@@ -163,7 +163,7 @@ fn second_on_the_same_port() {
     let text = std::fs::read_to_string(lab.config()).unwrap();
     let second = lab.desk.path("second.toml");
     let socket = lab.desk.path("second.sock");
-    let text = text.replace("sensor.sock", "second.sock");
+    let text = text.replace("sensor.sock", "second.sock").replace("/ledger\"", "/second-ledger\"");
     for only in ["span", "pa"] {
         // Any port that the first has, whatever its role.
         let mut tables: toml::Table = text.parse().unwrap();

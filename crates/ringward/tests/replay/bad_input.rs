@@ -115,7 +115,7 @@ fn a_bad_indicator_line_is_named_skipped_and_counted() {
 #[test]
 fn nobody_listens() {
     let desk = Desk::new("");
-    for args in [&["stats"][..], &["isolate", "list"], &["isolate", "add", "10.0.0.1"]] {
+    for args in [&["stats"][..], &["reload"], &["isolate", "add", "10.0.0.1"]] {
         let (code, text) = run(&desk, &[args, &["--socket", "absent.sock"]].concat());
         assert_eq!(code, 1, "{text}");
         assert!(text.contains("no sensor listens on absent.sock"), "{text}");

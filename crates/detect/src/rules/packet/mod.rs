@@ -65,7 +65,8 @@ pub fn holds(test: &PacketTest, cx: &PacketContext<'_>, reputation: &Reputation)
         PacketTest::PayloadSize(test) => {
             // An empty payload is no other size: what is asked to be different has to be there.
             let other = matches!(test, NumberTest::Equal(_, true));
-            number(packet.map(payload_size).filter(|size| !other || *size > 0), test)
+            let size = packet.map(payload_size).filter(|size| !other || *size > 0);
+            number(size.map(u64::from), test)
         }
         PacketTest::StreamSize { side, both, test } => {
             cx.tuple.proto == IpProto::TCP && of_sides(*side, *both, cx.stream_sizes, test)
@@ -206,8 +207,9 @@ fn is_igmp(packet: &Packet<'_>) -> bool {
 }
 
 /// Bytes of payload that the headers promise. A fragment has none: nobody knows yet what its bytes are.
-fn payload_size(packet: &Packet<'_>) -> u64 {
-    if packet.fragment { 0 } else { packet.payload.len() as u64 + u64::from(packet.missing) }
+pub(super) fn payload_size(packet: &Packet<'_>) -> u32 {
+    let there = u32::try_from(packet.payload.len()).unwrap_or(u32::MAX);
+    if packet.fragment { 0 } else { there.saturating_add(packet.missing) }
 }
 
 /// A number that each side has: of one of them, of both, or of any. `Source` is the client.
