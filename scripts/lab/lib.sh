@@ -67,7 +67,7 @@ lab_down() {
     for ((i = ${#LAB_PIDS[@]} - 1; i >= 0; i--)); do lab_end "${LAB_PIDS[$i]}"; done
     LAB_PIDS=()
     for host in "${LAB_HOSTS[@]}" sw; do ip netns del "$(ns "$host")" 2>/dev/null; done
-    if [ -d "$LAB_PINS" ]; then rm -f "$LAB_PINS"/isolation "$LAB_PINS"/isolation_filter; rmdir "$LAB_PINS" 2>/dev/null; fi
+    if [ -d "$LAB_PINS" ]; then rm -f "$LAB_PINS"/*; rmdir "$LAB_PINS" 2>/dev/null; fi
     [ -z "$LAB_DIR" ] || rm -rf "$LAB_DIR"
     return 0
 }
