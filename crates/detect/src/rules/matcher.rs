@@ -48,7 +48,7 @@ pub struct RuleCounters {
     pub windows_refused: u64,
     /// Matches that were not told because of [`MAX_PACKET_ALERTS`](super::judge::MAX_PACKET_ALERTS).
     pub over_limit: u64,
-    /// Bits and numbers not set on flows because of [`state::MAX_FLOW_BITS`].
+    /// Bits and numbers not set on flows because of [`MAX_FLOW_BITS`](super::state::MAX_FLOW_BITS).
     pub flow_bits_refused: u64,
 }
 
