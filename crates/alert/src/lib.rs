@@ -8,6 +8,8 @@
 mod attack;
 mod checkin;
 mod facts;
+mod parties;
+mod proof;
 mod rule;
 mod text;
 
@@ -20,6 +22,8 @@ use wire::{Direction, Nanos};
 
 pub use attack::{Stage, Tactic, Technique};
 pub use checkin::{CheckIn, Disclosure};
+pub use parties::{Basis, Parties};
+pub use proof::{Binding, Orientation, Proof};
 pub use rule::{RuleAction, RuleFacts, Side};
 pub use text::Text;
 
@@ -165,6 +169,12 @@ pub struct Alert {
     /// The host on our side that is in trouble: the one to isolate. `None` if that is not clear (for
     /// example a listed address that scans us from outside).
     pub victim: Option<IpAddr>,
+    /// What the choice of the victim rests on; `None` without a victim.
+    pub basis: Option<Basis>,
+    /// How well it is established that the victim took part.
+    pub proof: Proof,
+    /// Who is who, beside the victim.
+    pub parties: Parties,
     /// The other side: the listed address, the C2 server, or the resolver asked. `None` of a frame that has no
     /// addresses.
     pub peer: Option<IpAddr>,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use alert::{Alert, CheckIn, IndicatorHit, RINGWARD_GID, Severity};
+use alert::{Alert, Basis, CheckIn, IndicatorHit, Parties, Proof, RINGWARD_GID, Severity};
 use intel::Match;
 
 use crate::catalogue::SignatureInfo;
@@ -81,6 +81,9 @@ pub(crate) fn alert(
         observation: signature.observation,
         direction: cx.direction,
         victim: sides.victim,
+        basis: sides.victim.map(|_| Basis::Detector),
+        proof: Proof::default(),
+        parties: Parties::default(),
         peer: Some(sides.peer),
         hit: Some(IndicatorHit {
             kind: hit.kind.name(),

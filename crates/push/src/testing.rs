@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use alert::{Alert, IndicatorHit, Observation, Severity, Technique};
+use alert::{
+    Alert, Basis, Binding, IndicatorHit, Observation, Orientation, Parties, Proof, Severity, Technique,
+};
 use flow::FlowTuple;
 use output::{AlertEvent, IsolationAction, IsolationEvent, Latency, Source, Stamp};
 use wire::{Direction, Endpoint, IpProto, Nanos, Scope, Target, Vlans};
@@ -55,6 +57,9 @@ pub(crate) fn alert(text: &str) -> AlertEvent {
         observation: Observation::Dns,
         direction: Direction::ToServer,
         victim: Some(ip("10.77.0.1")),
+        basis: Some(Basis::Detector),
+        proof: Proof { orientation: Orientation::Handshake, established: true, binding: Binding::Unknown },
+        parties: Parties::default(),
         peer: Some(ip("10.77.0.2")),
         hit: Some(hit),
         rule: None,

@@ -2,7 +2,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use alert::{IndicatorHit, Observation, RINGWARD_GID, Severity, Technique};
+use alert::{
+    Basis, Binding, IndicatorHit, Observation, Orientation, Parties, Proof, RINGWARD_GID, Severity, Technique,
+};
 use wire::Direction;
 
 use crate::brake::Limits;
@@ -28,6 +30,9 @@ fn alert(victim: Option<&str>, severity: Severity, second: u64) -> Alert {
         observation: Observation::Dns,
         direction: Direction::ToServer,
         victim: victim.map(|v| v.parse().unwrap()),
+        basis: Some(Basis::Detector),
+        proof: Proof { orientation: Orientation::Handshake, established: true, binding: Binding::Unknown },
+        parties: Parties::default(),
         peer: Some("192.0.2.1".parse().unwrap()),
         hit: Some(IndicatorHit {
             kind: "domain",

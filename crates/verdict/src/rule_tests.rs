@@ -1,4 +1,4 @@
-use alert::{IndicatorHit, RuleAction, RuleFacts, Technique};
+use alert::{Basis, Binding, IndicatorHit, Orientation, Parties, Proof, RuleAction, RuleFacts, Technique};
 use proptest::prelude::*;
 use wire::{Direction, Nanos};
 
@@ -18,6 +18,9 @@ fn alert() -> Alert {
         observation: Observation::Rule,
         direction: Direction::ToServer,
         victim: Some("10.0.0.5".parse().unwrap()),
+        basis: Some(Basis::Detector),
+        proof: Proof { orientation: Orientation::Handshake, established: true, binding: Binding::Unknown },
+        parties: Parties::default(),
         peer: None,
         hit: None,
         rule: None,

@@ -1,6 +1,6 @@
 //! From a rule that matched to an alert.
 
-use alert::{Alert, Observation, RuleAction};
+use alert::{Alert, Observation, Parties, Proof, RuleAction};
 use wire::{Direction, Nanos};
 
 use super::compiled::Compiled;
@@ -40,6 +40,9 @@ pub(super) fn base(rule: &Compiled, time: Nanos) -> Alert {
         },
         direction: Direction::ToServer,
         victim: None,
+        basis: None,
+        proof: Proof::default(),
+        parties: Parties::default(),
         peer: None,
         hit: None,
         rule: Some(rule.facts.clone()),

@@ -1,7 +1,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::alert::{Alert, CheckIn, Disclosure, IndicatorHit, Observation, RINGWARD_GID, Severity, Technique};
+use ::alert::{
+    Alert, Basis, Binding, CheckIn, Disclosure, IndicatorHit, Observation, Orientation, Parties, Proof,
+    RINGWARD_GID, Severity, Technique,
+};
 use ::flow::{EndReason, FlowRecord, FlowState, FlowTuple, TcpRecord};
 use ::proto::ike::{Attributes, IkeBody, IkeV1, IkeV2, KeyMaterial};
 use ::proto::quic::Extension;
@@ -76,6 +79,9 @@ fn alert() -> Alert {
         observation: Observation::Http,
         direction: Direction::ToServer,
         victim: Some("10.0.0.5".parse().unwrap()),
+        basis: Some(Basis::Detector),
+        proof: Proof { orientation: Orientation::Handshake, established: true, binding: Binding::Unknown },
+        parties: Parties::default(),
         peer: Some("192.0.2.1".parse().unwrap()),
         hit: Some(IndicatorHit {
             kind: "domain",
