@@ -14,6 +14,7 @@ mod packets;
 mod steering;
 mod tables;
 mod targets;
+mod wrapped;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -30,6 +31,7 @@ fn main() {
         isolate_program::TESTS,
         targets::TESTS,
         tables::TESTS,
+        wrapped::TESTS,
         every_shape::TESTS,
     ]
     .concat();
