@@ -121,7 +121,8 @@ impl Posts {
         if state.posts.is_empty() {
             return Some("no guard port is configured".into());
         }
-        let gaps: Option<Vec<String>> = state.posts.iter().map(|post| Some(post.gap.as_ref()?.1.clone())).collect();
+        let gaps: Option<Vec<String>> =
+            state.posts.iter().map(|post| Some(post.gap.as_ref()?.1.clone())).collect();
         gaps.map(|gaps| format!("no guard port is in force: {}", gaps.join("; ")))
     }
 
@@ -171,7 +172,10 @@ mod tests {
         assert_eq!((posts.why_nowhere(), posts.degraded().len()), (None, 0));
         posts.lost(0, "g is gone");
         posts.lost(0, "g is still gone");
-        assert_eq!(posts.places(), Places { enforced_on: vec!["l".into(), "r".into()], missing: vec!["g".into()] });
+        assert_eq!(
+            posts.places(),
+            Places { enforced_on: vec!["l".into(), "r".into()], missing: vec!["g".into()] }
+        );
         assert_eq!(posts.why_nowhere(), None, "there is another");
         assert_eq!((value(&posts, "enforcement.in_force"), value(&posts, "enforcement.gaps")), (1, 1));
         posts.lost(1, "l is gone");
@@ -200,6 +204,9 @@ mod tests {
             posts.lost(0, "off");
             posts.back(0);
         }
-        assert_eq!((posts.changes().len(), value(&posts, "enforcement.gaps")), (MAX_UNTOLD, MAX_UNTOLD as u64));
+        assert_eq!(
+            (posts.changes().len(), value(&posts, "enforcement.gaps")),
+            (MAX_UNTOLD, MAX_UNTOLD as u64)
+        );
     }
 }

@@ -7,8 +7,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use capture::{
-    Attachment, BypassTable, CaptureError, CapturePort, Claim, Device, GRACE, Guard, IsolationMap, PinFolder, Sleeper,
-    Steering,
+    Attachment, BypassTable, CaptureError, CapturePort, Claim, Device, GRACE, Guard, IsolationMap, PinFolder,
+    Sleeper, Steering,
 };
 use crossbeam_channel::{Sender, bounded, unbounded};
 use output::{Event, Recorder, Source, Stamp, Written};
@@ -29,8 +29,8 @@ use crate::snapshot::{Snapshot, Snapshots};
 use crate::stats::{Gauges, Stats};
 use crate::tap::Tap;
 use crate::threads::{
-    AlertInbox, Cores, EVENT_QUEUE, GuardWatch, Load, Port, PortWatch, Record, ReloadThread, Ticker, Ticks, WardenThread,
-    Watchdog, Watched, WatchedPorts, Wish, WorkerThread, keep, record, tick,
+    AlertInbox, Cores, EVENT_QUEUE, GuardWatch, Load, Port, PortWatch, Record, ReloadThread, Ticker, Ticks,
+    WardenThread, Watchdog, Watched, WatchedPorts, Wish, WorkerThread, keep, record, tick,
 };
 use crate::warden::{Enforcement, Warden};
 use crate::worker::Worker;
@@ -172,10 +172,21 @@ impl Sensor {
             warden.restore(restore);
         }
         let modes = options.guard.iter().map(|port| port.mode);
-        let guards = (0..).zip(modes).zip(attached).map(|((n, mode), on)| GuardWatch::new(n, mode, on)).collect();
+        let guards =
+            (0..).zip(modes).zip(attached).map(|((n, mode), on)| GuardWatch::new(n, mode, on)).collect();
         let guard = guarded.then_some(guard);
-        let threads =
-            Threads { options: &options, matching, recorder, taps, counters, maps, claims, hold, guards, posts };
+        let threads = Threads {
+            options: &options,
+            matching,
+            recorder,
+            taps,
+            counters,
+            maps,
+            claims,
+            hold,
+            guards,
+            posts,
+        };
         threads.start(opened, guard, pins.clone(), gauges, warden)
     }
 

@@ -152,8 +152,15 @@ fn list(hosts: &[Listed], held: bool, json: bool) -> Result<(), Failure> {
     }
     // The same for all of them.
     if let Some(host) = hosts.first().filter(|host| !host.not_enforced_on.is_empty()) {
-        let on = if host.enforced_on.is_empty() { "nowhere".into() } else { format!("on {} only", host.enforced_on.join(", ")) };
-        eprintln!("ringward: enforced {on}; not in force on {} (see `ringward stats`)", host.not_enforced_on.join(", "));
+        let on = if host.enforced_on.is_empty() {
+            "nowhere".into()
+        } else {
+            format!("on {} only", host.enforced_on.join(", "))
+        };
+        eprintln!(
+            "ringward: enforced {on}; not in force on {} (see `ringward stats`)",
+            host.not_enforced_on.join(", ")
+        );
     }
     for h in hosts {
         let peers: Vec<String> = h.peers.iter().map(IpAddr::to_string).collect();

@@ -5,8 +5,8 @@ use wire::{Decoded, LinkType, decode, decode_innermost};
 
 use crate::kernel::{SETTINGS, Settings, load, run, skel::capture::CaptureSkel};
 use crate::packets::{
-    extended_by, fragment, ipv4, labelled, pppoe, snap, tagged, tcp, tunnelled, tunnelled_past_the_program, udp,
-    udp6,
+    extended_by, fragment, ipv4, labelled, pppoe, snap, tagged, tcp, tunnelled, tunnelled_past_the_program,
+    udp, udp6,
 };
 
 /// Name and test.

@@ -3,7 +3,8 @@
 use crate::kernel::{SECOND, XDP_DROP, counts, now, run, sleep_until};
 use crate::lab::{Lab, TICK};
 use crate::packets::{
-    A, A6, B, B6, X, Y, arp, dhcp, dhcp6, from_to, in_vlan, labelled, mld, ndp, pppoe, snap, tagged, udp, udp6,
+    A, A6, B, B6, X, Y, arp, dhcp, dhcp6, from_to, in_vlan, labelled, mld, ndp, pppoe, snap, tagged, udp,
+    udp6,
 };
 
 /// Name and test.

@@ -85,7 +85,10 @@ pub const VERDICT_COUNTERS: [(&str, &str); 38] = [
     ("enforcement.ports", "Guard and inline ports that are configured."),
     ("enforcement.in_force", "Guard and inline ports that enforce isolations now."),
     ("enforcement.gaps", "Times that such a port was found without its program, or gone."),
-    ("enforcement.unguarded_ms", "Milliseconds during which such ports enforced nothing, all of them together."),
+    (
+        "enforcement.unguarded_ms",
+        "Milliseconds during which such ports enforced nothing, all of them together.",
+    ),
     ("isolation.not_enforced", "Verdicts that could not be enforced; the log says why."),
     ("isolation.withheld.protected", "Verdicts withheld because somebody is protected."),
     ("isolation.withheld.observe", "Verdicts withheld because policy.mode, or the rule, only observes."),

@@ -46,7 +46,10 @@ fn started() -> Lab {
 
 fn made_anew() {
     let mut lab = started();
-    assert_eq!(lab.step(v4("a"), "isolate")["isolation"]["enforced_on"], serde_json::json!(["pa", "pb", "pc"]));
+    assert_eq!(
+        lab.step(v4("a"), "isolate")["isolation"]["enforced_on"],
+        serde_json::json!(["pa", "pb", "pc"])
+    );
     let (sw, a) = (lab.ns("sw"), lab.ns("a"));
     must(&format!("ip -n {sw} link del pa"));
     until("it is missed", || told(&lab, "port_lost", "pa").len() == 1);
@@ -176,7 +179,10 @@ fn capture_ports_alone() {
     lab.start();
     until("it is told at start", || lab.log().contains("WARN"));
     let log = lab.log();
-    assert!(log.contains("policy.mode is \"enforce\" and no port enforces") && log.contains("add a guard port"), "{log}");
+    assert!(
+        log.contains("policy.mode is \"enforce\" and no port enforces") && log.contains("add a guard port"),
+        "{log}"
+    );
     lab.looks_up("a", v4("b"), "bad.example");
     let step = lab.step(v4("a"), "isolate");
     let isolation = &step["isolation"];
