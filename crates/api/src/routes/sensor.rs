@@ -65,8 +65,7 @@ pub(super) async fn version() -> Json<Version> {
     Json(Version { name: "ringward".into(), version: env!("CARGO_PKG_VERSION").into() })
 }
 
-/// Is it well? The warden, who decides on isolations, has answered if this is answered with 200; `status` and `reasons` tell
-/// whether a port enforces nothing.
+/// Is it well? The warden, who decides on isolations, has answered if this is answered with 200.
 #[utoipa::path(get, path = "/v1/health", tag = "sensor",
     responses((status = 200, description = "The sensor answers", body = Health)))]
 pub(super) async fn health(State(app): State<App>, access: As) -> Result<Json<Health>, Problem> {
