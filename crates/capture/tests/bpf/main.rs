@@ -5,6 +5,7 @@
 
 mod capture_program;
 mod every_shape;
+mod guard_port;
 mod guard_program;
 mod inline_program;
 mod isolate_program;
@@ -27,6 +28,7 @@ fn main() {
         capture_program::TESTS,
         inline_program::TESTS,
         steering::TESTS,
+        guard_port::TESTS,
         guard_program::TESTS,
         isolate_program::TESTS,
         targets::TESTS,
