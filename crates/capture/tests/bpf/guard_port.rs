@@ -8,7 +8,8 @@ use crate::kernel::load_capture;
 use crate::lab::pin_folder;
 
 /// Name and test.
-pub const TESTS: &[(&str, fn())] = &[("guard_port::a_program_that_is_gone_is_missed_and_put_back", missed_and_put_back)];
+pub const TESTS: &[(&str, fn())] =
+    &[("guard_port::a_program_that_is_gone_is_missed_and_put_back", missed_and_put_back)];
 
 fn ip(args: &str) {
     assert!(Command::new("ip").args(args.split(' ')).status().unwrap().success(), "{args}");
