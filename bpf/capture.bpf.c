@@ -280,7 +280,7 @@ static __always_inline int send_on(struct capture_counts *counts)
 static __always_inline int must_drop(struct xdp_md *ctx, int found, struct packet *p, struct packet *outer)
 {
 	if (found < 0)
-		return isolated_station(ctx);
+		return isolated_unusual(ctx);
 	if (!found)
 		return isolated(ctx, &p->hosts, OF_FRAME);
 	return isolated(ctx, &p->hosts, 0) || isolated(ctx, &outer->hosts, OF_FRAME);
@@ -292,13 +292,16 @@ static __always_inline int inline_port(struct xdp_md *ctx, int nic_time)
 	struct capture_counts *counts = count_frame(ctx, len);
 	struct packet p = {}, outer;
 	__u32 hash = 0, index;
-	int found;
+	int found, drop;
 
 	if (!counts) /* cannot be: the verifier wants to see it */
 		return XDP_ABORTED;
 	found = find_flow(ctx, &p, &outer);
-	if (must_drop(ctx, found, &p, &outer)) {
+	drop = must_drop(ctx, found, &p, &outer);
+	if (drop) {
 		counts->isolated++;
+		if (drop == TOO_DEEP)
+			counts->too_deep++;
 		return XDP_DROP;
 	}
 	if (found >= 0) {

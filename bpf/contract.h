@@ -31,6 +31,8 @@
 #define MAX_TAGS 3 /* that are skipped before the IP header */
 /* MPLS labels that are skipped. */
 #define MAX_LABELS 4
+/* Tags, labels and other layers that isolation looks through to find the addresses, where MAX_TAGS and MAX_LABELS end. */
+#define MAX_LAYERS 16
 /* IPv6 extension headers that are walked to find the ports. */
 #define MAX_EXTENSIONS 8
 /* Tunnels within tunnels that are opened to find the flow. */
@@ -103,7 +105,8 @@ struct isolation_gate {
 	__u64 networks; /* entries of networks */
 	__u64 stations; /* entries of MAC addresses */
 	__u64 remediation; /* networks that stay reachable */
-	__u64 reserved[4];
+	__u64 latest_ns; /* the latest end of all isolations since the map was empty last; 0: it is empty */
+	__u64 reserved[3];
 	__u64 filter[FILTER_WORDS]; /* one bit a host, set before its entry is written and never taken back */
 };
 
@@ -145,6 +148,7 @@ struct capture_counts {
 	__u64 no_headroom; /* the driver leaves no room for the head: dropped */
 	__u64 no_socket; /* no worker's socket on this queue: dropped */
 	__u64 nic_time; /* of received: stamped by the NIC */
+	__u64 too_deep; /* of isolated: more layers than are looked through */
 };
 
 /* Which flow: endpoints in the order of their addresses, then ports. */
@@ -184,6 +188,7 @@ struct bypass_slot {
 struct guard_counts {
 	__u64 passed;
 	__u64 dropped;
+	__u64 too_deep; /* of dropped: more layers than are looked through */
 };
 
 #endif

@@ -28,12 +28,16 @@ int rw_guard(struct xdp_md *ctx)
 	struct guard_counts *counts;
 	struct hosts hosts;
 	__u32 zero = 0;
+	int drop;
 
 	counts = bpf_map_lookup_elem(&guard_counts, &zero);
 	if (!counts) /* cannot be: the verifier wants to see it */
 		return XDP_PASS;
-	if (parse_hosts(data, end, &hosts) ? isolated_station(ctx) : isolated(ctx, &hosts, OF_FRAME)) {
+	drop = parse_hosts(data, end, &hosts) ? isolated_unusual(ctx) : isolated(ctx, &hosts, OF_FRAME);
+	if (drop) {
 		counts->dropped++;
+		if (drop == TOO_DEEP)
+			counts->too_deep++;
 		return XDP_DROP;
 	}
 	counts->passed++;

@@ -21,6 +21,17 @@ static __always_inline __u64 *announce(struct isolation_gate *gate, const struct
 	return target->kind == TARGET_NETWORK ? &gate->networks : &gate->stations;
 }
 
+/* Raised before the entry is obeyed. Writers that are so many that this does not succeed are made up for by user space. */
+static __always_inline void raise_latest(struct isolation_gate *gate, __u64 end)
+{
+	for (int i = 0; i < 8; i++) {
+		__u64 latest = gate->latest_ns;
+
+		if (latest >= end || __sync_val_compare_and_swap(&gate->latest_ns, latest, end) == latest)
+			return;
+	}
+}
+
 SEC("syscall")
 int rw_isolate(struct isolation_request *request)
 {
@@ -39,6 +50,7 @@ int rw_isolate(struct isolation_request *request)
 		return 0;
 	}
 	count = announce(gate, &target);
+	raise_latest(gate, request->expires_ns);
 	entry = bpf_map_lookup_elem(&isolation, &target);
 	if (entry && now < entry->expires_ns) {
 		entry->scope = request->scope;

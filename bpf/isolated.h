@@ -19,6 +19,20 @@
 #define NDP_ROUTER 134
 #define NDP_LAST 136
 #define NDP_HOP_LIMIT 255
+/* Multicast listener discovery (RFC 2710, RFC 3810): queries and reports, from the same link only. */
+#define MLD_QUERY 130
+#define MLD_DONE 132
+#define MLD_REPORT_V2 143
+#define MLD_HOP_LIMIT 1
+#define ROUTER_ALERT 0x05020000 /* the option, for MLD (RFC 2711) */
+/*
+ * Bytes of the longest packet of upkeep that a target may send: 576 is what every host takes (RFC 2131, 2), and has room
+ * for a signed neighbor solicitation (RFC 3971). Reports of many groups may fill the smallest MTU of IPv6.
+ */
+#define MOST_UPKEEP 576
+#define MOST_REPORT 1280
+/* Bytes behind the packet in its frame: a tag's length less than the padding of the shortest packet. */
+#define MOST_PADDING 46
 #define DHCP_SERVER 67
 #define DHCP_CLIENT 68
 #define DHCPV6_CLIENT 546
@@ -40,6 +54,11 @@ static __always_inline int is_dhcp(const struct udphdr *udp, int from_target, __
 	return udp->source == bpf_htons(DHCP_SERVER) && udp->dest == bpf_htons(DHCP_CLIENT);
 }
 
+static __always_inline int is_link_local(const struct in6_addr *addr)
+{
+	return (addr->in6_u.u6_addr32[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
+}
+
 /* The same of IPv6: from clients to All_DHCP_Relay_Agents_and_Servers, ff02::1:2, or to them from the link (RFC 8415). */
 static __always_inline int is_dhcpv6(const struct udphdr *udp, int from_target, const struct ipv6hdr *ip)
 {
@@ -49,12 +68,50 @@ static __always_inline int is_dhcpv6(const struct udphdr *udp, int from_target, 
 		return udp->source == bpf_htons(DHCPV6_CLIENT) && udp->dest == bpf_htons(DHCPV6_SERVER) &&
 		       dst[0] == bpf_htonl(0xff020000) && !dst[1] && !dst[2] && dst[3] == bpf_htonl(0x00010002);
 	return udp->source == bpf_htons(DHCPV6_SERVER) && udp->dest == bpf_htons(DHCPV6_CLIENT) &&
-	       (ip->saddr.in6_u.u6_addr32[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
+	       is_link_local(&ip->saddr);
+}
+
+/* Neighbor discovery. Whoever is isolated is nobody's router. */
+static __always_inline int is_ndp(const struct ipv6hdr *ip, __u8 type, int from_target)
+{
+	return ip->hop_limit == NDP_HOP_LIMIT && type >= NDP_FIRST && type <= NDP_LAST &&
+	       !(from_target && type == NDP_ROUTER);
 }
 
 /*
- * Whether the frame is what a host needs to have an address and to find its neighbours: ARP, neighbor discovery, DHCP on
- * the link. A host that lost its address would turn up with another, and not be isolated any more.
+ * Multicast listener discovery: what keeps a switch that snoops sending a host the groups that it listens to, those of
+ * neighbor solicitations among them (RFC 4890, 4.4.1). Such switches take reports from any address.
+ */
+static __always_inline int is_mld(const struct ipv6hdr *ip, __u8 type)
+{
+	return ip->hop_limit == MLD_HOP_LIMIT && ip->daddr.in6_u.u6_addr8[0] == 0xff &&
+	       ((type >= MLD_QUERY && type <= MLD_DONE) || type == MLD_REPORT_V2) &&
+	       (type != MLD_QUERY || is_link_local(&ip->saddr));
+}
+
+/* A Hop-by-Hop header with the router alert of MLD and padding that carries nothing, before ICMPv6. */
+static __always_inline int is_router_alert(const __be32 *header)
+{
+	__be32 first = header[0] & bpf_htonl(0xffff), second = header[1];
+	__be32 padding = second & bpf_htonl(0xffff);
+
+	if ((header[0] & bpf_htonl(0xffff0000)) != bpf_htonl(IPPROTO_ICMPV6 << 24))
+		return 0;
+	/* The option before the padding, or behind it: PadN or twice Pad1. */
+	if (first == bpf_htonl(ROUTER_ALERT >> 16))
+		return !(second & bpf_htonl(0xffff0000)) && (!padding || padding == bpf_htonl(0x0100));
+	return (!first || first == bpf_htonl(0x0100)) && second == bpf_htonl(ROUTER_ALERT);
+}
+
+/* Whether the packet of this length is no longer than upkeep must be, and nothing is hidden behind it in the frame. */
+static __always_inline int is_short(struct xdp_md *ctx, __u64 offset, __u64 len, __u64 most)
+{
+	return len <= most && bpf_xdp_get_buff_len(ctx) <= offset + len + MOST_PADDING;
+}
+
+/*
+ * Whether the frame is what a host needs to have an address and to find its neighbours: ARP, neighbor discovery,
+ * multicast listener discovery, DHCP on the link. What a target sends of it is short, so that it carries little else. A host that lost its address would turn up with another, and not be isolated any more.
  */
 static __always_inline int is_upkeep(struct xdp_md *ctx, int from_target)
 {
@@ -77,20 +134,33 @@ static __always_inline int is_upkeep(struct xdp_md *ctx, int from_target)
 		if ((void *)(udp + 1) > end || ip->ihl != 5 || ip->protocol != IPPROTO_UDP ||
 		    ip->frag_off & bpf_htons(IPV4_FRAGMENT))
 			return 0;
+		if (from_target && !is_short(ctx, net - data, bpf_ntohs(ip->tot_len), MOST_UPKEEP))
+			return 0;
 		return is_dhcp(udp, from_target, ip->daddr);
 	}
 	if (proto == bpf_htons(ETH_P_IPV6)) {
 		struct ipv6hdr *ip = net;
 		struct icmp6hdr *icmp = net + sizeof(*ip);
+		__u64 len = sizeof(*ip);
 
 		if ((void *)(icmp + 1) > end)
 			return 0;
+		len += bpf_ntohs(ip->payload_len);
+		if (from_target && !is_short(ctx, net - data, len, MOST_REPORT))
+			return 0;
+		if (ip->nexthdr == IPPROTO_HOPOPTS) {
+			struct icmp6hdr *behind = icmp + 1;
+
+			return (void *)(behind + 1) <= end && is_router_alert((__be32 *)icmp) &&
+			       is_mld(ip, behind->icmp6_type);
+		}
+		if (ip->nexthdr == IPPROTO_ICMPV6 && is_mld(ip, icmp->icmp6_type))
+			return 1;
+		if (from_target && len > MOST_UPKEEP)
+			return 0;
 		if (ip->nexthdr == IPPROTO_UDP)
 			return is_dhcpv6((struct udphdr *)icmp, from_target, ip);
-		/* Whoever is isolated is nobody's router. */
-		return ip->nexthdr == IPPROTO_ICMPV6 && ip->hop_limit == NDP_HOP_LIMIT &&
-		       icmp->icmp6_type >= NDP_FIRST && icmp->icmp6_type <= NDP_LAST &&
-		       !(from_target && icmp->icmp6_type == NDP_ROUTER);
+		return ip->nexthdr == IPPROTO_ICMPV6 && is_ndp(ip, icmp->icmp6_type, from_target);
 	}
 	return 0;
 }
@@ -286,12 +356,40 @@ static __always_inline int isolated(struct xdp_md *ctx, const struct hosts *host
 	return rw_isolated(ctx, hosts, of_frame);
 }
 
-/* Whether a frame that is not IP is dropped, because of the station that it is from or to. */
-static __always_inline int isolated_station(struct xdp_md *ctx)
+/* What is done with a frame in which no IP packet was found at first sight. */
+#define NOT_ISOLATED 0
+#define IS_ISOLATED 1
+#define TOO_DEEP 2
+
+/*
+ * A frame in which no IP packet was found at first sight: dropped because of the addresses that a closer look finds, or of
+ * the stations. While anybody is isolated it is also dropped if its layers are more than are looked through, because
+ * nobody can say whose it is.
+ */
+__attribute__((noinline)) int rw_unusual(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	struct isolation_gate *gate = the_gate();
+	struct hosts hosts;
+	int found;
+
+	if (!gate || gate->hold)
+		return NOT_ISOLATED;
+	found = parse_deep(data, end, &hosts);
+	if (!found)
+		return rw_isolated(ctx, &hosts, OF_FRAME);
+	if (gate->stations && rw_isolated(ctx, NULL, OF_FRAME))
+		return IS_ISOLATED;
+	return found > 0 && bpf_ktime_get_coarse_ns() < gate->latest_ns ? TOO_DEEP : NOT_ISOLATED;
+}
+
+/* The same, asked only if there is somebody who may be isolated. */
+static __always_inline int isolated_unusual(struct xdp_md *ctx)
 {
 	struct isolation_gate *gate = the_gate();
 
-	return gate && gate->stations && rw_isolated(ctx, NULL, OF_FRAME);
+	return gate && (gate->stations | gate->latest_ns) ? rw_unusual(ctx) : NOT_ISOLATED;
 }
 
 #endif

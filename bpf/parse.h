@@ -21,6 +21,8 @@
 #define PPPOE_SESSION 0x8864
 #define PPP_IPV4 0x0021
 #define PPP_IPV6 0x0057
+#define FIRST_ETHERTYPE 0x0600 /* smaller: the length of an IEEE 802.3 frame */
+#define LLC_SNAP 0xaaaa0300 /* LLC and the first byte of the organization code */
 #define IPV4_FRAGMENT 0x3fff /* more-fragments flag and offset */
 #define IPV6_FRAGMENT 0xfff9 /* offset and more-fragments flag */
 /* IPv6 extension headers without a name in linux/in.h. */
@@ -40,6 +42,13 @@ struct pppoe_header {
 	__u8 code;
 	__be16 session;
 	__be16 len;
+	__be16 next;
+};
+
+/* LLC and SNAP (RFC 1042) with the EtherType behind them. */
+struct snap_header {
+	__be32 llc;
+	__be16 organization;
 	__be16 next;
 };
 
@@ -131,9 +140,37 @@ static __always_inline __be16 ip_by_nibble(void *at, void *end)
 	return *first >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : 0;
 }
 
+/* Behind the LLC/SNAP header of an IEEE 802.3 frame; where it was if there is none. */
+static __always_inline void *skip_snap(void *at, void *end, __be16 *proto)
+{
+	struct snap_header *snap = at;
+
+	if (bpf_ntohs(*proto) >= FIRST_ETHERTYPE || (void *)(snap + 1) > end ||
+	    snap->llc != bpf_htonl(LLC_SNAP) || snap->organization)
+		return at;
+	*proto = snap->next;
+	return snap + 1;
+}
+
+/* Behind a PPPoE session's header; NULL if the frame ends before. */
+static __always_inline void *skip_pppoe(void *at, void *end, __be16 *proto)
+{
+	struct pppoe_header *ppp = at;
+
+	if ((void *)(ppp + 1) > end)
+		return NULL;
+	if (ppp->next == bpf_htons(PPP_IPV4))
+		*proto = bpf_htons(ETH_P_IP);
+	else if (ppp->next == bpf_htons(PPP_IPV6))
+		*proto = bpf_htons(ETH_P_IPV6);
+	else
+		*proto = 0;
+	return ppp + 1;
+}
+
 /*
- * Behind the Ethernet header, VLAN tags and what may follow them, MPLS labels (RFC 3032) or a PPPoE
- * session (RFC 2516); NULL if the frame ends before. Tags are noted in p if there is one.
+ * Behind the Ethernet header, VLAN tags and what may follow them, MPLS labels (RFC 3032), a PPPoE
+ * session (RFC 2516) or LLC/SNAP (RFC 1042); NULL if the frame ends before. Tags are noted in p if there is one.
  */
 static __always_inline void *network_header(void *data, void *end, __be16 *proto, struct packet *p)
 {
@@ -158,17 +195,8 @@ static __always_inline void *network_header(void *data, void *end, __be16 *proto
 		*proto = tag->next;
 		data = tag + 1;
 	}
-	if (*proto == bpf_htons(PPPOE_SESSION)) {
-		struct pppoe_header *ppp = data;
-
-		if ((void *)(ppp + 1) > end)
-			return NULL;
-		if (ppp->next == bpf_htons(PPP_IPV4))
-			*proto = bpf_htons(ETH_P_IP);
-		else if (ppp->next == bpf_htons(PPP_IPV6))
-			*proto = bpf_htons(ETH_P_IPV6);
-		return ppp + 1;
-	}
+	if (*proto == bpf_htons(PPPOE_SESSION))
+		return skip_pppoe(data, end, proto);
 	if (*proto == bpf_htons(MPLS_UNICAST) || *proto == bpf_htons(MPLS_MULTICAST)) {
 		*proto = 0;
 #pragma unroll
@@ -183,16 +211,14 @@ static __always_inline void *network_header(void *data, void *end, __be16 *proto
 				break;
 			}
 		}
+		return data;
 	}
-	return data;
+	return skip_snap(data, end, proto);
 }
 
-/* Addresses only: all that isolation needs. 0 if this is an IP packet. */
-static __always_inline int parse_hosts(void *data, void *end, struct hosts *hosts)
+/* The addresses of an IP header. 0 if this is one. */
+static __always_inline int read_hosts(void *net, void *end, __be16 proto, struct hosts *hosts)
 {
-	__be16 proto;
-	void *net = network_header(data, end, &proto, NULL);
-
 	if (!net)
 		return -1;
 	if (proto == bpf_htons(ETH_P_IP)) {
@@ -214,6 +240,65 @@ static __always_inline int parse_hosts(void *data, void *end, struct hosts *host
 		return 0;
 	}
 	return -1;
+}
+
+/* Addresses only: all that isolation needs. 0 if this is an IP packet. */
+static __always_inline int parse_hosts(void *data, void *end, struct hosts *hosts)
+{
+	__be16 proto;
+	void *net = network_header(data, end, &proto, NULL);
+
+	return read_hosts(net, end, proto, hosts);
+}
+
+/*
+ * The same of a frame whose layers are many, or in an order that nobody uses. 0 if there is an IP packet, -1 if there is
+ * none, 1 if there are more layers than are looked through.
+ */
+static __always_inline int parse_deep(void *data, void *end, struct hosts *hosts)
+{
+	struct ethhdr *eth = data;
+	void *at = eth + 1;
+	__be16 proto;
+
+	if (at > end)
+		return -1;
+	proto = eth->h_proto;
+	for (int i = 0; i <= MAX_LAYERS; i++) {
+		at = forget_path(data, at);
+		if (!at)
+			return -1;
+		if (is_vlan(proto)) {
+			struct vlan_header *tag = at;
+
+			if ((void *)(tag + 1) > end)
+				return -1;
+			proto = tag->next;
+			at = tag + 1;
+		} else if (proto == bpf_htons(MPLS_UNICAST) || proto == bpf_htons(MPLS_MULTICAST)) {
+			__be32 *label = at;
+
+			if ((void *)(label + 1) > end)
+				return -1;
+			at = label + 1;
+			if (*label & bpf_htonl(MPLS_BOTTOM)) {
+				proto = ip_by_nibble(at, end);
+				if (!proto)
+					return -1;
+			}
+		} else if (proto == bpf_htons(PPPOE_SESSION)) {
+			at = skip_pppoe(at, end, &proto);
+			if (!at || !proto)
+				return -1;
+		} else {
+			void *behind = skip_snap(at, end, &proto);
+
+			if (behind == at)
+				return read_hosts(at, end, proto, hosts);
+			at = behind;
+		}
+	}
+	return 1;
 }
 
 /* Ports follow for TCP, UDP and SCTP; all have source then destination first. */

@@ -77,11 +77,14 @@ fn answer(request: &Request) -> Reply {
                 reason: "ticket \"42\"".into(),
                 dropped_packets: 1,
                 dropped_bytes: u64::MAX,
+                enforced_on: vec!["eth1".into()],
+                not_enforced_on: vec!["eth2".into()],
             }],
         },
         Request::Stats => {
             let counters = vec![("z.last".into(), 2), ("a.first".into(), u64::MAX)];
-            Reply::Stats { stats: Stats { uptime_s: 5, counters } }
+            let degraded = vec!["guard port eth2 has enforced nothing for 5 s: it is gone".into()];
+            Reply::Stats { stats: Stats { uptime_s: 5, counters, degraded } }
         }
         Request::IocHits { top } => {
             let hit = HitRow {

@@ -83,6 +83,10 @@ impl Attachment {
     fn attach(device: &Device, mode: XdpMode, program: &Program<'_>) -> Result<Self, CaptureError> {
         let xdp = Xdp::new(program.as_fd());
         if let Some((id, old_mode)) = attached(&xdp, device)? {
+            if id == program_id(program.as_fd()) && old_mode == mode {
+                // A device that was away, in another network namespace, and kept it.
+                return Ok(Attachment { device: device.clone(), mode, id });
+            }
             let name = program_name(id);
             if !OWN_PROGRAMS.contains(&name.as_str()) {
                 let owner = format!("\"{name}\", id {id}");
@@ -111,6 +115,23 @@ impl Attachment {
                 .detach(self.device.index, self.mode.flags())
                 .map_err(|source| CaptureError::Map { map: "XDP detach", source }),
             _ => Ok(()),
+        }
+    }
+
+    /// Why the program is not in force on `now`, which is the device as it is now, if it is not. What the kernel does
+    /// not tell is taken for good.
+    #[must_use]
+    pub fn trouble(&self, now: &Device) -> Option<String> {
+        // The library wants a program's descriptor for everything; a question does not use it.
+        let unused = std::io::stdin();
+        match attached(&Xdp::new(unused.as_fd()), now) {
+            Ok(Some((id, _))) if id != self.id => Some(format!(
+                "interface {}: another XDP program (\"{}\", id {id}) is in the place of Ringward's",
+                now.name,
+                program_name(id)
+            )),
+            Ok(None) => Some(format!("interface {}: Ringward's XDP program was taken off", now.name)),
+            _ => None,
         }
     }
 

@@ -19,16 +19,14 @@ mod skel {
     include!(concat!(env!("OUT_DIR"), "/guard.skel.rs"));
 }
 
-/// The guard program and the devices it is on. Dropping it leaves the program in force: that is what
-/// has to happen when the daemon dies.
+/// The guard program. What it is put on outlives it: guards stay in force when the daemon dies.
 pub struct Guard {
     skel: skel::GuardSkel<'static>,
-    ports: Vec<Attachment>,
 }
 
 impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Guard").field("ports", &self.ports).finish_non_exhaustive()
+        f.debug_struct("Guard").finish_non_exhaustive()
     }
 }
 
@@ -42,21 +40,15 @@ impl Guard {
         let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
         let mut open = skel::GuardSkelBuilder::default().open(object).map_err(load)?;
         reuse_isolation!(open, isolation.fds()).map_err(load)?;
-        Ok(Guard { skel: open.load().map_err(load)?, ports: Vec::new() })
+        Ok(Guard { skel: open.load().map_err(load)? })
     }
 
-    /// Puts the program on one more device.
+    /// Puts the program on a device.
     ///
     /// # Errors
     /// Somebody else's program is there, or the driver refuses.
-    pub fn attach(&mut self, device: &Device, mode: XdpMode) -> Result<(), CaptureError> {
-        self.ports.push(Attachment::new(device, mode, &self.skel.progs.rw_guard)?);
-        Ok(())
-    }
-
-    /// The devices it is on.
-    pub fn devices(&self) -> impl Iterator<Item = &Device> {
-        self.ports.iter().map(Attachment::device)
+    pub fn attach(&self, device: &Device, mode: XdpMode) -> Result<Attachment, CaptureError> {
+        Attachment::new(device, mode, &self.skel.progs.rw_guard)
     }
 
     /// Counters of all guard ports together.
@@ -68,13 +60,13 @@ impl Guard {
             .map(|values| GuardCounters::from_values(&values))
     }
 
-    /// Takes the program off every device: nobody is isolated there any more.
+    /// Takes the program off these devices: nobody is isolated there any more.
     ///
     /// # Errors
     /// The first failure; the others are tried all the same.
-    pub fn detach(self) -> Result<(), CaptureError> {
+    pub fn detach(&self, ports: &[Attachment]) -> Result<(), CaptureError> {
         let mut outcome = Ok(());
-        for port in &self.ports {
+        for port in ports {
             outcome = outcome.and(port.detach(self.skel.progs.rw_guard.as_fd()));
         }
         outcome

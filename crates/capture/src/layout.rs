@@ -203,6 +203,7 @@ counters! {
     no_headroom = 7, "Frames dropped because the driver left no room for the frame head.";
     no_socket = 8, "Frames dropped because no worker listens on their queue.";
     nic_time = 9, "Frames stamped by the NIC.";
+    too_deep = 10, "Inline: frames of isolated with more layers than are looked through.";
 }
 
 counters! {
@@ -210,6 +211,7 @@ counters! {
     GuardCounters:
     passed = 0, "Frames handed to the kernel.";
     dropped = 1, "Frames of isolated hosts.";
+    too_deep = 2, "Frames of these with more layers than are looked through.";
 }
 
 #[cfg(test)]

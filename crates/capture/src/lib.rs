@@ -25,7 +25,7 @@ mod sleep;
 mod words;
 mod xsk;
 
-pub use attach::{Attached, XdpMode};
+pub use attach::{Attached, Attachment, XdpMode};
 pub use bind::{BindMode, MAX_WHOLE_MTU, Memory, Steering};
 pub use bypass::{BypassCounts, BypassReason, BypassTable, GRACE};
 pub use claim::Claim;

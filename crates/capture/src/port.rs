@@ -161,6 +161,12 @@ impl CapturePort {
         self.ends.iter().map(|end| end.attachment.device())
     }
 
+    /// Why the program is not in force on one of the devices any more, if it is not.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.ends.iter().find_map(|end| end.attachment.trouble(end.attachment.device()))
+    }
+
     /// Whether frames of each device leave through the other.
     #[must_use]
     pub fn is_inline(&self) -> bool {

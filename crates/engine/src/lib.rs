@@ -20,6 +20,7 @@ mod lookback;
 mod options;
 mod owners;
 mod ports;
+mod posts;
 mod reassembly;
 mod register;
 mod replay;

@@ -249,9 +249,9 @@ impl Warden {
         if let Some(why) = self.judge.why_protected(&known.target) {
             return refused(why);
         }
-        let Enforcement::Kernel { map, guarded } = &self.enforcement else { return refused("replay".into()) };
-        if !guarded {
-            return refused("no guard port is configured".into());
+        let Enforcement::Kernel { map, posts } = &self.enforcement else { return refused("replay".into()) };
+        if let Some(why) = posts.why_nowhere() {
+            return refused(why);
         }
         let (until, expires_ns) = (wall.after(left), monotonic.after(left).0);
         if let Err(err) = map.set(known.target, &known.scope, expires_ns) {
@@ -270,7 +270,7 @@ impl Warden {
         self.judge.adopt(known.target, &known.scope, until);
         let step = step(known.target, IsolationAction::Restore, &isolation, None);
         self.register.enter(known.target, isolation);
-        step
+        self.placed(step)
     }
 
     /// It is in the map, and the ledger does not have it as isolated: whoever was released is taken out of the map before the

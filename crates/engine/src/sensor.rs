@@ -7,8 +7,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use capture::{
-    BypassTable, CaptureError, CapturePort, Claim, Device, GRACE, Guard, IsolationMap, PinFolder, Sleeper,
-    Steering,
+    Attachment, BypassTable, CaptureError, CapturePort, Claim, Device, GRACE, Guard, IsolationMap, PinFolder,
+    Sleeper, Steering,
 };
 use crossbeam_channel::{Sender, bounded, unbounded};
 use output::{Event, Recorder, Source, Stamp, Written};
@@ -24,12 +24,13 @@ use crate::input::Place;
 use crate::options::{SensorError, SensorOptions};
 use crate::owners::Owners;
 use crate::ports::{Maps, PortPlan};
+use crate::posts::Posts;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::stats::{Gauges, Stats};
 use crate::tap::Tap;
 use crate::threads::{
-    AlertInbox, Cores, EVENT_QUEUE, Load, Port, PortWatch, Record, ReloadThread, Ticker, Ticks, WardenThread,
-    Watchdog, Watched, Wish, WorkerThread, keep, record, tick,
+    AlertInbox, Cores, EVENT_QUEUE, GuardWatch, Load, Port, PortWatch, Record, ReloadThread, Ticker, Ticks,
+    WardenThread, Watchdog, Watched, WatchedPorts, Wish, WorkerThread, keep, record, tick,
 };
 use crate::warden::{Enforcement, Warden};
 use crate::worker::Worker;
@@ -49,7 +50,7 @@ pub struct Sensor {
     keeper: JoinHandle<()>,
     warden: JoinHandle<Warden>,
     recorder: JoinHandle<io::Result<Written>>,
-    watch: JoinHandle<Vec<Arc<CapturePort>>>,
+    watch: JoinHandle<WatchedPorts>,
     records: Sender<Record>,
     source: Source,
     _claims: Vec<Claim>,
@@ -130,13 +131,18 @@ impl Sensor {
             map.hold(true);
         }
         map.set_remediation(&options.remediation).map_err(SensorError::Remediation)?;
-        let mut guard = Guard::load(&map)?;
+        let guard = Guard::load(&map)?;
+        let mut attached: Vec<Attachment> = Vec::new();
         for (device, port) in guards.iter().zip(&options.guard) {
-            if let Err(err) = guard.attach(device, port.mode) {
-                let _ = guard.detach();
-                return Err(err.into());
+            match guard.attach(device, port.mode) {
+                Ok(attachment) => attached.push(attachment),
+                Err(err) => {
+                    let _ = guard.detach(&attached);
+                    return Err(err.into());
+                }
             }
         }
+        let posts = Arc::new(Posts::new(&options));
         let bypass = Arc::new(BypassTable::new(options.bypass.capacity)?);
         let maps = Arc::new(Maps::new(bypass.clone(), map.fds()).map_err(thread_error)?);
         let counters: Vec<Arc<WorkerCounters>> = (0..options.workers).map(|_| Arc::default()).collect();
@@ -148,28 +154,39 @@ impl Sensor {
             bypass,
             options.more_counters.clone(),
         ));
-        let opened = match Ports::open(plans, &maps, &gauges, options.workers) {
+        let opened = match Ports::open(plans, options.guard.len(), &maps, &gauges, options.workers) {
             Ok(opened) => opened,
             Err(err) => {
                 drop(gauges);
-                if let Ok(guard) = Arc::try_unwrap(guard) {
-                    let _ = guard.detach();
-                }
+                let _ = guard.detach(&attached);
                 return Err(err.into());
             }
         };
-        for device in guard.devices() {
+        for device in attached.iter().map(Attachment::device) {
             tracing::info!("guard {}: driver {}", device.name, device.driver);
         }
-        let guarded = guarded || !options.inline.is_empty();
-        let mut warden =
-            Warden::new(matching.snapshot.judge(), Enforcement::Kernel { map: Box::new(map), guarded })
-                .with_thresholds(matching.snapshot.thresholds());
+        let enforcement = Enforcement::Kernel { map: Box::new(map), posts: posts.clone() };
+        let mut warden = Warden::new(matching.snapshot.judge(), enforcement)
+            .with_thresholds(matching.snapshot.thresholds());
         if let Some(restore) = options.restore.take() {
             warden.restore(restore);
         }
-        let guard = (!options.guard.is_empty()).then_some(guard);
-        let threads = Threads { options: &options, matching, recorder, taps, counters, maps, claims, hold };
+        let modes = options.guard.iter().map(|port| port.mode);
+        let guards =
+            (0..).zip(modes).zip(attached).map(|((n, mode), on)| GuardWatch::new(n, mode, on)).collect();
+        let guard = guarded.then_some(guard);
+        let threads = Threads {
+            options: &options,
+            matching,
+            recorder,
+            taps,
+            counters,
+            maps,
+            claims,
+            hold,
+            guards,
+            posts,
+        };
         threads.start(opened, guard, pins.clone(), gauges, warden)
     }
 
@@ -204,13 +221,15 @@ impl Sensor {
         let died = |name: &str| SensorError::Thread(format!("{name} died"));
         let mut outcome = Ok(());
         self.stop_watch.store(true, Ordering::Release);
+        let mut guards = Vec::new();
         match self.watch.join() {
-            Ok(ports) => {
-                for port in &ports {
+            Ok(watched) => {
+                for port in &watched.ports {
                     if let Err(err) = port.release() {
                         tracing::error!("{err}");
                     }
                 }
+                guards = watched.guards;
             }
             Err(_) => outcome = Err(died("watch")),
         }
@@ -237,10 +256,9 @@ impl Sensor {
         let latency = warden.latency();
         let latency_ns =
             (latency.len(), latency.value_at_quantile(0.5), latency.value_at_quantile(0.99), latency.max());
-        let guard = self.guard.and_then(|guard| Arc::try_unwrap(guard).ok());
         if still_isolated.is_empty() {
-            if let Some(guard) = guard {
-                guard.detach()?;
+            if let Some(guard) = &self.guard {
+                guard.detach(&guards)?;
             }
             IsolationMap::unpin_if_idle(&self.pins, clock::monotonic().0)?;
         }
@@ -269,7 +287,13 @@ struct Ports {
 
 impl Ports {
     /// Opens all ports, or leaves none open.
-    fn open(plans: Vec<PortPlan>, maps: &Maps, gauges: &Gauges, workers: u32) -> Result<Self, CaptureError> {
+    fn open(
+        plans: Vec<PortPlan>,
+        guards: usize,
+        maps: &Maps,
+        gauges: &Gauges,
+        workers: u32,
+    ) -> Result<Self, CaptureError> {
         let mut ports = Ports { watched: Vec::new(), lanes: (0..workers).map(|_| Vec::new()).collect() };
         let mut open: Vec<Arc<CapturePort>> = Vec::new();
         for plan in plans {
@@ -280,7 +304,9 @@ impl Ports {
                         lane.push(plan.lane(rings));
                     }
                     open.push(opened.port.clone());
-                    ports.watched.push(Watched::new(plan, opened.port));
+                    // Inline pairs are the first plans, and stand behind the guards among the posts.
+                    let post = opened.port.is_inline().then_some(guards + plan.number);
+                    ports.watched.push(Watched::new(plan, post, opened.port));
                 }
                 Err(err) => {
                     for port in &open {
@@ -305,6 +331,8 @@ struct Threads<'a> {
     maps: Arc<Maps>,
     claims: Vec<Claim>,
     hold: HoldFile,
+    guards: Vec<GuardWatch>,
+    posts: Arc<Posts>,
 }
 
 impl Threads<'_> {
@@ -408,6 +436,9 @@ impl Threads<'_> {
         }
         let watch = PortWatch {
             ports: ports.watched,
+            guard: guard.clone(),
+            guards: self.guards,
+            posts: self.posts,
             maps: self.maps,
             gauges: gauges.clone(),
             workers: tell_workers,

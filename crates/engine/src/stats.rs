@@ -30,6 +30,9 @@ pub struct Stats {
     #[serde(with = "in_order")]
     #[schema(value_type = HashMap<String, u64>)]
     pub counters: Vec<(String, u64)>,
+    /// What keeps the sensor from doing what it is configured for; empty if all is well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub degraded: Vec<String>,
 }
 
 impl Stats {
@@ -170,10 +173,12 @@ impl Gauges {
             rings.forwarded,
             rings.tx_ring_full,
             rings.sockets.tx_invalid,
+            xdp.too_deep,
             u64::from(self.bypass.taken()),
             guard.passed + guard.dropped,
             guard.passed,
             guard.dropped,
+            guard.too_deep,
         ];
         let named = PORT_COUNTERS.iter().zip(values);
         let mut counters: Vec<(String, u64)> =
@@ -188,7 +193,7 @@ impl Gauges {
             each_worker(&mut counters, n, worker, &own);
         }
         counters.extend(self.more.iter().flat_map(MoreCounters::read));
-        Stats { uptime_s: self.started.elapsed().as_secs(), counters }
+        Stats { uptime_s: self.started.elapsed().as_secs(), counters, degraded: Vec::new() }
     }
 }
 

@@ -18,6 +18,7 @@ use wire::{Nanos, Scope, Target};
 use crate::clock;
 use crate::control::Caller;
 use crate::latencies::Latencies;
+use crate::posts::Posts;
 use crate::register::{Isolation, Register};
 use crate::restore::Reconciled;
 
@@ -26,12 +27,12 @@ use crate::restore::Reconciled;
 pub enum Enforcement {
     /// Nowhere: packets come from a file.
     Replay,
-    /// In the kernel's isolation map; `guarded` tells whether a guard port of this sensor obeys it.
+    /// In the kernel's isolation map, by the guard and inline ports that obey it.
     Kernel {
         /// The pinned map.
         map: Box<IsolationMap>,
-        /// Whether there is a guard port.
-        guarded: bool,
+        /// Ports of this sensor that obey it.
+        posts: Arc<Posts>,
     },
 }
 
@@ -58,6 +59,12 @@ pub struct Listed {
     pub dropped_packets: u64,
     /// Bytes of these.
     pub dropped_bytes: u64,
+    /// Guard and inline ports of this sensor that enforce it now.
+    #[serde(default)]
+    pub enforced_on: Vec<String>,
+    /// Those that are configured and do not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_enforced_on: Vec<String>,
 }
 
 /// See the module's text.
@@ -156,6 +163,7 @@ impl Warden {
             ("policy.repeats_forgotten", of.repeats_forgotten),
         ];
         rows.extend(judged.map(|(name, value)| (name.to_owned(), value)));
+        rows.extend(self.posts().into_iter().flat_map(Posts::counters));
         rows.extend(self.reconciled.counters());
         rows.extend(self.latencies.counters());
         rows
@@ -168,6 +176,19 @@ impl Warden {
             Enforcement::Kernel { map, .. } => Some(map),
             Enforcement::Replay => None,
         }
+    }
+
+    /// Ports that obey it.
+    pub(crate) fn posts(&self) -> Option<&Posts> {
+        match &self.enforcement {
+            Enforcement::Kernel { posts, .. } => Some(posts),
+            Enforcement::Replay => None,
+        }
+    }
+
+    /// The step, with the ports on which it is in force.
+    pub(crate) fn placed(&self, step: IsolationEvent) -> IsolationEvent {
+        IsolationEvent { places: self.posts().map(Posts::places), ..step }
     }
 
     /// Whether the kill switch is on.
@@ -263,6 +284,8 @@ impl Warden {
     /// Everybody who is isolated now.
     #[must_use]
     pub fn list(&self, now: Nanos) -> Vec<Listed> {
+        let places = self.posts().map(Posts::places).unwrap_or_default();
+        let names = |ports: &[Arc<str>]| ports.iter().map(ToString::to_string).collect::<Vec<_>>();
         let line = |(host, isolation): (Target, &Isolation)| {
             let entry = self.entry(host).unwrap_or_default();
             Listed {
@@ -278,6 +301,8 @@ impl Warden {
                 reason: isolation.reason.clone(),
                 dropped_packets: entry.dropped_packets,
                 dropped_bytes: entry.dropped_bytes,
+                enforced_on: names(&places.enforced_on),
+                not_enforced_on: names(&places.missing),
             }
         };
         self.register.iter().map(line).collect()
@@ -312,15 +337,17 @@ impl Warden {
         }
         let outcome = match &self.enforcement {
             Enforcement::Replay => Err("replay".to_owned()),
-            Enforcement::Kernel { map, guarded } => {
+            Enforcement::Kernel { map, posts } => {
                 isolation.expires_ns = clock::monotonic().after(isolation.until.since(now)).0;
                 match map.set(host, &isolation.scope, isolation.expires_ns) {
-                    Ok(written) if *guarded => Ok(written),
-                    Ok(_) => {
-                        // Known all the same: it ends, and can be released; guards elsewhere may obey it.
-                        self.register.enter(host, isolation.clone());
-                        Err("no guard port is configured".to_owned())
-                    }
+                    Ok(written) => match posts.why_nowhere() {
+                        None => Ok(written),
+                        // Known all the same: it ends, and can be released; guards elsewhere, or that come back, obey it.
+                        Some(why) => {
+                            self.register.enter(host, isolation.clone());
+                            Err(why)
+                        }
+                    },
                     Err(err) => {
                         self.judge.failed(host);
                         Err(err.to_string())
@@ -339,7 +366,7 @@ impl Warden {
                     if written.extended { IsolationAction::Extend } else { IsolationAction::Isolate };
                 let event = step(host, action, &isolation, self.entry(host).as_ref());
                 self.register.enter(host, isolation);
-                Some(event)
+                Some(self.placed(event))
             }
             Err(why) => {
                 let mut event = step(host, IsolationAction::Isolate, &isolation, None);
@@ -349,7 +376,7 @@ impl Warden {
                     tracing::error!("{host} should be isolated and is not: {why}");
                 }
                 event.not_enforced_because = Some(why);
-                Some(event)
+                Some(self.placed(event))
             }
         }
     }
@@ -379,5 +406,6 @@ pub(crate) fn step(
         latency: isolation.latency,
         flow: isolation.flow,
         peer: isolation.peer,
+        places: None,
     }
 }

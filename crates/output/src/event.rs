@@ -257,6 +257,34 @@ pub struct IsolationEvent {
     pub flow: Option<FlowTuple>,
     /// The C2 peer, for the record.
     pub peer: Option<IpAddr>,
+    /// Where it is enforced, if that is in the kernel.
+    pub places: Option<Places>,
+}
+
+/// Ports of this sensor on which isolations are enforced.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Guard and inline ports that are in force.
+    pub enforced_on: Vec<Arc<str>>,
+    /// Those that are configured and not in force.
+    pub missing: Vec<Arc<str>>,
+}
+
+/// A guard or inline port enforces nothing any more, or does so again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortEvent {
+    /// Interface name; both names with a plus between them for an inline pair.
+    pub port: String,
+    /// "guard" or "inline".
+    pub role: &'static str,
+    /// Whether it is in force from now on.
+    pub in_force: bool,
+    /// Why it was not.
+    pub reason: String,
+    /// For how long it was not; told when it is back.
+    pub gap: Option<std::time::Duration>,
+    /// Where isolations are in force now.
+    pub places: Places,
 }
 
 /// The brake on isolations tripped, or let go.
@@ -320,6 +348,8 @@ pub enum Event {
     Isolation(Box<IsolationEvent>),
     /// Isolations are withheld from now on, or not any more.
     Brake(BrakeEvent),
+    /// A port that enforces isolations was lost, or is back.
+    Port(PortEvent),
     /// Packets of an alerted flow.
     Evidence(Box<EvidenceEvent>),
     /// Bytes of a file that is to be stored.

@@ -18,7 +18,7 @@ impl Wanted {
     pub fn has(&self, event: &Event) -> bool {
         match event {
             Event::Alert(e) => self.alerts.is_some_and(|least| e.alert.severity <= least),
-            Event::Isolation(_) | Event::Brake(_) => self.isolations,
+            Event::Isolation(_) | Event::Brake(_) | Event::Port(_) => self.isolations,
             _ => false,
         }
     }

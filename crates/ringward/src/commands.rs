@@ -122,6 +122,9 @@ pub fn stats(reach: &Reach, json: bool, prometheus: bool) -> Result<(), Failure>
     if stats.get("isolation.held") != 0 {
         eprintln!("ringward: HOLD is in force: nothing is dropped and nobody is isolated");
     }
+    for why in &stats.degraded {
+        eprintln!("ringward: degraded: {why}");
+    }
     if prometheus {
         print!("{}", crate::prometheus::text(&stats));
     } else {
@@ -136,6 +139,9 @@ fn print_counters(stats: Stats, json: bool) {
         object.insert("uptime_s".into(), stats.uptime_s.into());
         for (name, value) in stats.counters {
             object.insert(name, value.into());
+        }
+        if !stats.degraded.is_empty() {
+            object.insert("degraded".into(), stats.degraded.into());
         }
         println!("{}", serde_json::Value::Object(object));
     } else {

@@ -150,6 +150,18 @@ fn list(hosts: &[Listed], held: bool, json: bool) -> Result<(), Failure> {
         println!("{}", serde_json::to_string_pretty(hosts).map_err(Failure::running)?);
         return Ok(());
     }
+    // The same for all of them.
+    if let Some(host) = hosts.first().filter(|host| !host.not_enforced_on.is_empty()) {
+        let on = if host.enforced_on.is_empty() {
+            "nowhere".into()
+        } else {
+            format!("on {} only", host.enforced_on.join(", "))
+        };
+        eprintln!(
+            "ringward: enforced {on}; not in force on {} (see `ringward stats`)",
+            host.not_enforced_on.join(", ")
+        );
+    }
     for h in hosts {
         let peers: Vec<String> = h.peers.iter().map(IpAddr::to_string).collect();
         let scope = if peers.is_empty() { h.scope.clone() } else { format!("from {}", peers.join(", ")) };
@@ -273,6 +285,8 @@ fn listed(pinned: &PinnedIsolation) -> Result<Vec<Listed>, Failure> {
                 reason: "no sensor is running".into(),
                 dropped_packets: entry.dropped_packets,
                 dropped_bytes: entry.dropped_bytes,
+                enforced_on: Vec::new(),
+                not_enforced_on: Vec::new(),
             }
         })
         .collect())

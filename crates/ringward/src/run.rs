@@ -10,7 +10,7 @@ use api::{ApiError, Bound};
 use engine::{Desk, Loaded, Matching, Sensor, SensorOptions, Stopped, Tap};
 use output::Recorder;
 
-use crate::config::Config;
+use crate::config::{Config, Mode, Role};
 use crate::ledger::{self, Book};
 use crate::push::Pushes;
 use crate::{Failure, exporter, fleet, matching, setup};
@@ -66,6 +66,12 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
             return Err(failure);
         }
     };
+    if enforces_nowhere(&config) {
+        tracing::warn!(
+            "policy.mode is \"enforce\" and no port enforces: no [[port]] has role \"guard\" or \"inline\". Verdicts isolate \
+             nobody on this machine; add a guard port, or set policy.mode = \"observe\""
+        );
+    }
     let told = Told { book: beside.book, pushes: beside.pushes };
     eprintln!("ringward: running; output in {}", config.output.dir.display());
     let mut broken = false;
@@ -85,6 +91,11 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     let stopped = stopped.map_err(Failure::running)?;
     summary(&stopped);
     if broken { Err(Failure::running("a thread died; see above")) } else { Ok(()) }
+}
+
+/// Whether verdicts are to be enforced and there is no port to enforce them on.
+fn enforces_nowhere(config: &Config) -> bool {
+    config.policy.mode == Mode::Enforce && config.port.iter().all(|port| port.role == Role::Capture)
 }
 
 /// Who listens to the sensor.

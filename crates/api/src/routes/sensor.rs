@@ -22,8 +22,11 @@ pub struct Version {
 /// How it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
-    /// "ok": the sensor answers.
+    /// "ok", or "degraded": the sensor answers, but does not do all that it is configured for.
     pub status: String,
+    /// Why it is degraded: one sentence a reason.
+    #[serde(default)]
+    pub reasons: Vec<String>,
     /// Seconds since start.
     pub uptime_s: u64,
 }
@@ -67,5 +70,6 @@ pub(super) async fn version() -> Json<Version> {
     responses((status = 200, description = "The sensor answers", body = Health)))]
 pub(super) async fn health(State(app): State<App>, access: As) -> Result<Json<Health>, Problem> {
     let stats = read(&app, &access).await?;
-    Ok(Json(Health { status: "ok".into(), uptime_s: stats.uptime_s }))
+    let status = if stats.degraded.is_empty() { "ok" } else { "degraded" };
+    Ok(Json(Health { status: status.into(), reasons: stats.degraded, uptime_s: stats.uptime_s }))
 }

@@ -14,6 +14,7 @@ const HOLD: usize = 0;
 const NETWORKS: usize = 1;
 const STATIONS: usize = 2;
 const REMEDIATION: usize = 3;
+const LATEST: usize = 4;
 /// The filter's first word.
 const FILTER: usize = 8;
 /// Bytes of the structure.
@@ -90,6 +91,21 @@ impl Gate {
                 word.fetch_max(count, Ordering::AcqRel);
             }
         }
+    }
+
+    /// Somebody is isolated until `end_ns` (CLOCK_MONOTONIC).
+    pub(crate) fn raise_latest(&self, end_ns: u64) {
+        self.0.word(LATEST).fetch_max(end_ns, Ordering::AcqRel);
+    }
+
+    /// The latest end, to be lowered if the map turns out to be empty.
+    pub(crate) fn latest(&self) -> u64 {
+        self.0.word(LATEST).load(Ordering::Acquire)
+    }
+
+    /// The map was seen empty after `seen` was read; nothing is done if somebody was isolated until later meanwhile.
+    pub(crate) fn nobody_left(&self, seen: u64) {
+        let _ = self.0.word(LATEST).compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Acquire);
     }
 
     fn count(&self, target: Target) -> Option<&AtomicU64> {

@@ -150,6 +150,9 @@ impl IsolationMap {
         let entries = self.entries()?;
         let alone = folder.is_ours_alone_now();
         self.gate.recount(entries.iter().map(|&(target, _)| target), alone);
+        if let Some(latest) = entries.iter().map(|(_, entry)| entry.expires_ns).max() {
+            self.gate.raise_latest(latest);
+        }
         for &(target, _) in &entries {
             if let Target::Network(net) = target {
                 self.place(net).map_err(|err| CaptureError::Map {
@@ -185,6 +188,9 @@ impl IsolationMap {
             let Some(key) = self.cursor.as_deref() else { return };
             let Some(target) = target(key) else { continue };
             self.gate.admit(target);
+            if let Ok(Some(value)) = get(&self.targets, key) {
+                self.gate.raise_latest(IsolationEntry::parse(&value).expires_ns);
+            }
             if let Target::Network(net) = target
                 && let Err(err) = self.place(net)
             {
@@ -302,7 +308,7 @@ impl IsolationMap {
     /// # Errors
     /// What the kernel said.
     pub fn remove(&self, target: Target) -> Result<Option<IsolationEntry>, CaptureError> {
-        let key = target_key(target);
+        let (key, latest) = (target_key(target), self.gate.latest());
         let entry = take(&self.targets, &key)?.map(|value| IsolationEntry::parse(&value));
         if let Target::Network(net) = target {
             delete(&self.networks, &network_key(net))?;
@@ -312,6 +318,9 @@ impl IsolationMap {
             delete(&self.peers, &key)?;
         }
         self.gate.deleted(target);
+        if next_key(&self.targets, None).is_none() {
+            self.gate.nobody_left(latest);
+        }
         Ok(Some(entry))
     }
 

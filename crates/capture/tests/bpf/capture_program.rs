@@ -34,7 +34,7 @@ fn puts_a_head() {
     assert!(before < arrival && arrival < now());
     assert_eq!(u32::from_ne_bytes(out[12..16].try_into().unwrap()), frame.len() as u32);
     // received, bytes, steered, passed, isolated, bypassed, shed, no headroom, no socket, NIC time
-    assert_eq!(capture_counts(&program), [1, frame.len() as u64, 0, 0, 0, 0, 0, 0, 1, 0]);
+    assert_eq!(capture_counts(&program), [1, frame.len() as u64, 0, 0, 0, 0, 0, 0, 1, 0, 0]);
 }
 
 fn hashes_both_directions_alike() {

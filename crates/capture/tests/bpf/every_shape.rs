@@ -47,7 +47,7 @@ fn every_prefix_is_survived_and_counted() {
     let [passed, dropped] = guarded.counts();
     assert_eq!(passed + dropped, frames);
     for program in [&plain, &tunnels] {
-        let [received, _, steered, passed, isolated, bypassed, shed, no_headroom, no_socket, _] =
+        let [received, _, steered, passed, isolated, bypassed, shed, no_headroom, no_socket, _, _] =
             capture_counts(program);
         assert_eq!((received, passed, no_socket), (2 * frames, frames, frames));
         assert_eq!((steered, isolated, bypassed, shed, no_headroom), (0, 0, 0, 0, 0));

@@ -209,7 +209,7 @@ pub fn load_for_device(index: u32) -> skel::capture::CaptureSkel<'static> {
 }
 
 /// Counters of the queue that test packets come by, in the order of `struct capture_counts`.
-pub fn capture_counts(program: &skel::capture::CaptureSkel<'_>) -> [u64; 10] {
+pub fn capture_counts(program: &skel::capture::CaptureSkel<'_>) -> [u64; 11] {
     counts(&program.maps.capture_counts)
 }
 

@@ -5,6 +5,7 @@
 
 mod capture_program;
 mod every_shape;
+mod guard_port;
 mod guard_program;
 mod inline_program;
 mod isolate_program;
@@ -14,6 +15,7 @@ mod packets;
 mod steering;
 mod tables;
 mod targets;
+mod wrapped;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -26,10 +28,12 @@ fn main() {
         capture_program::TESTS,
         inline_program::TESTS,
         steering::TESTS,
+        guard_port::TESTS,
         guard_program::TESTS,
         isolate_program::TESTS,
         targets::TESTS,
         tables::TESTS,
+        wrapped::TESTS,
         every_shape::TESTS,
     ]
     .concat();

@@ -92,6 +92,27 @@ pub fn labelled(frame: &[u8], labels: usize) -> Vec<u8> {
     out
 }
 
+/// The frame with an IEEE 802.3 length, LLC and SNAP (RFC 1042) in place of its EtherType.
+pub fn snap(frame: &[u8]) -> Vec<u8> {
+    let len = (frame.len() - 14 + 8) as u16;
+    [&frame[..12], &len.to_be_bytes(), &[0xaa, 0xaa, 3, 0, 0, 0], &frame[12..]].concat()
+}
+
+/// A message of multicast listener discovery (RFC 2710, RFC 3810), or what pretends to be one, behind these bytes of a
+/// Hop-by-Hop header's options if there are some.
+pub fn mld(kind: u8, hop_limit: u8, src: [u8; 16], dst: [u8; 16], options: &[u8], body: usize) -> Vec<u8> {
+    let mut frame = [1; 12].to_vec();
+    frame.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
+    let before = if options.is_empty() { vec![] } else { [&[58, 0], options].concat() };
+    frame.extend(((before.len() + 8 + body) as u16).to_be_bytes());
+    frame.extend([if before.is_empty() { 58 } else { 0 }, hop_limit]);
+    frame.extend([src, dst].concat());
+    frame.extend(before);
+    frame.extend([kind, 0, 0, 0, 0, 0, 0, 1]);
+    frame.extend(vec![0; body]);
+    frame
+}
+
 /// The frame in a PPPoE session; `protocol` is PPP's.
 pub fn pppoe(frame: &[u8], protocol: u16) -> Vec<u8> {
     let mut out = frame[..12].to_vec();
@@ -209,7 +230,12 @@ pub fn shapes() -> Vec<(&'static str, Vec<u8>)> {
         ("ipv6 extensions", extended(&six, &[0, 60, 43])),
         ("ipv6 fragment", extended(&six, &[44])),
         ("too many extensions", extended(&six, &[60; 12])),
+        ("five tags", tagged(&six, &[0x8100; 5])),
+        ("eighteen tags", tagged(&four, &[0x8100; 18])),
         ("llc", vec![0; 60]),
+        ("snap", snap(&four)),
+        ("snap 6 in vlan", tagged(&snap(&six), &[0x8100])),
+        ("tags in snap", snap(&tagged(&four, &[0x8100; 2]))),
         ("mpls", labelled(&four, 1)),
         ("four labels", labelled(&six, 4)),
         ("five labels", labelled(&four, 5)),

@@ -5,8 +5,8 @@ use wire::{Decoded, LinkType, decode, decode_innermost};
 
 use crate::kernel::{SETTINGS, Settings, load, run, skel::capture::CaptureSkel};
 use crate::packets::{
-    extended_by, fragment, ipv4, labelled, pppoe, tagged, tcp, tunnelled, tunnelled_past_the_program, udp,
-    udp6,
+    extended_by, fragment, ipv4, labelled, pppoe, snap, tagged, tcp, tunnelled, tunnelled_past_the_program,
+    udp, udp6,
 };
 
 /// Name and test.
@@ -68,9 +68,10 @@ impl Dice {
                 if self.below(4) == 0 { tunnelled_past_the_program(&frame) } else { tunnelled(&frame) };
             frame = all.swap_remove(self.below(all.len() as u64) as usize).1;
         }
-        frame = match self.below(6) {
+        frame = match self.below(7) {
             0 => labelled(&frame, 1 + self.below(5) as usize),
             1 => pppoe(&frame, if frame[12] == 8 { 0x21 } else { 0x57 }),
+            2 => snap(&frame),
             _ => frame,
         };
         frame = match self.below(4) {

@@ -1,7 +1,7 @@
 //! Names and meanings of the counters that are not a worker's own.
 
 /// Name and meaning of the counters of all ports together, in the order in which they are read.
-pub const PORT_COUNTERS: [(&str, &str); 23] = [
+pub const PORT_COUNTERS: [(&str, &str); 25] = [
     ("capture.received", "Frames that entered the XDP programs of the capture and inline ports."),
     ("capture.received_bytes", "Bytes of these frames."),
     ("capture.processed", "Frames that workers took in."),
@@ -30,10 +30,18 @@ pub const PORT_COUNTERS: [(&str, &str); 23] = [
     ("inline.forwarded", "Frames that workers sent on to the other end of an inline wire."),
     ("inline.tx_ring_full", "Frames not sent on because the other end was too slow."),
     ("inline.tx_invalid", "Frames that the kernel refused to send."),
+    (
+        "inline.too_deep",
+        "Frames of capture.isolated that have more than 16 tags, labels and other layers: dropped while anybody is isolated.",
+    ),
     ("bypass.active", "Flows bypassed now."),
     ("guard.received", "Frames that entered the guard program, all guard ports together."),
     ("guard.passed", "Frames of these handed to the kernel."),
     ("guard.dropped", "Frames of these from or to isolated hosts."),
+    (
+        "guard.too_deep",
+        "Frames of guard.dropped that have more than 16 tags, labels and other layers: dropped while anybody is isolated.",
+    ),
 ];
 
 /// Name and meaning of the counters of each device of a capture or inline port (`port.NAME.*`), each of its queues
@@ -71,9 +79,16 @@ pub const EACH_COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Name and meaning of the counters of verdicts, output and intelligence.
-pub const VERDICT_COUNTERS: [(&str, &str); 34] = [
+pub const VERDICT_COUNTERS: [(&str, &str); 38] = [
     ("isolation.active", "Hosts, networks and stations isolated now."),
     ("isolation.held", "1 while the kill switch is on: nothing is dropped and nobody isolated; else 0."),
+    ("enforcement.ports", "Guard and inline ports that are configured."),
+    ("enforcement.in_force", "Guard and inline ports that enforce isolations now."),
+    ("enforcement.gaps", "Times that such a port was found without its program, or gone."),
+    (
+        "enforcement.unguarded_ms",
+        "Milliseconds during which such ports enforced nothing, all of them together.",
+    ),
     ("isolation.not_enforced", "Verdicts that could not be enforced; the log says why."),
     ("isolation.withheld.protected", "Verdicts withheld because somebody is protected."),
     ("isolation.withheld.observe", "Verdicts withheld because policy.mode, or the rule, only observes."),

@@ -4,6 +4,7 @@
 mod alerts;
 mod busy_poll;
 mod cores;
+mod guards;
 mod keeper;
 mod recorder;
 mod reload;
@@ -19,13 +20,14 @@ use output::{Event, Stamp};
 pub(crate) use alerts::AlertInbox;
 pub(crate) use busy_poll::Watchdog;
 pub(crate) use cores::Cores;
+pub(crate) use guards::GuardWatch;
 pub(crate) use keeper::keep;
 pub(crate) use recorder::record;
 pub use reload::{Load, Loaded};
 pub(crate) use reload::{ReloadThread, Wish};
 pub(crate) use ticker::{Ticker, Ticks, tick};
 pub(crate) use warden::WardenThread;
-pub(crate) use watch::{PortWatch, Watched};
+pub(crate) use watch::{PortWatch, Watched, WatchedPorts};
 pub(crate) use worker::{Port, WorkerThread};
 
 /// What travels to the recorder.

@@ -19,6 +19,7 @@ use super::{EVENT_QUEUE, Record};
 use crate::clock;
 use crate::control::{Asked, Caller, Reply, Request};
 use crate::hold::HoldFile;
+use crate::posts::Posts;
 use crate::snapshot::Snapshots;
 use crate::stats::{Gauges, Stats};
 use crate::tap::Tap;
@@ -131,6 +132,7 @@ impl WardenThread {
         if watched_now {
             self.heed_reload();
             self.tell_brake();
+            self.tell_ports();
         }
         if !self.stats_interval.is_zero() && self.stats_told.elapsed() >= self.stats_interval {
             self.stats_told = Instant::now();
@@ -185,6 +187,14 @@ impl WardenThread {
             }
             let stamp = Stamp { time: now, source: self.source.clone(), packet: None };
             self.record(stamp, Event::Brake(brake));
+        }
+    }
+
+    /// Ports on which isolations are in force no more, or again.
+    fn tell_ports(&self) {
+        for change in self.warden.posts().map(Posts::changes).unwrap_or_default() {
+            let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
+            self.record(stamp, Event::Port(change));
         }
     }
 
@@ -313,6 +323,7 @@ impl WardenThread {
 
     fn stats(&self) -> Stats {
         let mut stats = self.gauges.read();
+        stats.degraded = self.warden.posts().map(Posts::degraded).unwrap_or_default();
         stats.counters.extend(self.warden.counters());
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         stats.counters.push(("output.write_errors".into(), of(&self.write_errors)));

@@ -5,15 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use capture::{CapturePort, Device, GRACE};
+use capture::{Attachment, CapturePort, Device, GRACE, Guard};
 use crossbeam_channel::Sender;
 
+use super::guards::GuardWatch;
 use super::worker::Port;
 use crate::ports::{Maps, PortPlan};
+use crate::posts::Posts;
 use crate::stats::Gauges;
 
-/// How often the watch looks, and how often it asks whether to stop.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the watch looks, and how often it asks whether to stop. A port that comes back is to be guarded again within
+/// a second.
+const LOOK: Duration = Duration::from_millis(500);
 const TICK: Duration = Duration::from_millis(50);
 
 /// What a worker is told of a port.
@@ -28,6 +31,8 @@ pub(crate) enum PortChange {
 /// A port under watch.
 pub(crate) struct Watched {
     plan: PortPlan,
+    /// Which of the posts, if isolations are enforced here.
+    post: Option<usize>,
     /// None while its devices are away.
     port: Option<Arc<CapturePort>>,
     up: Vec<bool>,
@@ -36,15 +41,27 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    pub(crate) fn new(plan: PortPlan, port: Arc<CapturePort>) -> Self {
+    pub(crate) fn new(plan: PortPlan, post: Option<usize>, port: Arc<CapturePort>) -> Self {
         let up = vec![true; plan.names.len()];
-        Watched { plan, port: Some(port), up, complaint: String::new() }
+        Watched { plan, post, port: Some(port), up, complaint: String::new() }
     }
+}
+
+/// What is in force when the watch ends.
+#[derive(Debug)]
+pub(crate) struct WatchedPorts {
+    /// Capture and inline ports that are open.
+    pub(crate) ports: Vec<Arc<CapturePort>>,
+    /// Guard ports.
+    pub(crate) guards: Vec<Attachment>,
 }
 
 /// The watch's thread.
 pub(crate) struct PortWatch {
     pub(crate) ports: Vec<Watched>,
+    pub(crate) guard: Option<Arc<Guard>>,
+    pub(crate) guards: Vec<GuardWatch>,
+    pub(crate) posts: Arc<Posts>,
     pub(crate) maps: Arc<Maps>,
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) workers: Vec<Sender<PortChange>>,
@@ -52,20 +69,26 @@ pub(crate) struct PortWatch {
 }
 
 impl PortWatch {
-    /// Looks every second until told to stop. The ports that are open then.
-    pub(crate) fn run(mut self) -> Vec<Arc<CapturePort>> {
+    /// Looks again and again until told to stop. The ports that are open then.
+    pub(crate) fn run(mut self) -> WatchedPorts {
         let mut waited = Duration::ZERO;
         while !self.stop.load(Ordering::Acquire) {
             thread::sleep(TICK);
             waited += TICK;
             if waited >= LOOK {
                 waited = Duration::ZERO;
+                if let Some(guard) = &self.guard {
+                    self.guards.iter_mut().for_each(|port| port.look(guard, &self.posts));
+                }
                 for index in 0..self.ports.len() {
                     self.look(index);
                 }
             }
         }
-        self.ports.into_iter().filter_map(|watched| watched.port).collect()
+        WatchedPorts {
+            ports: self.ports.into_iter().filter_map(|watched| watched.port).collect(),
+            guards: self.guards.into_iter().filter_map(GuardWatch::into_attachment).collect(),
+        }
     }
 
     fn look(&mut self, index: usize) {
@@ -73,12 +96,18 @@ impl PortWatch {
         let devices = watched.plan.devices();
         if let Some(port) = watched.port.clone() {
             let changed = match &devices {
-                Ok(now) => port.devices().zip(now).find_map(|(then, now)| change(then, now)),
+                Ok(now) => {
+                    let changed = port.devices().zip(now).find_map(|(then, now)| change(then, now));
+                    changed.or_else(|| port.trouble())
+                }
                 Err(err) => Some(err.to_string()),
             };
             match changed {
                 Some(what) => {
                     tracing::warn!("{what}; the port is closed");
+                    if let Some(post) = watched.post {
+                        self.posts.lost(post, &what);
+                    }
                     self.close(index);
                 }
                 None => return watched.look_at_links(&port),
@@ -116,12 +145,18 @@ impl PortWatch {
                     let _ = worker.send(PortChange::Came(watched.plan.lane(rings)));
                 }
                 watched.port = Some(opened.port);
+                if let Some(post) = watched.post {
+                    self.posts.back(post);
+                }
                 watched.complaint.clear();
             }
             Err(err) => {
                 let complaint = err.to_string();
                 if complaint != watched.complaint {
                     tracing::error!("{complaint}; tried again every second");
+                    if let Some(post) = watched.post {
+                        self.posts.still_lost(post, &complaint);
+                    }
                     watched.complaint = complaint;
                 }
             }

@@ -87,7 +87,7 @@ impl Warden {
             isolation.arrival.map(|arrival| entry.first_drop_ns.saturating_sub(arrival.0));
         self.latencies.dropped(&isolation.latency);
         let isolation = isolation.clone();
-        Some(step(host, IsolationAction::FirstDrop, &isolation, Some(entry)))
+        Some(self.placed(step(host, IsolationAction::FirstDrop, &isolation, Some(entry))))
     }
 
     pub(super) fn end(&mut self, host: Target, action: IsolationAction) -> Option<IsolationEvent> {

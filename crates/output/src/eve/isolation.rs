@@ -1,9 +1,11 @@
 //! `isolation`: a step in the life of an isolation, or what the brake on isolations does. Ringward's own event type.
 
+use std::sync::Arc;
+
 use wire::{Direction, Scope};
 
 use super::{community, endpoints, head};
-use crate::event::{BrakeEvent, IsolationEvent, Latency, Stamp};
+use crate::event::{BrakeEvent, IsolationEvent, Latency, Places, PortEvent, Stamp};
 use crate::json::{Value, json};
 use crate::text::timestamp;
 
@@ -45,12 +47,40 @@ pub(super) fn line(stamp: &Stamp, event: &IsolationEvent) -> Value {
     if let Some(peer) = event.peer {
         body["peer"] = peer.to_string().into();
     }
+    if let Some(at) = &event.places {
+        places(&mut body, at);
+    }
     let Latency { alert_ns, map_ns, first_drop_ns } = event.latency;
     for (name, ns) in [("alert_ns", alert_ns), ("map_ns", map_ns), ("first_drop_ns", first_drop_ns)] {
         if let Some(ns) = ns {
             body["latency"][name] = ns.into();
         }
     }
+    line.insert("isolation".into(), body);
+    line.into()
+}
+
+/// Where isolations are in force; and where not, if there is such a port.
+fn places(body: &mut Value, places: &Places) {
+    let names = |ports: &[Arc<str>]| Value::from(ports.iter().map(ToString::to_string).collect::<Vec<_>>());
+    body["enforced_on"] = names(&places.enforced_on);
+    if !places.missing.is_empty() {
+        body["not_enforced_on"] = names(&places.missing);
+    }
+}
+
+pub(super) fn port(stamp: &Stamp, event: &PortEvent) -> Value {
+    let mut line = head(stamp, "isolation");
+    let mut body = json!({
+        "action": if event.in_force { "port_back" } else { "port_lost" },
+        "port": &event.port,
+        "role": event.role,
+        "reason": &event.reason,
+    });
+    if let Some(gap) = event.gap {
+        body["unguarded_ms"] = u64::try_from(gap.as_millis()).unwrap_or(u64::MAX).into();
+    }
+    places(&mut body, &event.places);
     line.insert("isolation".into(), body);
     line.into()
 }

@@ -116,6 +116,7 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event, forms: &Forms) -> Vec<Value> {
         }
         Event::Alert(e) if wanted("alert") => vec![alert::line(stamp, e, forms)],
         Event::Isolation(e) if wanted("isolation") => vec![isolation::line(stamp, e)],
+        Event::Port(e) if wanted("isolation") => vec![isolation::port(stamp, e)],
         Event::Brake(e) if wanted("isolation") => vec![isolation::brake(stamp, e)],
         Event::Stats(e) => {
             let mut lines = Vec::new();

@@ -269,7 +269,16 @@ fn events() -> Vec<Event> {
             latency: Latency { alert_ns: Some(20_000), map_ns: Some(410_000), first_drop_ns: None },
             flow: Some(tcp),
             peer: None,
+            places: Some(Places { enforced_on: vec!["eth1".into()], missing: vec!["eth2".into()] }),
         })),
+        Event::Port(PortEvent {
+            port: "eth2".into(),
+            role: "guard",
+            in_force: true,
+            reason: "interface eth2 was made anew".into(),
+            gap: Some(std::time::Duration::from_millis(700)),
+            places: Places { enforced_on: vec!["eth1".into(), "eth2".into()], missing: Vec::new() },
+        }),
         Event::Brake(BrakeEvent { on: false, reason: "too many".into(), withheld: 7 }),
         Event::Evidence(Box::new(EvidenceEvent {
             file: evidence,

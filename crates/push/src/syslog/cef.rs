@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use output::{AlertEvent, BrakeEvent, Event, IsolationAction, IsolationEvent, Source, Stamp};
+use output::{AlertEvent, BrakeEvent, Event, IsolationAction, IsolationEvent, PortEvent, Source, Stamp};
 use time::OffsetDateTime;
 use time::macros::format_description;
 use wire::Endpoint;
@@ -66,6 +66,7 @@ pub(super) fn message(sender: &Sender, stamp: &Stamp, event: &Event, limit: usiz
         Event::Alert(e) => of_alert(e, &mut extensions),
         Event::Isolation(e) => of_isolation(e, &mut extensions),
         Event::Brake(e) => of_brake(e, &mut extensions),
+        Event::Port(e) => of_port(e, &mut extensions),
         _ => return None,
     };
     let severity = severities(event);
@@ -160,6 +161,18 @@ fn of_brake(event: &BrakeEvent, to: &mut Extensions) -> (String, String) {
     to.put("act", action);
     to.put("reason", &event.reason);
     to.put("msg", format!("{} verdicts withheld", event.withheld));
+    (format!("isolation:{action}"), name.to_owned())
+}
+
+fn of_port(event: &PortEvent, to: &mut Extensions) -> (String, String) {
+    let (action, name) = match event.in_force {
+        true => ("port_back", "A port enforces isolations again"),
+        false => ("port_lost", "A port enforces isolations no more"),
+    };
+    to.put("cat", "isolation");
+    to.put("act", action);
+    to.put("deviceOutboundInterface", &event.port);
+    to.put("reason", &event.reason);
     (format!("isolation:{action}"), name.to_owned())
 }
 

@@ -81,7 +81,8 @@ pub(super) fn severities(event: &Event) -> Severities {
         },
         // Somebody has to look: a list is wrong, or the network is on fire.
         Event::Brake(e) if e.on => (1, 10),
-        Event::Brake(_) => (5, 3),
+        Event::Port(e) if !e.in_force => (1, 10),
+        Event::Brake(_) | Event::Port(_) => (5, 3),
         _ => (6, 1),
     };
     Severities { syslog, cef }

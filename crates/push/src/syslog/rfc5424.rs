@@ -3,7 +3,7 @@
 //! The message is plain ASCII (JSON escapes the rest), so it needs no byte order mark, and it is one line.
 
 use alert::Text;
-use output::{AlertEvent, BrakeEvent, Event, IsolationEvent, Stamp, eve_lines};
+use output::{AlertEvent, BrakeEvent, Event, IsolationEvent, PortEvent, Stamp, eve_lines};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -22,6 +22,7 @@ pub(super) fn message(sender: &Sender, stamp: &Stamp, event: &Event, limit: usiz
         Event::Alert(e) => ("alert", of_alert(e)),
         Event::Isolation(e) => ("isolation", of_isolation(e)),
         Event::Brake(e) => ("isolation", of_brake(e)),
+        Event::Port(e) => ("isolation", of_port(e)),
         _ => return None,
     };
     let Sender { host, app, pid, .. } = sender;
@@ -88,6 +89,14 @@ fn of_brake(event: &BrakeEvent) -> Vec<(&'static str, String)> {
         ("action", if event.on { "brake" } else { "brake_release" }.to_owned()),
         ("reason", event.reason.clone()),
         ("withheld", event.withheld.to_string()),
+    ]
+}
+
+fn of_port(event: &PortEvent) -> Vec<(&'static str, String)> {
+    vec![
+        ("action", if event.in_force { "port_back" } else { "port_lost" }.to_owned()),
+        ("port", event.port.clone()),
+        ("reason", event.reason.clone()),
     ]
 }
 

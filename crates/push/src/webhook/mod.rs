@@ -155,7 +155,7 @@ fn collect(events: &Events, queue: &Queue, counters: &Counters, name: &str) {
 fn kinds(event: &Event) -> Option<&'static str> {
     match event {
         Event::Alert(_) => Some("ringward.alert"),
-        Event::Isolation(_) | Event::Brake(_) => Some("ringward.isolation"),
+        Event::Isolation(_) | Event::Brake(_) | Event::Port(_) => Some("ringward.isolation"),
         _ => None,
     }
 }

@@ -22,6 +22,7 @@ pub use defrag::FragmentOverlap;
 pub use files::Hash;
 pub use fleet::Share;
 pub use intel::Intel;
+pub use policy::Mode;
 pub use ports::{Bind, OnFailure, Role, Steer, Wakeup, Xdp};
 pub use push::{SyslogConfig, SyslogFormat, Told, WebhookConfig};
 pub use rules::Rules;

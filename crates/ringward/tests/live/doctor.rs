@@ -77,7 +77,7 @@ fn knows_whose_program_is_attached() {
     assert_eq!(code, Some(0), "{checks:?}");
     assert!(check(&checks, "xdp")["message"].as_str().unwrap().starts_with("Ringward's \"rw_guard\""));
     lab.stop();
-    crate::refusals::attach_somebody_elses(&lab, "pa");
+    crate::refusals::attach_somebody_elses(&lab, "pa", "");
     let (code, checks) = examine(&lab, "pa");
     let found = check(&checks, "xdp");
     assert_eq!((code, &found["status"]), (Some(1), &"fail".into()));

@@ -14,6 +14,7 @@ mod demo;
 mod doctor;
 mod fleet;
 mod fragments;
+mod guards;
 mod hold;
 mod isolation;
 mod lab;
@@ -46,6 +47,7 @@ fn main() {
         fragments::TESTS,
         wire::TESTS,
         comeback::TESTS,
+        guards::TESTS,
         crash::TESTS,
         control::TESTS,
         doctor::TESTS,

@@ -80,20 +80,20 @@ fn zero_copy_where_there_is_none() {
     assert_eq!((lab.xdp_ports(), lab.promiscuity("span")), (vec![], 0));
 }
 
-/// Puts an XDP program that is not ours on a port of the switch.
-pub fn attach_somebody_elses(lab: &Lab, port: &str) {
+/// Puts an XDP program that is not ours on a port of the switch; with `-force` in place of another.
+pub fn attach_somebody_elses(lab: &Lab, port: &str, force: &str) {
     let source = "__attribute__((section(\"xdp\"), used)) int somebody_elses(void *ctx) { return 2; }\n\
                   char _license[] __attribute__((section(\"license\"), used)) = \"GPL\";\n";
     let (c, object) = (lab.desk.path("other.c"), lab.desk.path("other.o"));
     std::fs::write(&c, source).unwrap();
     must(&format!("clang -O2 -g -target bpf -c {} -o {}", c.display(), object.display()));
-    must(&format!("ip -n {} link set dev {port} xdp obj {} sec xdp", lab.ns("sw"), object.display()));
+    must(&format!("ip {force} -n {} link set dev {port} xdp obj {} sec xdp", lab.ns("sw"), object.display()));
 }
 
 fn another_xdp_program_is_left_alone() {
     let lab = Lab::new(1);
     for port in ["span", "pb"] {
-        attach_somebody_elses(&lab, port);
+        attach_somebody_elses(&lab, port, "");
         lab.configure("");
         let line = refused(&lab, &lab.start_in_vain(), 1);
         let want = format!("ringward: interface {port}: another XDP program is attached");

@@ -20,6 +20,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("wire::a_closed_wire_passes_nothing_without_a_sensor", closed_wire),
     ("wire::a_clean_stop_does_not_cut_the_wire", clean_stop),
     ("wire::every_role_in_one_process", every_role),
+    ("wire::a_program_that_is_taken_off_is_put_back", taken_off),
     ("wire::inspected_flows_pass_the_wire_in_the_kernel", bypassed_on_the_wire),
 ];
 
@@ -155,6 +156,26 @@ fn isolated_hosts_are_dropped() {
     });
     until("the host is isolated", || lab.is_isolated(LEFT.parse().unwrap()));
     assert!(!passes(&lab));
+    lab.stop();
+}
+
+fn taken_off() {
+    let mut lab = Lab::new(1);
+    wire(&lab, 1);
+    configure(&lab, "");
+    lab.start();
+    until("the wire passes frames", || passes(&lab));
+    assert!(lab.ringward(&["isolate", "add", LEFT]).status.success());
+    for end in ["wl", "wr"] {
+        let times = crate::guards::told(&lab, "port_back", "wl+wr").len();
+        must(&format!("ip -n {} link set dev {end} xdp off", lab.ns("sw")));
+        until("it is back", || crate::guards::told(&lab, "port_back", "wl+wr").len() > times);
+        assert!(!passes(&lab), "{end}");
+    }
+    assert_eq!(lab.stats()["enforcement.gaps"], 2);
+    assert_eq!(lab.listed()[0]["enforced_on"], serde_json::json!(["wl", "wr"]));
+    assert!(lab.ringward(&["isolate", "flush"]).status.success());
+    until("the wire passes frames", || passes(&lab));
     lab.stop();
 }
 
