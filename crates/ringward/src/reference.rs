@@ -71,7 +71,7 @@ fn counters() -> String {
         let _ = writeln!(out, "| `{name}` | {about} |");
     }
     for anomaly in flow::defrag::Anomaly::ALL {
-        let _ = writeln!(out, "| `{}` | {} |", anomaly.name(), anomaly.about());
+        let _ = writeln!(out, "| `{}` | {} |", anomaly.counter(), anomaly.about());
     }
     let _ = writeln!(out, "\n`decoder.event.*`, by reason:\n");
     for reason in wire::Malformed::ALL {

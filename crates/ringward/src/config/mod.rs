@@ -27,6 +27,9 @@ pub use push::{SyslogConfig, SyslogFormat, Told, WebhookConfig};
 pub use rules::Rules;
 pub use tables::{Config, HostOverlap, Overlap};
 
+/// Bytes of a sensor's name, as of a host name (POSIX `HOST_NAME_MAX`).
+const MAX_SENSOR_NAME: usize = 255;
+
 /// A configuration that cannot be used: one line that names file, line, key and what to do.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfigError(pub String);
@@ -175,6 +178,14 @@ impl Config {
             self.output.events.iter().find(|name| EventTypes::known().all(|known| known != **name))
         {
             return Err(at.error("output.events", &format!("\"{name}\" is no event type")));
+        }
+        if !(1..=65_536).contains(&self.output.alert.payload_buffer_size) {
+            return Err(at.error("output.alert.payload_buffer_size", "must be 1 to 65536 bytes"));
+        }
+        let name = &self.output.sensor_name;
+        if name.len() > MAX_SENSOR_NAME || name.chars().any(char::is_control) {
+            let what = "must be at most 255 bytes without control characters";
+            return Err(at.error("output.sensor_name", what));
         }
         self.policy.policy(&[]).map_err(|wrong| wrong.at(at))?;
         if self.isolation.capacity == 0 {

@@ -93,14 +93,14 @@ fn accounted_for_at_any_instant() {
         let reasons: u64 =
             ["rx_ring_full", "fill_ring_empty_or_oversized", "no_headroom", "no_socket", "shed"]
                 .iter()
-                .map(|r| of(&format!("capture.dropped.{r}")))
+                .map(|r| of(&format!("capture.drop_reason.{r}")))
                 .sum();
         assert_eq!(of("capture.dropped"), reasons);
         // Ports and workers add up to the whole.
         assert_eq!(of("port.span.received"), of("capture.received"));
         assert_eq!(
             of("worker.0.rx_ring_full") + of("worker.1.rx_ring_full"),
-            of("capture.dropped.rx_ring_full")
+            of("capture.drop_reason.rx_ring_full")
         );
         assert_eq!(
             of("capture.received"),

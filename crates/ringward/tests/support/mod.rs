@@ -35,6 +35,24 @@ pub fn of_type<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
     events.iter().filter(|e| e["event_type"] == kind).collect()
 }
 
+/// The last `counters` line, by dotted names as `ringward stats --json` has them.
+pub fn counters(events: &[Value]) -> Value {
+    fn flatten(prefix: &str, value: &Value, out: &mut serde_json::Map<String, Value>) {
+        match value {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    let dot = if prefix.is_empty() { "" } else { "." };
+                    flatten(&format!("{prefix}{dot}{name}"), value, out);
+                }
+            }
+            number => assert!(out.insert(prefix.to_owned(), number.clone()).is_none(), "{prefix} twice"),
+        }
+    }
+    let mut out = serde_json::Map::new();
+    flatten("", &of_type(events, "counters").pop().expect("a line of counters")["counters"], &mut out);
+    out.into()
+}
+
 /// The shared folder of captures and schemas, if it is there.
 pub fn shared_data() -> Option<PathBuf> {
     let folder = std::env::var_os("RINGWARD_DATA").map(PathBuf::from)?;
