@@ -171,6 +171,13 @@ pub(crate) struct Findings {
     hits: Vec<Hit>,
 }
 
+impl Findings {
+    /// Nothing yet; events will show that much.
+    pub(crate) fn showing(shown: Shown) -> Self {
+        Findings { shown, ..Findings::default() }
+    }
+}
+
 /// A broken rule.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {

@@ -99,7 +99,7 @@ impl Worker {
                 matcher: snapshot.matcher().with_window_memory(options.rule_windows),
                 lookback: Lookback::new(options.lookback),
                 streams: Streams::new(options.streams.clone()),
-                findings: Findings { shown: options.shown, ..Findings::default() },
+                findings: Findings::showing(options.shown),
                 counters,
                 files: snapshot.files(&options.files),
                 configured_files: options.files.clone(),

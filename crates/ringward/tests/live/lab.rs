@@ -20,7 +20,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
 
-use crate::support::{Desk, RINGWARD, counters, events, of_type, ringward, stderr};
+use crate::support::{Desk, RINGWARD, counters, events, ringward, stderr};
 
 /// The hosts of a lab; host `HOSTS[i]` has addresses that end in `i + 1`.
 pub const HOSTS: [&str; 3] = ["a", "b", "c"];
