@@ -433,6 +433,8 @@ fn community_id(src: IpAddr, dst: IpAddr, src_port: u16, dst_port: u16, proto: I
 }
 
 #[cfg(test)]
+mod options_tests;
+#[cfg(test)]
 mod secrets_tests;
 #[cfg(test)]
 mod tests;

@@ -107,7 +107,7 @@ fn alert() -> Alert {
     }
 }
 
-fn events() -> Vec<Event> {
+pub(super) fn events() -> Vec<Event> {
     let tcp = flow(IpProto::TCP, false);
     let record = |tuple, tcp, icmp| FlowRecord {
         tuple,
@@ -310,7 +310,7 @@ fn events() -> Vec<Event> {
 }
 
 /// Lines as others read them.
-fn lines(stamp: &Stamp, event: &Event, forms: Forms) -> Vec<Value> {
+pub(super) fn lines(stamp: &Stamp, event: &Event, forms: Forms) -> Vec<Value> {
     super::lines(stamp, event, &forms).iter().map(crate::json::Value::reread).collect()
 }
 

@@ -69,7 +69,7 @@ fn flows_stay_whole(queues: u32, workers: u32) {
     }
     let metrics = lab.ringward(&["stats", "--prometheus"]);
     let metrics = String::from_utf8(metrics.stdout).unwrap();
-    assert!(metrics.contains("ringward_port_received{port=\"span\"} "), "{metrics}");
+    assert!(metrics.contains("ringward_port_received_total{port=\"span\"} "), "{metrics}");
     lab.stop();
     let events = lab.events();
     let flows = chatters(&events);
@@ -200,10 +200,25 @@ fn metrics() {
     assert!(ask(b"GET / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404 "));
     let answer = ask(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    for line in ["ringward_capture_received ", "ringward_queue_steered{port=\"span\",queue=\"0\"} "] {
+    let queue = "ringward_queue_steered_total{port=\"span\",queue=\"0\"} ";
+    for line in ["# TYPE ringward_capture_received_total counter", "ringward_capture_received_total ", queue] {
         assert!(answer.contains(&format!("\n{line}")), "{line}: {answer}");
     }
+    let (_, metrics) = answer.split_once("\r\n\r\n").unwrap();
+    promtool_agrees(metrics);
     lab.stop();
+}
+
+/// What Prometheus's own tool says of the metrics, where it is installed.
+fn promtool_agrees(metrics: &str) {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let started =
+        Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let Ok(mut promtool) = started else { return eprintln!("SKIPPED: needs promtool (Debian: prometheus)") };
+    promtool.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+    let said = promtool.wait_with_output().unwrap();
+    assert!(said.status.success(), "{}{metrics}", String::from_utf8_lossy(&said.stderr));
 }
 
 /// Both directions of many flows in tunnels that this kernel may have no device for: written by hand.
