@@ -116,7 +116,7 @@ counters! {
     rules_given_up => "rules.given_up", "Verifications given up because they took too many steps, searched too much, or because of an expression's limit.";
     rules_over_limit => "rules.packet_limit", "Matches not told because too many rules had spoken of the same packet or transaction.";
     rules_pending_refused => "rules.pending_refused", "Rules that should have waited for the rest of a transaction and found no room on their flow.";
-    rule_bits_refused => "rules.flow_bits_refused", "Bits and numbers that rules could not set on a flow because it had too many.";
+    rule_bits_refused => "rules.flowbits_refused", "Bits and numbers that rules could not set on a flow because it had too many.";
     rule_windows => "rules.window_memuse", "Bytes of streams that are kept for contents across segments now.";
     rule_windows_refused => "rules.window_memcap_drop", "Pieces of streams that rules saw without what was before them because of rules.window_mib.";
     alerts => "detect.alert", "Alerts raised.";

@@ -209,7 +209,7 @@ mod tests {
             assert!(help.len() > 5, "{name}: {help}");
             let kind = lines.next().unwrap().strip_prefix(&format!("# TYPE {name} ")).unwrap();
             assert_eq!(kind == "counter", name.ends_with("_total"), "{name}");
-            for reserved in ["_count", "_sum", "_bucket", "_ns", "_s", "_ms"] {
+            for reserved in ["_count", "_sum", "_bucket", "_ns", "_s", "_ms", "_bits_refused_total"] {
                 assert!(!name.ends_with(reserved), "{name}");
             }
             let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';

@@ -71,7 +71,11 @@ pub const EACH_COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Name and meaning of the counters of verdicts, output and intelligence.
-pub const VERDICT_COUNTERS: [(&str, &str); 34] = [
+pub const VERDICT_COUNTERS: [(&str, &str); 35] = [
+    (
+        "detect.alerts_suppressed",
+        "Alerts raised and not told, nor judged: their rule's threshold, a suppression or a rate filter says so.",
+    ),
     ("isolation.active", "Hosts, networks and stations isolated now."),
     ("isolation.held", "1 while the kill switch is on: nothing is dropped and nobody isolated; else 0."),
     ("isolation.not_enforced", "Verdicts that could not be enforced; the log says why."),
@@ -125,7 +129,7 @@ pub const VERDICT_COUNTERS: [(&str, &str); 34] = [
     ("ledger.damaged", "Damaged places found in the ledger at the start; the log names the first of them."),
     ("intel.indicators", "Indicators in force."),
     ("rules.in_force", "Rules in force."),
-    ("rules.host_bits_refused", "Bits that rules could not set on hosts because there were too many."),
+    ("rules.hostbits_refused", "Bits that rules could not set on hosts because there were too many."),
     (
         "rules.dataset_entries_refused",
         "Entries that rules could not put into their datasets because of the sets' limits, since rules were loaded.",

@@ -72,6 +72,11 @@ fn flows_stay_whole(queues: u32, workers: u32) {
     assert!(metrics.contains("ringward_port_received_total{port=\"span\"} "), "{metrics}");
     lab.stop();
     let events = lab.events();
+    // Unless it is named otherwise, a sensor is called as its machine.
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    for event in &events {
+        assert_eq!((&event["in_iface"], &event["host"]), (&"span".into(), &name.trim().into()), "{event}");
+    }
     let flows = chatters(&events);
     // A flow whose directions met different workers would be two flows of half the packets.
     assert_eq!(flows.len() as u64, FLOWS);
@@ -205,6 +210,8 @@ fn metrics() {
         assert!(answer.contains(&format!("\n{line}")), "{line}: {answer}");
     }
     let (_, metrics) = answer.split_once("\r\n\r\n").unwrap();
+    let undescribed = metrics.lines().find(|l| l.starts_with("# HELP") && l.trim_end().matches(' ').count() < 3);
+    assert_eq!(undescribed, None, "every counter of a running sensor is documented");
     promtool_agrees(metrics);
     lab.stop();
 }
