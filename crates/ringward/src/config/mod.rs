@@ -355,6 +355,10 @@ mod tests {
         }
         let told = error(&format!("{hook}events = [\"incident\"]\n"));
         assert!(told.starts_with("ringward.toml:4: unknown variant `incident`"), "{told}");
+        let buffer = error("[output]\n[output.alert]\npayload_buffer_size = 0\n");
+        assert_eq!(buffer, "ringward.toml:3: output.alert.payload_buffer_size: must be 1 to 65536 bytes");
+        let name = error("[output]\nsensor_name = \"a\\nb\"\n");
+        assert!(name.starts_with("ringward.toml:2: output.sensor_name: must be at most 255 bytes"), "{name}");
         let nowhere = error("[control]\nprometheus = \"9477\"\n");
         assert!(nowhere.starts_with("ringward.toml:2: control.prometheus: \"9477\" is no"), "{nowhere}");
         assert!(
