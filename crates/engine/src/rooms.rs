@@ -7,8 +7,8 @@ use detect::IndicatorDetector;
 use detect::rules::Matcher;
 use flow::{EndReason, Ended, Flow, FlowRecord, FlowTuple, Streams};
 use output::{
-    AlertEvent, AnomalyEvent, AnomalyKind, Content, Event, EvidenceEvent, EvidencePacket, FlowEvent, Payload,
-    Macs, Shown, Stamp, TransactionEvent, evidence_name,
+    AlertEvent, AnomalyEvent, AnomalyKind, Content, Event, EvidenceEvent, EvidencePacket, FlowEvent, Macs,
+    Payload, Shown, Stamp, TransactionEvent, evidence_name,
 };
 use proto::Transaction;
 use wire::{Direction, IpProto, Malformed, Nanos, Packet};
@@ -146,7 +146,9 @@ impl Rooms {
     ) {
         let raised = || self.clock.map(|now| now());
         frame_alerts(&mut self.matcher, event, input, &self.counters, &self.findings.shown, raised, emit);
-        if let Some((stamp, event)) = self.anomalies.decode_event(event, input, &self.counters, &self.findings.shown) {
+        if let Some((stamp, event)) =
+            self.anomalies.decode_event(event, input, &self.counters, &self.findings.shown)
+        {
             emit(stamp, event);
         }
     }

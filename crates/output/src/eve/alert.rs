@@ -6,8 +6,8 @@ use ::proto::Transaction;
 use wire::{Direction, Endpoint, LinkType};
 
 use super::{
-    Forms, body_beside, community, endpoints, ether, fileinfo, flow, flow_counters, has_ports, head, transaction,
-    tunnel,
+    Forms, body_beside, community, endpoints, ether, fileinfo, flow, flow_counters, has_ports, head,
+    transaction, tunnel,
 };
 use crate::content::{AlertOptions, Content};
 use crate::event::{AlertEvent, Stamp};

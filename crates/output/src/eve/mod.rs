@@ -216,12 +216,7 @@ pub(crate) fn evidence_line(stamp: &Stamp, summary: &EvidenceSummary, forms: &Fo
 }
 
 /// The line that says an incident report lies ready.
-pub(crate) fn incident_line(
-    stamp: &Stamp,
-    incident: &Incident,
-    state: &'static str,
-    forms: &Forms,
-) -> Value {
+pub(crate) fn incident_line(stamp: &Stamp, incident: &Incident, state: &'static str, forms: &Forms) -> Value {
     let mut line = head(stamp, "incident");
     let body = json!({
         "id": &incident.id,

@@ -206,11 +206,13 @@ fn metrics() {
     let answer = ask(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     let queue = "ringward_queue_steered_total{port=\"span\",queue=\"0\"} ";
-    for line in ["# TYPE ringward_capture_received_total counter", "ringward_capture_received_total ", queue] {
+    for line in ["# TYPE ringward_capture_received_total counter", "ringward_capture_received_total ", queue]
+    {
         assert!(answer.contains(&format!("\n{line}")), "{line}: {answer}");
     }
     let (_, metrics) = answer.split_once("\r\n\r\n").unwrap();
-    let undescribed = metrics.lines().find(|l| l.starts_with("# HELP") && l.trim_end().matches(' ').count() < 3);
+    let undescribed =
+        metrics.lines().find(|l| l.starts_with("# HELP") && l.trim_end().matches(' ').count() < 3);
     assert_eq!(undescribed, None, "every counter of a running sensor is documented");
     promtool_agrees(metrics);
     lab.stop();
@@ -220,8 +222,11 @@ fn metrics() {
 fn promtool_agrees(metrics: &str) {
     use std::io::Write;
     use std::process::{Command, Stdio};
-    let started =
-        Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let started = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
     let Ok(mut promtool) = started else { return eprintln!("SKIPPED: needs promtool (Debian: prometheus)") };
     promtool.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
     let said = promtool.wait_with_output().unwrap();

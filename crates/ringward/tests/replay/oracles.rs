@@ -88,7 +88,8 @@ fn every_line_of_every_capture_fits_a_schema_and_flows_add_up_to_the_packets() {
         assert_eq!(event["host"], "sensor", "{event}");
         mapping.add(event);
     }
-    for kind in ["alert", "flow", "netflow", "dns", "http", "tls", "quic", "ssh", "ike", "stats", "counters"] {
+    for kind in ["alert", "flow", "netflow", "dns", "http", "tls", "quic", "ssh", "ike", "stats", "counters"]
+    {
         assert!(kinds.get(kind).is_some_and(|&n| n > 0), "{kind}: {kinds:?}");
     }
     assert_eq!(mapping.conflicts(), Vec::<String>::new());
