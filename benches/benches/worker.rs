@@ -32,6 +32,7 @@ fn worker() -> Worker {
         evidence_limit: 1 << 20,
         rule_windows: detect::rules::WINDOW_MEMORY,
         evidence_severity: alert::Severity::High,
+        shown: output::Shown::default(),
         clock: None,
     };
     Worker::new(&options, &Snapshot::new(loader.finish().0), Arc::new(WorkerCounters::default()))

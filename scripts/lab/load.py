@@ -30,8 +30,8 @@ def mixed(rig, pcap, rate, rules, events):
         stats = settled(running)
         nic = rig.dropped() - before
     check(stats)
-    reasons = {name.removeprefix("capture.dropped."): n for name, n in stats.items()
-               if name.startswith("capture.dropped.")}
+    reasons = {name.removeprefix("capture.drop_reason."): n for name, n in stats.items()
+               if name.startswith("capture.drop_reason.")}
     if stats["capture.dropped"] != sum(reasons.values()):
         raise SystemExit(f"frames were dropped for no reason: {stats}")
     if sent["packets"] != stats["capture.received"] + nic:

@@ -1,6 +1,6 @@
 //! How many anomaly events of malformed frames and of fragments may be written: whoever sends garbage shall not fill the disk.
 
-use output::{AnomalyEvent, Event, Stamp};
+use output::{AnomalyEvent, Event, Shown, Stamp};
 use wire::Nanos;
 
 use crate::counters::WorkerCounters;
@@ -48,9 +48,12 @@ impl Limiter {
         event: &'static str,
         input: &Input<'_>,
         counters: &WorkerCounters,
+        shown: &Shown,
     ) -> Option<(Stamp, Event)> {
         if self.allows(input.time) {
-            return Some((stamp(input, input.time), Event::Anomaly(Box::new(AnomalyEvent::decode(event)))));
+            let ether = shown.ether(input.link, input.bytes);
+            let event = AnomalyEvent { ether, ..AnomalyEvent::decode(event) };
+            return Some((stamp(input, input.time), Event::Anomaly(Box::new(event))));
         }
         counters.anomalies_suppressed.add(1);
         None

@@ -129,6 +129,7 @@ mod tests {
             transactions: 0,
             icmp_reply: None,
             tunnel: None,
+            macs: None,
         }
     }
 

@@ -97,6 +97,7 @@ counters! {
     flows_pressed => "flow.ended_under_pressure", "Unanswered and closed flows that ended early because the table was nearly full.";
     flows_expired => "flow.expired", "Flows that were silent for too long.";
     pressures => "flow.pressure", "Times a flow table was nearly full.";
+    macs_refused => "flow.macs_refused", "Times a frame had a hardware address that there was no room for: 8 are kept of each end of a flow (output.ethernet).";
     flow_interims => "flow.interim_records", "Records of flows that lived on.";
     gaps => "tcp.reassembly_gap", "Holes in TCP streams that nothing filled.";
     depths_reached => "tcp.stream_depth_reached", "Directions of TCP streams that were longer than is read.";
@@ -115,7 +116,7 @@ counters! {
     rules_given_up => "rules.given_up", "Verifications given up because they took too many steps, searched too much, or because of an expression's limit.";
     rules_over_limit => "rules.packet_limit", "Matches not told because too many rules had spoken of the same packet or transaction.";
     rules_pending_refused => "rules.pending_refused", "Rules that should have waited for the rest of a transaction and found no room on their flow.";
-    rule_bits_refused => "rules.flow_bits_refused", "Bits and numbers that rules could not set on a flow because it had too many.";
+    rule_bits_refused => "rules.flowbits_refused", "Bits and numbers that rules could not set on a flow because it had too many.";
     rule_windows => "rules.window_memuse", "Bytes of streams that are kept for contents across segments now.";
     rule_windows_refused => "rules.window_memcap_drop", "Pieces of streams that rules saw without what was before them because of rules.window_mib.";
     alerts => "detect.alert", "Alerts raised.";
@@ -165,6 +166,6 @@ pub fn sum<'a>(workers: impl IntoIterator<Item = &'a WorkerCounters>) -> Vec<(St
     let anomalies = Anomaly::ALL.iter().zip(anomalies);
     named
         .chain(reasons.map(|(reason, value)| (format!("decoder.event.{}", reason.name()), value)))
-        .chain(anomalies.map(|(anomaly, value)| (anomaly.name().to_owned(), value)))
+        .chain(anomalies.map(|(anomaly, value)| (anomaly.counter().to_owned(), value)))
         .collect()
 }

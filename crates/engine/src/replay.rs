@@ -13,7 +13,7 @@ use std::thread;
 use capture::{CaptureError, CaptureFile, Record};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use detect::rules::Matcher;
-use output::{AnomalyKind, Event, IsolationAction, OutputError, Recorder, Source, Stamp, StatsEvent};
+use output::{AnomalyKind, Event, IsolationAction, OutputError, Recorder, Shown, Source, Stamp, StatsEvent};
 use thiserror::Error;
 use verdict::{Judge, Policy};
 use wire::{Decoded, LinkType, Malformed, Nanos, cannot_be_fragment, decode_innermost};
@@ -177,6 +177,7 @@ pub fn replay(
             own,
             anomalies: Limiter::open(),
             matcher: snapshot.matcher(),
+            shown: worker.shown,
             told: Vec::new(),
             told_before: VecDeque::new(),
             batches: Vec::new(),
@@ -290,6 +291,7 @@ struct Reader {
     anomalies: Limiter,
     /// For rules on these anomalies.
     matcher: Matcher,
+    shown: Shown,
     /// What the reader itself has to tell of the batch at hand, and of batches under way.
     told: Outcome,
     told_before: VecDeque<Outcome>,
@@ -368,11 +370,11 @@ impl Reader {
                 };
                 let at = Input { ordinal: Some(record.ordinal), ..at };
                 let (told, anomalies, own) = (&mut self.told, &mut self.anomalies, &self.own);
-                let matcher = &mut self.matcher;
+                let (matcher, shown) = (&mut self.matcher, &self.shown);
                 slot.merged = self.reassembly.take_through(&at, own, &mut |anomaly| {
                     let mut tell = |stamp, event| told.push(((record.ordinal, 0, 0, 0, 0), stamp, event));
-                    frame_alerts(matcher, anomaly.name(), &at, own, || None, &mut tell);
-                    if let Some((stamp, event)) = anomalies.decode_event(anomaly.name(), &at, own) {
+                    frame_alerts(matcher, anomaly.name(), &at, own, shown, || None, &mut tell);
+                    if let Some((stamp, event)) = anomalies.decode_event(anomaly.name(), &at, own, shown) {
                         tell(stamp, event);
                     }
                 });

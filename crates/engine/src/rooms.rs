@@ -7,8 +7,8 @@ use detect::IndicatorDetector;
 use detect::rules::Matcher;
 use flow::{EndReason, Ended, Flow, FlowRecord, FlowTuple, Streams};
 use output::{
-    AlertEvent, AnomalyEvent, AnomalyKind, Event, EvidenceEvent, EvidencePacket, FlowEvent, Stamp,
-    TransactionEvent, evidence_name,
+    AlertEvent, AnomalyEvent, AnomalyKind, Content, Event, EvidenceEvent, EvidencePacket, FlowEvent, Macs,
+    Payload, Shown, Stamp, TransactionEvent, evidence_name,
 };
 use proto::Transaction;
 use wire::{Direction, IpProto, Malformed, Nanos, Packet};
@@ -47,12 +47,26 @@ pub(crate) struct Rooms {
 }
 
 /// The flow that events are about.
-pub(crate) struct Subject {
+pub(crate) struct Subject<'a> {
     pub(crate) tuple: FlowTuple,
     /// Type and code of the message at hand.
     pub(crate) icmp: Option<(u8, u8)>,
     pub(crate) packets: [u64; 2],
     pub(crate) bytes: [u64; 2],
+    /// The packet at hand; none at the end of the flow.
+    pub(crate) packet: Option<&'a Packet<'a>>,
+}
+
+impl Subject<'_> {
+    /// The payload of the packet at hand, for an alert that no stream led to.
+    fn payload(&self, shown: &Shown) -> Option<Payload> {
+        let packet = self.packet.filter(|_| shown.alert.wants_payload())?;
+        Some(Payload {
+            bytes: shown.alert.beginning(packet.payload).to_vec(),
+            length: packet.payload.len() as u64 + u64::from(packet.missing),
+            stream: false,
+        })
+    }
 }
 
 /// The alerts of rules on a frame of no flow, in which this is wrong.
@@ -61,6 +75,7 @@ pub(crate) fn frame_alerts(
     event: &'static str,
     input: &Input<'_>,
     counters: &WorkerCounters,
+    shown: &Shown,
     raised: impl Fn() -> Option<Nanos>,
     emit: &mut impl FnMut(Stamp, Event),
 ) {
@@ -72,7 +87,13 @@ pub(crate) fn frame_alerts(
     for alert in alerts {
         counters.alerts.add(1);
         let alert = Alert { arrival: input.arrival, raised: raised(), ..alert };
-        emit(stamp(input, input.time), Event::Alert(Box::new(AlertEvent::of_frame(alert))));
+        let packet = shown.packet(input.link, input.bytes);
+        let event = AlertEvent {
+            ether: shown.ether(input.link, input.bytes),
+            content: Content { packet, ..Content::default() }.boxed(),
+            ..AlertEvent::of_frame(alert)
+        };
+        emit(stamp(input, input.time), Event::Alert(Box::new(event)));
     }
 }
 
@@ -124,8 +145,10 @@ impl Rooms {
         emit: &mut impl FnMut(Stamp, Event),
     ) {
         let raised = || self.clock.map(|now| now());
-        frame_alerts(&mut self.matcher, event, input, &self.counters, raised, emit);
-        if let Some((stamp, event)) = self.anomalies.decode_event(event, input, &self.counters) {
+        frame_alerts(&mut self.matcher, event, input, &self.counters, &self.findings.shown, raised, emit);
+        if let Some((stamp, event)) =
+            self.anomalies.decode_event(event, input, &self.counters, &self.findings.shown)
+        {
             emit(stamp, event);
         }
     }
@@ -149,18 +172,24 @@ impl Rooms {
     /// Emits what the packet at hand brought: alerts first, because somebody waits for them.
     pub(crate) fn report(
         &mut self,
-        flow: &Subject,
+        flow: &Subject<'_>,
         session: &mut Session,
         direction: Direction,
         input: &Input<'_>,
         emit: &mut impl FnMut(Stamp, Event),
     ) {
-        let Findings { alerts, logged, pieces, anomalies, gaps, depths, unexpected, .. } = &mut self.findings;
+        let Findings { alerts, contents, shown, logged, pieces, anomalies, gaps, depths, unexpected, .. } =
+            &mut self.findings;
         self.counters.gaps.add(std::mem::take(gaps));
         self.counters.depths_reached.add(std::mem::take(depths));
         self.counters.expectations_refused.add(std::mem::take(unexpected));
         let mut evident = session.evidence() != Evidence::None;
-        for (mut alert, transaction) in alerts.drain(..) {
+        let ether = match shown.ether(input.link, input.bytes) {
+            Some(ether) if direction == Direction::ToServer => Some(ether),
+            Some(ether) => Some(ether.reversed()),
+            None => session.macs().and_then(Macs::first),
+        };
+        for (at, (mut alert, transaction)) in alerts.drain(..).enumerate() {
             self.counters.alerts.add(1);
             session.set_alerted();
             evident |= is_evident(&alert, self.evidence_severity);
@@ -175,6 +204,8 @@ impl Rooms {
                 alert,
                 evidence: evident.then(|| evidence_name(&flow.tuple)),
                 tunnel: session.tunnel(),
+                ether,
+                content: contents.take(at, || flow.payload(shown), shown.packet(input.link, input.bytes)),
             };
             emit(stamp(input, input.time), Event::Alert(Box::new(event)));
         }
@@ -189,6 +220,7 @@ impl Rooms {
                 app,
                 tx_id,
                 tunnel: session.tunnel(),
+                ether,
             };
             emit(stamp(input, input.time), Event::Anomaly(Box::new(event)));
         }
@@ -201,7 +233,7 @@ impl Rooms {
                 file.app = session.layer.protocol();
             }
             let tunnel = session.tunnel();
-            let event = TransactionEvent { flow: flow.tuple, direction, tx_id, transaction, tunnel };
+            let event = TransactionEvent { flow: flow.tuple, direction, tx_id, transaction, tunnel, ether };
             emit(stamp(input, input.time), Event::Transaction(Box::new(event)));
         }
         if evident {
@@ -272,8 +304,13 @@ impl Rooms {
         inspection.close(&mut session, &mut tcp, &self.streams);
         // What comes to light at the end belongs to the flow's last packet, not to the one at hand.
         let last = Input { bytes: &[], time: record.end, arrival: None, wire_len: 0, ordinal: None, ..*at };
-        let subject =
-            Subject { tuple: record.tuple, icmp: None, packets: record.packets, bytes: record.bytes };
+        let subject = Subject {
+            tuple: record.tuple,
+            icmp: None,
+            packets: record.packets,
+            bytes: record.bytes,
+            packet: None,
+        };
         let was_open = matches!(session.evidence(), Evidence::Open(_));
         if was_open {
             session.set_evidence(Evidence::Complete);
@@ -319,6 +356,7 @@ fn flow_event(record: FlowRecord, session: &Session) -> FlowEvent {
         transactions: session.transactions(),
         icmp_reply: session.icmp_reply(),
         tunnel: session.tunnel(),
+        macs: session.macs().cloned().map(Box::new),
         record,
     }
 }

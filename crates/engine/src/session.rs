@@ -4,7 +4,7 @@ use alert::Alert;
 use detect::rules::{FileView, FlowRules, Hit, Matcher, View, dns_over_https};
 use detect::{Context, IndicatorDetector, Memo, Stage};
 use flow::{FlowTable, FlowTuple, StreamEvent, Streams, TcpConnection};
-use output::{AnomalyKind, PieceEvent};
+use output::{AnomalyKind, Ether, Macs, PieceEvent, Shown};
 use proto::{
     AppLayer, AppProto, Chunk, Expectation, FileEvent, FileInfo, HttpView, Keep, Progress, Sink, Transaction,
 };
@@ -15,8 +15,10 @@ use crate::expectations::Expectations;
 use crate::files::{FileOptions, Follower, OpenFiles, OverFile};
 use crate::lookback::Chain;
 
+mod contents;
 mod matching;
 
+pub(crate) use contents::Contents;
 use matching::{RuleRoom, Spoken, is_message};
 pub(crate) use matching::{Standing, look_on};
 
@@ -63,6 +65,8 @@ struct Special {
     bypass: Bypass,
     icmp_reply: Option<(u8, u8)>,
     tunnel: Option<Outer>,
+    /// Only if they are asked for.
+    macs: Option<Box<Macs>>,
     files: OpenFiles,
     /// Names of the anomalies that were told.
     told: Vec<&'static str>,
@@ -133,6 +137,16 @@ impl Session {
         self.special.get_or_insert_default().tunnel = Some(outer);
     }
 
+    /// The hardware addresses of its ends, if they are asked for.
+    pub(crate) fn macs(&self) -> Option<&Macs> {
+        self.special.as_ref().and_then(|special| special.macs.as_deref())
+    }
+
+    /// Remembers those of a frame; whether there was no room for one.
+    pub(crate) fn add_macs(&mut self, frame: Ether) -> bool {
+        self.special.get_or_insert_default().macs.get_or_insert_default().add(frame)
+    }
+
     pub(crate) fn set_bypass(&mut self, bypass: Bypass) {
         self.special.get_or_insert_default().bypass = bypass;
     }
@@ -143,6 +157,9 @@ impl Session {
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     pub(crate) alerts: Vec<(Alert, Option<(u64, Transaction)>)>,
+    /// What they were raised on.
+    pub(crate) contents: Contents,
+    pub(crate) shown: Shown,
     pub(crate) logged: Vec<(u64, Transaction)>,
     pub(crate) pieces: Vec<PieceEvent>,
     pub(crate) anomalies: Vec<Found>,
@@ -152,6 +169,13 @@ pub(crate) struct Findings {
     pub(crate) unexpected: u64,
     scratch: Vec<Alert>,
     hits: Vec<Hit>,
+}
+
+impl Findings {
+    /// Nothing yet; events will show that much.
+    pub(crate) fn showing(shown: Shown) -> Self {
+        Findings { shown, ..Findings::default() }
+    }
 }
 
 /// A broken rule.
@@ -259,6 +283,7 @@ impl Inspection<'_> {
     }
 
     fn stream_data(&mut self, session: &mut Session, direction: Direction, bytes: &[u8]) {
+        let before = self.findings.alerts.len();
         let to_rules = look_on(self.matcher, &session.layer);
         if to_rules {
             self.matcher.stream_bytes(direction, bytes, &mut session.special.get_or_insert_default().rules);
@@ -276,17 +301,20 @@ impl Inspection<'_> {
         if to_rules {
             self.stream_rules(session, direction);
         }
+        self.note_stream(session, before, bytes);
     }
 
     /// The flow is over: what still waits behind holes, then what is still open.
     pub(crate) fn close(&mut self, session: &mut Session, tcp: &mut TcpConnection, streams: &Streams) {
         tcp.flush(streams, &mut |event| self.stream(session, event));
+        let before = self.findings.alerts.len();
         let Session { layer, counts, special, .. } = session;
         let spoken = Spoken::of(layer);
         let mut collector = Collector::new(self, spoken, counts, special);
         layer.close(&mut collector);
         collector.close_files();
         collector.events_left();
+        self.note_stream(session, before, &[]);
         if let Some(special) = &mut session.special {
             self.matcher.end(special.rules.take());
         }
@@ -377,7 +405,13 @@ impl Sink for Collector<'_, '_> {
     }
 
     fn keep(&self) -> Keep {
-        self.inspection.matcher.keep()
+        let Inspection { matcher, findings, .. } = &*self.inspection;
+        let mut keep = matcher.keep();
+        // Only rules see bodies, and so only alerts of rules show some.
+        if findings.shown.alert.wants_bodies() && !matcher.is_empty() {
+            keep.body = keep.body.max(findings.shown.alert.payload_buffer as usize);
+        }
+        keep
     }
 
     fn progress(&mut self, view: HttpView<'_>, direction: Direction, progress: Progress) {

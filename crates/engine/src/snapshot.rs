@@ -59,7 +59,7 @@ impl Snapshot {
     pub(crate) fn rule_counters(&self) -> [(String, u64); 3] {
         [
             ("rules.in_force".to_owned(), self.rules.len() as u64),
-            ("rules.host_bits_refused".to_owned(), self.hosts.refused()),
+            ("rules.hostbits_refused".to_owned(), self.hosts.refused()),
             ("rules.dataset_entries_refused".to_owned(), self.rules.dataset_entries_refused()),
         ]
     }

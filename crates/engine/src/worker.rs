@@ -8,7 +8,7 @@ use capture::BypassReason;
 use detect::IndicatorDetector;
 use flow::defrag::DefragOptions;
 use flow::{FlowTable, KeyHash, Pressure, Segment, StreamOptions, Streams, Timeouts, Tracked};
-use output::{Event, Stamp};
+use output::{Event, Shown, Stamp};
 use wire::{Decoded, Direction, LinkType, Malformed, Nanos, Packet, Transport, decode, decode_innermost};
 
 use crate::anomalies::Limiter;
@@ -60,6 +60,8 @@ pub struct WorkerOptions {
     pub rule_windows: u64,
     /// How severe a rule's alert must at least be for its flow's packets to be kept.
     pub evidence_severity: Severity,
+    /// What events show of frames.
+    pub shown: Shown,
     /// The monotonic clock, read only when an alert is raised; none in replay.
     pub clock: Option<fn() -> Nanos>,
 }
@@ -97,7 +99,7 @@ impl Worker {
                 matcher: snapshot.matcher().with_window_memory(options.rule_windows),
                 lookback: Lookback::new(options.lookback),
                 streams: Streams::new(options.streams.clone()),
-                findings: Findings::default(),
+                findings: Findings::showing(options.shown),
                 counters,
                 files: snapshot.files(&options.files),
                 configured_files: options.files.clone(),
@@ -320,6 +322,11 @@ impl Worker {
         if let (true, Some(tunnel)) = (tracked.is_new, packet.tunnel) {
             flow.app.set_tunnel(tunnel.outermost());
         }
+        if let Some(ether) = rooms.findings.shown.ether(input.link, input.bytes) {
+            let way = tracked.direction == Direction::ToServer;
+            let refused = flow.app.add_macs(if way { ether } else { ether.reversed() });
+            rooms.counters.macs_refused.add(refused.into());
+        }
         if let Transport::Icmp { kind, code } = packet.transport
             && tracked.direction == Direction::ToClient
         {
@@ -380,7 +387,13 @@ impl Worker {
             Transport::Icmp { kind, code } => Some((kind, code)),
             _ => None,
         };
-        let subject = Subject { tuple: flow.tuple, icmp, packets: flow.packets, bytes: flow.bytes };
+        let subject = Subject {
+            tuple: flow.tuple,
+            icmp,
+            packets: flow.packets,
+            bytes: flow.bytes,
+            packet: Some(packet),
+        };
         rooms.report(&subject, &mut flow.app, moment.direction, input, emit);
         if tracked.interim {
             rooms.interim(flow, input, emit);

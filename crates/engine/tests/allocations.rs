@@ -76,6 +76,7 @@ fn worker() -> Worker {
         evidence_limit: 1 << 20,
         rule_windows: detect::rules::WINDOW_MEMORY,
         evidence_severity: alert::Severity::High,
+        shown: output::Shown::default(),
         clock: None,
     };
     let snapshot = Snapshot::new(loader.finish().0);

@@ -4,6 +4,7 @@ use core::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::content::{Content, Ether, Macs};
 use crate::files::PieceEvent;
 use alert::{Alert, Text};
 use flow::{FlowRecord, FlowTuple};
@@ -51,6 +52,8 @@ pub struct FlowEvent {
     pub icmp_reply: Option<(u8, u8)>,
     /// The tunnel that its first packet came through.
     pub tunnel: Option<Outer>,
+    /// The hardware addresses of its ends, if they are asked for.
+    pub macs: Option<Box<Macs>>,
 }
 
 /// A logged transaction.
@@ -66,6 +69,8 @@ pub struct TransactionEvent {
     pub transaction: Transaction,
     /// The tunnel that the flow's first packet came through.
     pub tunnel: Option<Outer>,
+    /// The hardware addresses of the packet, if they are asked for.
+    pub ether: Option<Ether>,
 }
 
 /// At which layer a rule was broken.
@@ -108,6 +113,8 @@ pub struct AnomalyEvent {
     pub tx_id: Option<u64>,
     /// The tunnel that the flow's first packet came through.
     pub tunnel: Option<Outer>,
+    /// The hardware addresses of the packet, if they are asked for.
+    pub ether: Option<Ether>,
 }
 
 impl AnomalyEvent {
@@ -122,6 +129,7 @@ impl AnomalyEvent {
             app: None,
             tx_id: None,
             tunnel: None,
+            ether: None,
         }
     }
 }
@@ -147,6 +155,10 @@ pub struct AlertEvent {
     pub evidence: Option<Arc<str>>,
     /// The tunnel that the flow's first packet came through.
     pub tunnel: Option<Outer>,
+    /// The hardware addresses of the packet, if they are asked for.
+    pub ether: Option<Ether>,
+    /// What it was raised on, as far as is asked for.
+    pub content: Option<Box<Content>>,
 }
 
 impl AlertEvent {
@@ -163,6 +175,8 @@ impl AlertEvent {
             alert,
             evidence: None,
             tunnel: None,
+            ether: None,
+            content: None,
         }
     }
 }

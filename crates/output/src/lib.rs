@@ -5,6 +5,7 @@
 //! only one that touches the disk.
 #![forbid(unsafe_code)]
 
+mod content;
 mod error;
 mod eve;
 mod event;
@@ -16,6 +17,7 @@ mod pcapng;
 mod recorder;
 mod text;
 
+pub use content::{AlertOptions, Bodies, Content, Ether, MAX_MACS, MacAddress, Macs, Payload, Shown};
 pub use error::OutputError;
 pub use eve::eve_lines;
 pub use event::*;

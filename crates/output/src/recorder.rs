@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::content::AlertOptions;
 use crate::error::OutputError;
 use crate::eve;
 use crate::event::{Event, Stamp, Written};
@@ -76,6 +77,10 @@ pub struct RecorderOptions {
     pub secrets: bool,
     /// Which lines are written. Evidence, files and incident reports do not depend on it.
     pub events: EventTypes,
+    /// What lines of alerts show.
+    pub alert: AlertOptions,
+    /// The sensor's name, in every line (`host`).
+    pub sensor: Option<Arc<str>>,
 }
 
 impl Default for RecorderOptions {
@@ -89,6 +94,8 @@ impl Default for RecorderOptions {
             dns: DnsVersion::V3,
             secrets: false,
             events: EventTypes::All,
+            alert: AlertOptions::default(),
+            sensor: None,
         }
     }
 }
@@ -148,6 +155,8 @@ impl Recorder {
                 dns: options.dns,
                 secrets: options.secrets,
                 events: options.events,
+                alert: options.alert,
+                sensor: options.sensor,
             },
             evidence: EvidenceStore::new(options.evidence_bytes),
             files: FileStore::new(dir, options.file_bytes),
@@ -176,7 +185,7 @@ impl Recorder {
                 Some(summary) => {
                     self.incidents.evidence(&summary);
                     if evidence.complete && self.forms.events.has("evidence") {
-                        self.line(&eve::evidence_line(stamp, &summary))?;
+                        self.line(&eve::evidence_line(stamp, &summary, &self.forms))?;
                     }
                 }
                 None => {
@@ -198,7 +207,7 @@ impl Recorder {
     pub fn tick(&mut self) -> Result<(), OutputError> {
         for (stamp, incident, state) in self.incidents.write(&self.dir)? {
             if self.forms.events.has("incident") {
-                self.line(&eve::incident_line(&stamp, &incident, state))?;
+                self.line(&eve::incident_line(&stamp, &incident, state, &self.forms))?;
             }
         }
         self.refused.files.store(self.files.counts().refused, Ordering::Relaxed);

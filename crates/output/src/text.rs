@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use base64::Engine as _;
 use time::OffsetDateTime;
 use wire::Nanos;
 
@@ -33,6 +34,20 @@ fn digits(text: &mut String, number: u32, count: usize) {
         rest /= 10;
     }
     text.extend(out[..count].iter().map(|&digit| char::from(digit)));
+}
+
+/// Bytes in base64 (RFC 4648 section 4), padded.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// Bytes as text: printable ASCII and line ends as they are, a dot for every other byte, as Suricata does it.
+pub(crate) fn printable(bytes: &[u8]) -> String {
+    let shown = |&byte: &u8| match byte {
+        b'\r' | b'\n' | 0x20..=0x7e => char::from(byte),
+        _ => '.',
+    };
+    bytes.iter().map(shown).collect()
 }
 
 /// "20261123T173853.123456Z": fit for file names, sorts by time.

@@ -14,6 +14,7 @@ use crate::testing::{TIME, alert, count, ip, isolation, server_tls, stamp, tuple
 fn options(address: &str) -> SyslogOptions {
     SyslogOptions {
         name: "x".into(),
+        sensor: Some("berlin".into()),
         address: address.parse().unwrap(),
         format: Format::Rfc5424,
         facility: Facility::named("local4").unwrap(),

@@ -115,6 +115,7 @@ fn options(dir: &Path, at: SocketAddr) -> WebhookOptions {
     std::fs::write(&secret, SECRET).unwrap();
     WebhookOptions {
         name: "x".into(),
+        sensor: Some("berlin".into()),
         url: format!("http://{at}/hook?a=1"),
         secret_file: Some(secret),
         ca_file: None,

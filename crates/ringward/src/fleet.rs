@@ -31,6 +31,8 @@ pub struct Joining {
     /// Whether verdicts of others can be enforced on this box.
     enforces: bool,
     told: Receiver<(Stamp, Event)>,
+    /// The sensor's name, in the lines that the fleet is told.
+    sensor: Option<Arc<str>>,
     counters: Arc<Counters>,
 }
 
@@ -56,6 +58,7 @@ pub fn prepare(config: &Config) -> Result<Option<(Joining, Tap, MoreCounters)>, 
         share: config.fleet.share.clone(),
         enforces: config.port.iter().any(|port| port.role != Role::Capture),
         told,
+        sensor: config.output.sensor(),
         counters,
     };
     Ok(Some((joining, tap, extra)))
@@ -69,9 +72,11 @@ impl Joining {
         let fleet = fleet::Fleet::start(self.options, Box::new(guard)).map_err(Failure::running)?;
         let _ = self.counters.set(Box::new(fleet.counters()));
         let (inputs, told, share) = (fleet.inputs(), self.told, self.share);
+        let sensor = self.sensor;
         let work = move || {
             for (stamp, event) in told {
                 tell(&stamp, &event, &share, &releasing, &inputs);
+                tell_line(&stamp, &event, sensor.as_ref(), &inputs);
             }
         };
         let tap = thread::Builder::new().name("fleet-tap".into()).spawn(work).map_err(Failure::running)?;
@@ -102,18 +107,19 @@ impl Releasing {
     }
 }
 
-/// Tells the fleet of an event, and of the decision in it.
+/// Tells the fleet of the decision in an event, if there is one.
 fn tell(stamp: &Stamp, event: &Event, share: &[Share], releasing: &Releasing, inputs: &impl Fn(Input)) {
-    let kind = match event {
-        Event::Isolation(step) => {
-            if let Some(decision) = decision(stamp, step, share, releasing) {
-                inputs(Input::Decided(decision));
-            }
-            "isolation"
-        }
-        _ => "alert",
-    };
-    for line in output::eve_lines(stamp, event) {
+    if let Event::Isolation(step) = event
+        && let Some(decision) = decision(stamp, step, share, releasing)
+    {
+        inputs(Input::Decided(decision));
+    }
+}
+
+/// Tells the fleet of an event.
+fn tell_line(stamp: &Stamp, event: &Event, sensor: Option<&Arc<str>>, inputs: &impl Fn(Input)) {
+    let kind = if let Event::Isolation(_) = event { "isolation" } else { "alert" };
+    for line in output::eve_lines(stamp, event, sensor) {
         inputs(Input::Event(FleetEvent { kind, json: line.into_bytes() }));
     }
 }

@@ -3,6 +3,7 @@
 
 mod commands;
 mod config;
+mod counter_list;
 mod doctor;
 mod exporter;
 mod fleet;

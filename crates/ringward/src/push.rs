@@ -49,7 +49,7 @@ impl Pushes {
         }
         for s in &config.push.syslog {
             let events = wiring.tap(&s.name, s.queue as usize, s.min_severity, &s.events);
-            let syslog = Syslog::start(syslog(s)?, events)
+            let syslog = Syslog::start(syslog(config, s)?, events)
                 .map_err(|err| Failure::usage(format!("push.syslog \"{}\": {err}", s.name)))?;
             wiring.count(&s.name, syslog.counters());
             pushes.syslogs.push(syslog);
@@ -90,6 +90,7 @@ impl Wiring {
 fn webhook(config: &Config, w: &WebhookConfig) -> Result<WebhookOptions, Failure> {
     Ok(WebhookOptions {
         name: w.name.clone(),
+        sensor: config.output.sensor(),
         url: w.url.clone(),
         secret_file: given(&w.secret_file),
         ca_file: given(&w.ca_file),
@@ -102,10 +103,11 @@ fn webhook(config: &Config, w: &WebhookConfig) -> Result<WebhookOptions, Failure
     })
 }
 
-fn syslog(s: &SyslogConfig) -> Result<SyslogOptions, Failure> {
+fn syslog(config: &Config, s: &SyslogConfig) -> Result<SyslogOptions, Failure> {
     let no_facility = || Failure::usage(format!("push.syslog.facility: {}", s.facility));
     Ok(SyslogOptions {
         name: s.name.clone(),
+        sensor: config.output.sensor(),
         address: s.address.parse::<Address>().map_err(Failure::usage)?,
         format: match s.format {
             SyslogFormat::Rfc5424 => Format::Rfc5424,

@@ -19,7 +19,8 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// `ringward run`.
 pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
-    let config = Config::load(path)?;
+    let mut config = Config::load(path)?;
+    config.output.name_after_host();
     if config.port.is_empty() {
         return Err(Failure::usage(format!(
             "{}: port: no port is configured; add a [[port]] with name and role",

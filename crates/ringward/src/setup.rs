@@ -11,7 +11,7 @@ use engine::{
 use flow::defrag::DefragOptions;
 use flow::{HostPolicies, OverlapPolicy, Pressure, StateTimeouts, StreamOptions, Timeouts};
 use ipnet::IpNet;
-use output::{DnsVersion, EventTypes, FileBudget, RecorderOptions};
+use output::{DnsVersion, EventTypes, FileBudget, RecorderOptions, Shown};
 use verdict::Policy;
 use wire::Nanos;
 
@@ -131,6 +131,7 @@ pub fn worker(config: &Config, clock: Option<fn() -> Nanos>) -> Result<WorkerOpt
         evidence_limit: u64::from(config.evidence.max_mib_per_flow) * MIB,
         rule_windows: u64::from(config.rules.window_mib) * MIB,
         evidence_severity: severity(config.evidence.min_severity),
+        shown: Shown { alert: config.output.alert.options(), ethernet: config.output.ethernet },
         clock,
     })
 }
@@ -165,6 +166,8 @@ pub fn recorder(config: &Config, append: bool) -> RecorderOptions {
             [] => EventTypes::All,
             names => EventTypes::Only(names.to_vec()),
         },
+        alert: config.output.alert.options(),
+        sensor: config.output.sensor(),
     }
 }
 

@@ -95,6 +95,12 @@ impl FlowRules {
         self.windows.iter().map(|window| window.bytes.capacity()).sum()
     }
 
+    /// What is kept of one direction of the stream.
+    #[must_use]
+    pub fn stream(&self, direction: Direction) -> &[u8] {
+        &self.windows[direction.index()].bytes
+    }
+
     fn integer(&self, name: u64) -> Option<u32> {
         self.integers.iter().find(|(of, _)| *of == name).map(|&(_, value)| value)
     }

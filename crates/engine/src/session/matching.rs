@@ -169,10 +169,12 @@ impl Collector<'_, '_> {
         progress: Progress,
         transaction: &dyn Fn() -> Transaction,
     ) {
+        let before = self.inspection.findings.alerts.len();
         let mut room = RuleRoom { spoken: self.spoken, special: &mut *self.special };
         room.run(self.inspection, direction, Some((id, transaction)), |matcher, cx, rules, hits| {
             matcher.transaction(cx, view, progress, id, rules, hits);
         });
+        self.inspection.note_bodies(before, view);
     }
 
     /// A file is over, its event not written yet: rules may look at it.

@@ -11,15 +11,15 @@ pub const PORT_COUNTERS: [(&str, &str); 25] = [
         "Frames that the kernel sent on to the other end of an inline wire, past the workers.",
     ),
     ("capture.isolated", "Frames of isolated hosts, dropped on inline ports."),
-    ("capture.dropped", "Frames that were lost to inspection; the sum of capture.dropped.*."),
-    ("capture.dropped.rx_ring_full", "A worker's receive ring was full: it is too slow."),
+    ("capture.dropped", "Frames that were lost to inspection; the sum of capture.drop_reason.*."),
+    ("capture.drop_reason.rx_ring_full", "A worker's receive ring was full: it is too slow."),
     (
-        "capture.dropped.fill_ring_empty_or_oversized",
+        "capture.drop_reason.fill_ring_empty_or_oversized",
         "The kernel had no free frame, or the frame was larger than a chunk of packet memory.",
     ),
-    ("capture.dropped.no_headroom", "The driver left no room for the frame head."),
-    ("capture.dropped.no_socket", "No worker's socket on the frame's queue."),
-    ("capture.dropped.shed", "Frames of flows given up under overload; their records still count them."),
+    ("capture.drop_reason.no_headroom", "The driver left no room for the frame head."),
+    ("capture.drop_reason.no_socket", "No worker's socket on the frame's queue."),
+    ("capture.drop_reason.shed", "Frames of flows given up under overload; their records still count them."),
     (
         "capture.in_flight",
         "Frames in rings at this instant: received = processed + bypassed + passed + isolated + dropped + in flight.",
@@ -79,7 +79,11 @@ pub const EACH_COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Name and meaning of the counters of verdicts, output and intelligence.
-pub const VERDICT_COUNTERS: [(&str, &str); 38] = [
+pub const VERDICT_COUNTERS: [(&str, &str); 39] = [
+    (
+        "detect.alerts_suppressed",
+        "Alerts raised and not told, nor judged: their rule's threshold, a suppression or a rate filter says so.",
+    ),
     ("isolation.active", "Hosts, networks and stations isolated now."),
     ("isolation.held", "1 while the kill switch is on: nothing is dropped and nobody isolated; else 0."),
     ("enforcement.ports", "Guard and inline ports that are configured."),
@@ -140,7 +144,7 @@ pub const VERDICT_COUNTERS: [(&str, &str); 38] = [
     ("ledger.damaged", "Damaged places found in the ledger at the start; the log names the first of them."),
     ("intel.indicators", "Indicators in force."),
     ("rules.in_force", "Rules in force."),
-    ("rules.host_bits_refused", "Bits that rules could not set on hosts because there were too many."),
+    ("rules.hostbits_refused", "Bits that rules could not set on hosts because there were too many."),
     (
         "rules.dataset_entries_refused",
         "Entries that rules could not put into their datasets because of the sets' limits, since rules were loaded.",

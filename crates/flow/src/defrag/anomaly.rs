@@ -11,10 +11,17 @@ macro_rules! anomalies {
             /// Every anomaly, in the order of their discriminants.
             pub const ALL: &'static [Anomaly] = &[$(Anomaly::$variant,)*];
 
-            /// The anomaly's name in counters and events.
+            /// The anomaly's name in events.
             #[must_use]
             pub fn name(self) -> &'static str {
-                match self { $(Anomaly::$variant => $name,)* }
+                match self { $(Anomaly::$variant => concat!("decoder.", $name),)* }
+            }
+
+            /// The name of its counter. Not below `decoder.ipv4`: that is a number, and in JSON a name is a number or an
+            /// object, never both.
+            #[must_use]
+            pub fn counter(self) -> &'static str {
+                match self { $(Anomaly::$variant => concat!("defrag.event.", $name),)* }
             }
 
             /// What it means.
@@ -27,20 +34,20 @@ macro_rules! anomalies {
 }
 
 anomalies! {
-    Ipv4TooLarge => "decoder.ipv4.frag_pkt_too_large", "IPv4 fragments that reach beyond 65,535 bytes.";
-    Ipv6TooLarge => "decoder.ipv6.frag_pkt_too_large", "IPv6 fragments that reach beyond 65,535 bytes.";
-    Ipv4Overlap => "decoder.ipv4.frag_overlap", "IPv4 fragments that overlap another and are no exact copy of it.";
-    Ipv6Overlap => "decoder.ipv6.frag_overlap", "IPv6 fragments that overlap another and are no exact copy of it.";
-    Ipv4Ignored => "decoder.ipv4.frag_ignored", "IPv4 fragments that a limit on fragments or memory had no room for.";
-    Ipv6Ignored => "decoder.ipv6.frag_ignored", "IPv6 fragments that a limit on fragments or memory had no room for.";
-    Ipv4Length => "decoder.ipv4.frag_invalid_length", "IPv4 fragments before the last with a length that is no multiple of 8.";
-    Ipv6Length => "decoder.ipv6.frag_invalid_length", "IPv6 fragments before the last with a length that is no multiple of 8.";
-    Ipv4Empty => "decoder.ipv4.frag_empty", "IPv4 fragments without data.";
-    Ipv6Empty => "decoder.ipv6.frag_empty", "IPv6 fragments without data.";
-    Ipv4Tiny => "decoder.ipv4.frag_tiny", "First IPv4 fragments of less than 16 bytes (RFC 1858).";
-    Ipv6Tiny => "decoder.ipv6.frag_tiny", "First IPv6 fragments of less than 16 bytes.";
-    Ipv4End => "decoder.ipv4.frag_end_conflict", "IPv4 fragments that contradict where the datagram ends.";
-    Ipv6End => "decoder.ipv6.frag_end_conflict", "IPv6 fragments that contradict where the datagram ends.";
+    Ipv4TooLarge => "ipv4.frag_pkt_too_large", "IPv4 fragments that reach beyond 65,535 bytes.";
+    Ipv6TooLarge => "ipv6.frag_pkt_too_large", "IPv6 fragments that reach beyond 65,535 bytes.";
+    Ipv4Overlap => "ipv4.frag_overlap", "IPv4 fragments that overlap another and are no exact copy of it.";
+    Ipv6Overlap => "ipv6.frag_overlap", "IPv6 fragments that overlap another and are no exact copy of it.";
+    Ipv4Ignored => "ipv4.frag_ignored", "IPv4 fragments that a limit on fragments or memory had no room for.";
+    Ipv6Ignored => "ipv6.frag_ignored", "IPv6 fragments that a limit on fragments or memory had no room for.";
+    Ipv4Length => "ipv4.frag_invalid_length", "IPv4 fragments before the last with a length that is no multiple of 8.";
+    Ipv6Length => "ipv6.frag_invalid_length", "IPv6 fragments before the last with a length that is no multiple of 8.";
+    Ipv4Empty => "ipv4.frag_empty", "IPv4 fragments without data.";
+    Ipv6Empty => "ipv6.frag_empty", "IPv6 fragments without data.";
+    Ipv4Tiny => "ipv4.frag_tiny", "First IPv4 fragments of less than 16 bytes (RFC 1858).";
+    Ipv6Tiny => "ipv6.frag_tiny", "First IPv6 fragments of less than 16 bytes.";
+    Ipv4End => "ipv4.frag_end_conflict", "IPv4 fragments that contradict where the datagram ends.";
+    Ipv6End => "ipv6.frag_end_conflict", "IPv6 fragments that contradict where the datagram ends.";
 }
 
 /// An anomaly of either IP version.

@@ -3,15 +3,16 @@
 use ::alert::Side;
 use ::flow::FlowTuple;
 use ::proto::Transaction;
-use wire::{Direction, Endpoint};
+use wire::{Direction, Endpoint, LinkType};
 
 use super::{
-    Forms, body_beside, community, endpoints, fileinfo, flow, flow_counters, has_ports, head, transaction,
-    tunnel,
+    Forms, body_beside, community, endpoints, ether, fileinfo, flow, flow_counters, has_ports, head,
+    transaction, tunnel,
 };
+use crate::content::{AlertOptions, Content};
 use crate::event::{AlertEvent, Stamp};
 use crate::json::{Object, Value, json};
-use crate::text::eve_ip;
+use crate::text::{base64, eve_ip, printable};
 
 pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
     let alert = &event.alert;
@@ -22,6 +23,7 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
     flow::icmp(&mut line, "icmp", event.icmp);
     tunnel(&mut line, event.tunnel.as_ref());
     line.insert("pkt_src".into(), "wire/pcap".into());
+    ether(&mut line, event.ether, alert.direction);
     if let Some(flow) = &event.flow {
         community(&mut line, flow);
     }
@@ -36,7 +38,7 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
         "signature": alert.signature.to_string(),
         "category": alert.category.to_string(),
         "severity": alert.severity as u8,
-        "metadata": metadata(event),
+        "metadata": metadata(event, forms.alert.metadata),
     });
     if let Some(rule) = &alert.rule {
         if !rule.references.is_empty() {
@@ -47,7 +49,7 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
         }
     }
     line.insert("alert".into(), body);
-    if let Some((tx_id, tx)) = &event.transaction {
+    if let (Some((tx_id, tx)), true) = (&event.transaction, forms.alert.metadata) {
         beside(&mut line, tx, *tx_id, forms);
     }
     if let Some(app) = event.app {
@@ -59,9 +61,67 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
             Direction::ToClient => "to_client",
         };
         line.insert("direction".into(), direction.into());
-        line.insert("flow".into(), so_far(event, tuple));
+        if forms.alert.metadata {
+            line.insert("flow".into(), so_far(event, tuple));
+        }
+    }
+    if let Some(content) = &event.content {
+        raised_on(&mut line, content, &forms.alert);
     }
     line.into()
+}
+
+/// Payload, packet and bodies, in the forms asked for.
+fn raised_on(line: &mut Object, content: &Content, options: &AlertOptions) {
+    for (name, body) in ["http_request_body", "http_response_body"].into_iter().zip(&content.bodies) {
+        // Only an exchange has some.
+        let Some(Value::Object(http)) = line.get_mut("http").filter(|_| !body.is_empty()) else { continue };
+        if options.http_body {
+            http.insert(name.into(), base64(body).into());
+        }
+        if options.http_body_printable {
+            http.insert(format!("{name}_printable").into(), printable(body).into());
+        }
+    }
+    if let Some(payload) = &content.payload {
+        if options.payload {
+            line.insert("payload".into(), base64(&payload.bytes).into());
+        }
+        if options.payload_length {
+            line.insert("payload_length".into(), payload.length.into());
+        }
+        if options.payload_printable {
+            line.insert("payload_printable".into(), printable(&payload.bytes).into());
+        }
+        line.insert("stream".into(), u8::from(payload.stream).into());
+    }
+    if let (Some((link, frame)), true) = (&content.packet, options.packet) {
+        line.insert("packet".into(), base64(frame).into());
+        let mut info = json!({"linktype": link.to_pcap()});
+        info["linktype_name"] = link_name(*link).into();
+        line.insert("packet_info".into(), info);
+    }
+}
+
+/// A link type as libpcap calls it.
+fn link_name(link: LinkType) -> &'static str {
+    match link {
+        LinkType::Ethernet => "EN10MB",
+        LinkType::RawIp => "RAW",
+        LinkType::LinuxCooked => "LINUX_SLL",
+        LinkType::LinuxCooked2 => "LINUX_SLL2",
+        LinkType::Null => "NULL",
+        LinkType::Slip => "SLIP",
+        LinkType::Ppp => "PPP",
+        LinkType::Fddi => "FDDI",
+        LinkType::PppHdlc => "PPP_SERIAL",
+        LinkType::CiscoHdlc => "C_HDLC",
+        LinkType::Ieee80211 => "IEEE802_11",
+        LinkType::FrameRelay => "FRELAY",
+        LinkType::Radiotap => "IEEE802_11_RADIO",
+        LinkType::Ppi => "PPI",
+        LinkType::Nflog => "NFLOG",
+    }
 }
 
 /// How far the flow had come.
@@ -108,11 +168,12 @@ fn sides(body: &mut Value, flow: &FlowTuple, direction: Direction, target: Side)
     body["target"] = side(victim);
 }
 
-fn metadata(event: &AlertEvent) -> Value {
+/// `of_author`: with what the rule's author says.
+fn metadata(event: &AlertEvent, of_author: bool) -> Value {
     let alert = &event.alert;
     let mut out = Object::new();
     if let Some(rule) = &alert.rule {
-        for (name, values) in &rule.metadata {
+        for (name, values) in rule.metadata.iter().filter(|_| of_author) {
             let values: Vec<Value> = values.iter().cloned().map(Value::Shared).collect();
             out.insert(name.to_string().into(), values.into());
         }

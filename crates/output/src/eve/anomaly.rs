@@ -1,6 +1,8 @@
 //! `anomaly`: something that the rules of a protocol do not allow.
 
-use super::{community, endpoints, head, tunnel};
+use wire::Direction;
+
+use super::{community, endpoints, ether, head, tunnel};
 use crate::event::{AnomalyEvent, Stamp};
 use crate::json::{Object, Value};
 
@@ -12,6 +14,7 @@ pub(super) fn line(stamp: &Stamp, event: &AnomalyEvent) -> Value {
     }
     tunnel(&mut line, event.tunnel.as_ref());
     line.insert("pkt_src".into(), "wire/pcap".into());
+    ether(&mut line, event.ether, event.flow.map_or(Direction::ToServer, |(_, direction)| direction));
     if let Some(tx_id) = event.tx_id {
         line.insert("tx_id".into(), tx_id.into());
     }

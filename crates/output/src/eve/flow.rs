@@ -4,15 +4,17 @@ use ::flow::{EndReason, FlowRecord};
 use wire::{Direction, TcpFlags};
 
 use super::{community, endpoints, flow_counters, head, tunnel};
+use crate::content::Macs;
 use crate::event::{FlowEvent, Stamp};
-use crate::json::{Object, Value};
-use crate::text::timestamp;
+use crate::json::{Object, Value, json};
+use crate::text::{pairs, timestamp};
 
 pub(super) fn line(stamp: &Stamp, event: &FlowEvent) -> Value {
     let r = &event.record;
     let mut line = head(stamp, "flow");
     endpoints(&mut line, &r.tuple, Direction::ToServer);
     tunnel(&mut line, event.tunnel.as_ref());
+    macs(&mut line, event.macs.as_deref(), Direction::ToServer);
     icmp(&mut line, "icmp", r.icmp);
     icmp(&mut line, "response_icmp", event.icmp_reply);
     let apps = [event.app, event.original, event.expected];
@@ -39,6 +41,22 @@ pub(super) fn line(stamp: &Stamp, event: &FlowEvent) -> Value {
         line.insert("tcp".into(), tcp);
     }
     line.into()
+}
+
+/// The hardware addresses of both ends; `direction` says who is the source.
+pub(super) fn macs(line: &mut Object, macs: Option<&Macs>, direction: Direction) {
+    let Some(Macs { ends: [client, server] }) = macs else { return };
+    let (sources, destinations) =
+        if direction == Direction::ToServer { (client, server) } else { (server, client) };
+    let list = |macs: &[[u8; 6]]| macs.iter().map(|mac| pairs(mac)).collect::<Vec<_>>();
+    let mut out = json!({});
+    // The schema wants no empty lists.
+    for (name, macs) in [("dest_macs", destinations), ("src_macs", sources)] {
+        if !macs.is_empty() {
+            out[name] = list(macs).into();
+        }
+    }
+    line.insert("ether".into(), out);
 }
 
 /// Type and code of a message, under names that begin with `prefix`.

@@ -44,17 +44,19 @@ mod tls;
 mod websocket;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ::flow::FlowTuple;
 use ::proto::{Secret, Transaction};
 use wire::{Direction, IpProto, Nanos, Outer};
 
+use crate::content::{AlertOptions, Ether};
 use crate::event::{Event, Source, Stamp};
 use crate::evidence::EvidenceSummary;
 use crate::incident::Incident;
 use crate::json::{Object, Value, json};
 use crate::recorder::{DnsVersion, EventTypes};
-use crate::text::{eve_ip, timestamp};
+use crate::text::{eve_ip, pairs, timestamp};
 
 /// What stands in place of a password in the bodies of commands.
 const MASK: &str = "***";
@@ -72,10 +74,26 @@ pub(crate) struct Forms {
     pub(crate) secrets: bool,
     /// Which lines there are.
     pub(crate) events: EventTypes,
+    /// What alerts show.
+    pub(crate) alert: AlertOptions,
+    /// The sensor's name.
+    pub(crate) sensor: Option<Arc<str>>,
 }
 
 /// The line or lines of an event; packets of evidence have none of their own.
 pub(crate) fn lines(stamp: &Stamp, event: &Event, forms: &Forms) -> Vec<Value> {
+    bodies(stamp, event, forms).into_iter().map(|line| signed(line, forms)).collect()
+}
+
+/// A line with the name of the sensor, which stands at its end as Suricata writes it.
+fn signed(mut line: Value, forms: &Forms) -> Value {
+    if let (Value::Object(names), Some(sensor)) = (&mut line, &forms.sensor) {
+        names.insert("host".into(), sensor.into());
+    }
+    line
+}
+
+fn bodies(stamp: &Stamp, event: &Event, forms: &Forms) -> Vec<Value> {
     let wanted = |name| forms.events.has(name);
     match event {
         Event::Flow(e) => {
@@ -94,6 +112,7 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event, forms: &Forms) -> Vec<Value> {
             endpoints(&mut line, &e.flow, direction(&e.transaction, forms));
             tunnel(&mut line, e.tunnel.as_ref());
             line.insert("pkt_src".into(), "wire/pcap".into());
+            ether(&mut line, e.ether, direction(&e.transaction, forms));
             community(&mut line, &e.flow);
             if is_numbered(&e.transaction) {
                 line.insert("tx_id".into(), e.tx_id.into());
@@ -133,11 +152,18 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event, forms: &Forms) -> Vec<Value> {
     }
 }
 
-/// The lines of an event as eve.json has them, for whoever sends them elsewhere; without line ends. Passwords are
-/// masked whatever the recorder does.
+/// The lines of an event as eve.json has them, for whoever sends them elsewhere, with the name of the sensor if it has
+/// one; without line ends. Passwords are masked and payloads left out whatever the recorder does.
 #[must_use]
-pub fn eve_lines(stamp: &Stamp, event: &Event) -> Vec<String> {
-    let forms = Forms { netflow: false, dns: DnsVersion::default(), secrets: false, events: EventTypes::All };
+pub fn eve_lines(stamp: &Stamp, event: &Event, sensor: Option<&Arc<str>>) -> Vec<String> {
+    let forms = Forms {
+        netflow: false,
+        dns: DnsVersion::default(),
+        secrets: false,
+        events: EventTypes::All,
+        alert: AlertOptions::default(),
+        sensor: sensor.cloned(),
+    };
     let text = |line: Value| {
         let mut out = Vec::new();
         line.write(&mut out);
@@ -181,17 +207,17 @@ fn direction(transaction: &Transaction, forms: &Forms) -> Direction {
 }
 
 /// The line that says an evidence file is complete.
-pub(crate) fn evidence_line(stamp: &Stamp, summary: &EvidenceSummary) -> Value {
+pub(crate) fn evidence_line(stamp: &Stamp, summary: &EvidenceSummary, forms: &Forms) -> Value {
     let mut line = head(stamp, "evidence");
     endpoints(&mut line, &summary.flow, Direction::ToServer);
     community(&mut line, &summary.flow);
     let body = json!({"file": &summary.file, "packets": summary.packets, "bytes": summary.bytes});
     line.insert("evidence".into(), body);
-    line.into()
+    signed(line.into(), forms)
 }
 
 /// The line that says an incident report lies ready.
-pub(crate) fn incident_line(stamp: &Stamp, incident: &Incident, state: &'static str) -> Value {
+pub(crate) fn incident_line(stamp: &Stamp, incident: &Incident, state: &'static str, forms: &Forms) -> Value {
     let mut line = head(stamp, "incident");
     let body = json!({
         "id": &incident.id,
@@ -204,7 +230,7 @@ pub(crate) fn incident_line(stamp: &Stamp, incident: &Incident, state: &'static 
         "report": format!("incidents/{}.html", incident.id),
     });
     line.insert("incident".into(), body);
-    line.into()
+    signed(line.into(), forms)
 }
 
 fn transaction(transaction: &Transaction, tx_id: u64, forms: &Forms) -> Value {
@@ -318,6 +344,8 @@ fn head(stamp: &Stamp, event_type: &'static str) -> Object {
     let mut line = Object::of_line();
     line.insert("timestamp".into(), timestamp(stamp.time).into());
     match &stamp.source {
+        // A sensor without a capture port has none to name.
+        Source::Interface(name) if name.is_empty() => None,
         Source::Interface(name) => line.insert("in_iface".into(), name.into()),
         Source::File(name) => line.insert("pcap_filename".into(), name.into()),
     };
@@ -350,6 +378,14 @@ fn endpoints(line: &mut Object, flow: &FlowTuple, direction: Direction) {
 
 fn has_ports(proto: IpProto) -> bool {
     matches!(proto, IpProto::TCP | IpProto::UDP | IpProto::SCTP)
+}
+
+/// The hardware addresses of the packet; `direction` says who is the source.
+fn ether(line: &mut Object, ether: Option<Ether>, direction: Direction) {
+    let Some(Ether { ends: [client, server] }) = ether else { return };
+    let (source, destination) =
+        if direction == Direction::ToServer { (client, server) } else { (server, client) };
+    line.insert("ether".into(), json!({"src_mac": pairs(&source), "dest_mac": pairs(&destination)}));
 }
 
 /// The outermost packet of the tunnel that a flow came through.
@@ -392,6 +428,8 @@ fn community_id(src: IpAddr, dst: IpAddr, src_port: u16, dst_port: u16, proto: I
     community_id::calculate_community_id(0, src, dst, port(src_port), port(dst_port), proto.0, false).ok()
 }
 
+#[cfg(test)]
+mod options_tests;
 #[cfg(test)]
 mod secrets_tests;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use wire::Direction;
 
-use super::flow::{icmp, tcp_flags};
+use super::flow::{icmp, macs, tcp_flags};
 use super::{community, endpoints, head, tunnel};
 use crate::event::{FlowEvent, Stamp};
 use crate::json::{Value, json};
@@ -21,6 +21,7 @@ fn line(stamp: &Stamp, event: &FlowEvent, direction: Direction) -> Value {
     let mut line = head(stamp, "netflow");
     endpoints(&mut line, &r.tuple, direction);
     tunnel(&mut line, event.tunnel.as_ref());
+    macs(&mut line, event.macs.as_deref(), direction);
     let message = if direction == Direction::ToServer { r.icmp } else { event.icmp_reply };
     icmp(&mut line, "icmp", message);
     if let Some(app) = event.app {

@@ -31,6 +31,7 @@ fn line(transaction: impl Into<Transaction>, secrets: bool) -> serde_json::Value
         tx_id: 0,
         transaction: transaction.into(),
         tunnel: None,
+        ether: None,
     }));
     lines(&stamp(), &event, &forms)[0].reread()
 }

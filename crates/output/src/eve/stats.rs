@@ -41,10 +41,29 @@ pub(super) fn stats(stamp: &Stamp, event: &StatsEvent) -> Value {
     known.into()
 }
 
-/// All.
+/// All, in objects within objects: `capture.received` is `received` in `capture`.
 pub(super) fn counters(stamp: &Stamp, event: &StatsEvent) -> Value {
     let mut all = head(stamp, "counters");
-    let counters: Object = event.counters.iter().map(|(n, v)| (n.clone().into(), (*v).into())).collect();
+    let mut counters = Object::new();
+    for (name, value) in &event.counters {
+        nest(&mut counters, name, *value);
+    }
     all.insert("counters".into(), counters.into());
     all.into()
+}
+
+/// Puts a counter in by its dotted name. A counter cannot have members: should an interface's name make it seem so, what
+/// comes below it keeps its dots.
+fn nest(object: &mut Object, name: &str, value: u64) {
+    if let Some((first, rest)) = name.split_once('.')
+        && let place @ (Value::Null | Value::Object(_)) = object.place(first.to_owned().into())
+    {
+        if *place == Value::Null {
+            *place = Object::new().into();
+        }
+        if let Value::Object(inner) = place {
+            return nest(inner, rest, value);
+        }
+    }
+    *object.place(name.to_owned().into()) = value.into();
 }

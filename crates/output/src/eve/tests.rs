@@ -107,7 +107,7 @@ fn alert() -> Alert {
     }
 }
 
-fn events() -> Vec<Event> {
+pub(super) fn events() -> Vec<Event> {
     let tcp = flow(IpProto::TCP, false);
     let record = |tuple, tcp, icmp| FlowRecord {
         tuple,
@@ -132,6 +132,7 @@ fn events() -> Vec<Event> {
             transactions: 1,
             icmp_reply,
             tunnel: Some(tunnel()),
+            macs: None,
         };
         Event::Flow(Box::new(event))
     };
@@ -142,6 +143,7 @@ fn events() -> Vec<Event> {
             tx_id: 0,
             transaction,
             tunnel: Some(tunnel()),
+            ether: None,
         };
         Event::Transaction(Box::new(event))
     };
@@ -250,6 +252,8 @@ fn events() -> Vec<Event> {
             alert: alert(),
             evidence: Some(evidence.clone()),
             tunnel: Some(tunnel()),
+            ether: None,
+            content: None,
         })),
         Event::Isolation(Box::new(IsolationEvent {
             verdict: 7,
@@ -296,6 +300,7 @@ fn events() -> Vec<Event> {
             app: Some(AppProto::Http),
             tx_id: Some(1),
             tunnel: Some(tunnel()),
+            ether: None,
         })),
         Event::Stats(Box::new(StatsEvent {
             uptime: 5,
@@ -314,7 +319,7 @@ fn events() -> Vec<Event> {
 }
 
 /// Lines as others read them.
-fn lines(stamp: &Stamp, event: &Event, forms: Forms) -> Vec<Value> {
+pub(super) fn lines(stamp: &Stamp, event: &Event, forms: Forms) -> Vec<Value> {
     super::lines(stamp, event, &forms).iter().map(crate::json::Value::reread).collect()
 }
 
@@ -396,8 +401,14 @@ fn data() -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from)
 }
 
-pub(super) const FORMS: Forms =
-    Forms { netflow: true, dns: DnsVersion::V3, secrets: false, events: EventTypes::All };
+pub(super) const FORMS: Forms = Forms {
+    netflow: true,
+    dns: DnsVersion::V3,
+    secrets: false,
+    events: EventTypes::All,
+    alert: AlertOptions::DEFAULT,
+    sensor: None,
+};
 
 #[test]
 fn lines_are_valid_by_suricatas_schema() {
@@ -533,6 +544,7 @@ fn dns_in_version_2_has_a_line_for_each_question_and_one_for_the_answer() {
             tx_id: 4,
             transaction: dns::parse(message).unwrap().into(),
             tunnel: None,
+            ether: None,
         }));
         lines(&stamp(), &event, forms.clone())
     };

@@ -1,5 +1,7 @@
 //! What both forms of messages share: who sends, how severe it is.
 
+use std::sync::Arc;
+
 use output::{AlertEvent, Event, IsolationAction};
 
 use super::SyslogOptions;
@@ -31,6 +33,8 @@ impl Facility {
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     pub(super) host: String,
+    /// The name of this sensor, in events.
+    pub(super) sensor: Option<Arc<str>>,
     pub(super) app: String,
     pub(super) pid: u32,
     pub(super) facility: Facility,
@@ -44,6 +48,7 @@ impl Sender {
         let host: String = name.chars().filter(char::is_ascii_graphic).take(MAX_HOST).collect();
         Sender {
             host: if host.is_empty() { "-".into() } else { host },
+            sensor: options.sensor.clone(),
             app: options.app_name.clone(),
             pid: std::process::id(),
             facility: options.facility,

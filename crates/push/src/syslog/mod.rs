@@ -46,6 +46,8 @@ pub enum Format {
 pub struct SyslogOptions {
     /// Its name, in counters.
     pub name: String,
+    /// The name of this sensor: `host` in the events.
+    pub sensor: Option<Arc<str>>,
     /// Where it listens.
     pub address: Address,
     /// The form of messages.

@@ -34,7 +34,7 @@ pub(super) fn message(sender: &Sender, stamp: &Stamp, event: &Event, limit: usiz
         }
     }
     out.push_str("] ");
-    let line = json::ascii(&eve_lines(stamp, event).concat());
+    let line = json::ascii(&eve_lines(stamp, event, sender.sensor.as_ref()).concat());
     let form = |short: &serde_json::Value| json::ascii(&short.to_string());
     let (line, shortened) = json::within(line, limit.saturating_sub(out.len()), form);
     out.push_str(&line);

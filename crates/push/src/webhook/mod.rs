@@ -40,6 +40,8 @@ const SYNC: Duration = Duration::from_secs(1);
 pub struct WebhookOptions {
     /// Its name, in counters and in the queue's folder.
     pub name: String,
+    /// The name of this sensor: `host` in the events.
+    pub sensor: Option<Arc<str>>,
     /// Where to post: http or https.
     pub url: String,
     /// File with the secrets that requests are signed with, one a line; none: they are not signed.
@@ -86,7 +88,10 @@ impl Webhook {
         let closing = Arc::<Closing>::default();
         let collector = {
             let (queue, counters, name) = (queue.clone(), counters.clone(), options.name.clone());
-            spawn(&format!("push-{name}"), move || collect(&events, &queue, &counters, &name))?
+            let sensor = options.sensor;
+            spawn(&format!("push-{name}"), move || {
+                collect(&events, &queue, &counters, &name, sensor.as_ref());
+            })?
         };
         let sender = Sender {
             name: options.name.clone(),
@@ -125,12 +130,12 @@ impl Webhook {
 }
 
 /// From the sensor's queue into the one on disk, until the sensor has stopped.
-fn collect(events: &Events, queue: &Queue, counters: &Counters, name: &str) {
+fn collect(events: &Events, queue: &Queue, counters: &Counters, name: &str, sensor: Option<&Arc<str>>) {
     let (mut unsynced, mut failing) = (None::<Instant>, false);
     loop {
         match events.recv_timeout(SYNC) {
             Ok((stamp, event)) => {
-                for (kind, line) in kinds(&event).into_iter().zip(eve_lines(&stamp, &event)) {
+                for (kind, line) in kinds(&event).into_iter().zip(eve_lines(&stamp, &event, sensor)) {
                     let (line, short) = json::within(line, MAX_EVENT, Value::to_string);
                     add(&counters.shortened, u64::from(short));
                     let put = queue.put(&entry(&stamp, kind, &line));

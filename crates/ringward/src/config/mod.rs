@@ -28,6 +28,9 @@ pub use push::{SyslogConfig, SyslogFormat, Told, WebhookConfig};
 pub use rules::Rules;
 pub use tables::{Config, HostOverlap, Overlap};
 
+/// Bytes of a sensor's name, as of a host name (POSIX `HOST_NAME_MAX`).
+const MAX_SENSOR_NAME: usize = 255;
+
 /// A configuration that cannot be used: one line that names file, line, key and what to do.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfigError(pub String);
@@ -176,6 +179,14 @@ impl Config {
             self.output.events.iter().find(|name| EventTypes::known().all(|known| known != **name))
         {
             return Err(at.error("output.events", &format!("\"{name}\" is no event type")));
+        }
+        if !(1..=65_536).contains(&self.output.alert.payload_buffer_size) {
+            return Err(at.error("output.alert.payload_buffer_size", "must be 1 to 65536 bytes"));
+        }
+        let name = &self.output.sensor_name;
+        if name.len() > MAX_SENSOR_NAME || name.chars().any(char::is_control) {
+            let what = "must be at most 255 bytes without control characters";
+            return Err(at.error("output.sensor_name", what));
         }
         self.policy.policy(&[]).map_err(|wrong| wrong.at(at))?;
         if self.isolation.capacity == 0 {
@@ -345,6 +356,10 @@ mod tests {
         }
         let told = error(&format!("{hook}events = [\"incident\"]\n"));
         assert!(told.starts_with("ringward.toml:4: unknown variant `incident`"), "{told}");
+        let buffer = error("[output]\n[output.alert]\npayload_buffer_size = 0\n");
+        assert_eq!(buffer, "ringward.toml:3: output.alert.payload_buffer_size: must be 1 to 65536 bytes");
+        let name = error("[output]\nsensor_name = \"a\\nb\"\n");
+        assert!(name.starts_with("ringward.toml:2: output.sensor_name: must be at most 255 bytes"), "{name}");
         let nowhere = error("[control]\nprometheus = \"9477\"\n");
         assert!(nowhere.starts_with("ringward.toml:2: control.prometheus: \"9477\" is no"), "{nowhere}");
         assert!(

@@ -147,7 +147,7 @@ pub struct Bypass {
     /// Their packets are not looked at any more; flow records stay exact to the packet.
     pub inspected: bool,
     /// Bypass the heaviest flows when a worker cannot keep up, before packets of all flows are lost. Their packets
-    /// count as dropped (`capture.dropped.shed`); flow records stay exact to the packet.
+    /// count as dropped (`capture.drop_reason.shed`); flow records stay exact to the packet.
     pub shed: bool,
     /// Flows that can be bypassed at once.
     #[schemars(range(min = 1))]

@@ -1,7 +1,9 @@
 //! What can be set, with its default.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use output::AlertOptions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -237,6 +239,97 @@ pub struct Output {
     /// Which lines are written into eve.json, by their `event_type`, as in ["alert", "dns", "flow"]; empty: all.
     /// Evidence, stored files and incident reports do not depend on it.
     pub events: Vec<String>,
+    /// The name of this sensor: `host` in every line of eve.json, in what is pushed and what the fleet is told. Empty: the
+    /// machine's host name; a replay then names none, so that its output is the same on every machine.
+    pub sensor_name: String,
+    /// Write the hardware addresses (`ether`): those of the packet, and in `flow` and `netflow` lines up to 8 of each end.
+    /// Suricata calls it `ethernet`, and does not by default either.
+    pub ethernet: bool,
+    /// What `alert` lines show beside the finding. The defaults are those of the configuration that Suricata 8 comes with.
+    pub alert: AlertLines,
+}
+
+/// What `alert` lines show: the options of the `alert` type of Suricata's `eve-log`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlertLines {
+    /// Write the payload in base64 (`payload`): of the packet, or, where `stream` is 1, of the reassembled stream as far as it
+    /// is kept.
+    pub payload: bool,
+    /// Write the payload as text (`payload_printable`), with dots for what is not printable.
+    pub payload_printable: bool,
+    /// Write how long the payload is (`payload_length`), before it is cut at `payload_buffer_size`.
+    pub payload_length: bool,
+    /// Bytes of the payload, and of each HTTP body, that are written at most: the beginning of a packet's payload and of a
+    /// body, the end of a stream.
+    #[schemars(range(min = 1, max = 65536))]
+    pub payload_buffer_size: u32,
+    /// Write the frame in base64 (`packet`), with its link type (`packet_info`).
+    pub packet: bool,
+    /// Write the bodies of the HTTP exchange in base64 (`http.http_request_body`, `http.http_response_body`), those that the
+    /// rule has seen. Only with `metadata`.
+    pub http_body: bool,
+    /// Write them as text (`http.http_request_body_printable`, `http.http_response_body_printable`).
+    pub http_body_printable: bool,
+    /// Write what the protocol's parser and the flow say of it (`http`, `dns`, `files`, `flow` ...), and the metadata of the
+    /// rule's author.
+    pub metadata: bool,
+}
+
+impl Default for AlertLines {
+    fn default() -> Self {
+        let AlertOptions {
+            payload,
+            payload_printable,
+            payload_length,
+            payload_buffer,
+            packet,
+            http_body,
+            http_body_printable,
+            metadata,
+        } = AlertOptions::DEFAULT;
+        AlertLines {
+            payload,
+            payload_printable,
+            payload_length,
+            payload_buffer_size: payload_buffer,
+            packet,
+            http_body,
+            http_body_printable,
+            metadata,
+        }
+    }
+}
+
+impl AlertLines {
+    /// The same for who writes them.
+    pub fn options(&self) -> AlertOptions {
+        AlertOptions {
+            payload: self.payload,
+            payload_printable: self.payload_printable,
+            payload_length: self.payload_length,
+            payload_buffer: self.payload_buffer_size,
+            packet: self.packet,
+            http_body: self.http_body,
+            http_body_printable: self.http_body_printable,
+            metadata: self.metadata,
+        }
+    }
+}
+
+impl Output {
+    /// The sensor's name, if it has one.
+    pub fn sensor(&self) -> Option<Arc<str>> {
+        (!self.sensor_name.is_empty()).then(|| Arc::from(self.sensor_name.as_str()))
+    }
+
+    /// Names the sensor after this machine, unless it has a name.
+    pub fn name_after_host(&mut self) {
+        if self.sensor_name.is_empty() {
+            let name = rustix::system::uname();
+            self.sensor_name = name.nodename().to_string_lossy().into_owned();
+        }
+    }
 }
 
 impl Default for Output {
@@ -249,6 +342,9 @@ impl Default for Output {
             dns_version: 3,
             secrets: false,
             events: Vec::new(),
+            sensor_name: String::new(),
+            ethernet: false,
+            alert: AlertLines::default(),
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::lab::{Lab, until, v4};
 use crate::steering::{FLOWS, chatter, chatters};
-use crate::support::of_type;
+use crate::support::{counters, of_type};
 
 pub const TESTS: &[(&str, fn())] = &[
     ("bypass::inspected_flows_are_counted_to_the_packet", inspected_flows),
@@ -48,12 +48,12 @@ fn inspected_flows() {
 
 /// Every packet that arrived and was not lost is in exactly one flow's record.
 fn adds_up(events: &[Value]) {
-    let counters = of_type(events, "counters").pop().unwrap()["counters"].clone();
+    let counters = counters(events);
     let of = |name: &str| counters[name].as_u64().unwrap_or_else(|| panic!("{name}: {counters}"));
     let count = |f: &&Value, key: &str| f["flow"][key].as_u64().unwrap();
     let in_flows: u64 =
         of_type(events, "flow").iter().map(|f| count(f, "pkts_toserver") + count(f, "pkts_toclient")).sum();
-    let lost = of("capture.dropped") - of("capture.dropped.shed");
+    let lost = of("capture.dropped") - of("capture.drop_reason.shed");
     assert_eq!(in_flows, of("capture.received") - lost - of("decoder.non_ip") - of("decoder.invalid"));
     assert_eq!(
         of("capture.received"),
@@ -111,7 +111,7 @@ fn overload_sheds() {
         })
     };
     let flooding = [flood("a", 6666), flood("c", 6667), flood("c", 6668)];
-    until("the flood is shed", || lab.stats()["capture.dropped.shed"].as_u64().unwrap() > 1000);
+    until("the flood is shed", || lab.stats()["capture.drop_reason.shed"].as_u64().unwrap() > 1000);
     stop.store(true, Ordering::Relaxed);
     flooding.into_iter().for_each(|thread| thread.join().unwrap());
     assert!(lab.stats()["bypass.flows_shed"].as_u64().unwrap() >= 1);

@@ -2,7 +2,7 @@
 
 use crate::lab::{Lab, must, until, v4};
 use crate::steering::chatter;
-use crate::support::of_type;
+use crate::support::{counters, of_type};
 
 pub const TESTS: &[(&str, fn())] = &[
     ("comeback::an_interface_that_is_made_anew_is_captured_again", made_anew),
@@ -19,7 +19,7 @@ fn processed(lab: &Lab) -> u64 {
 fn adds_up(lab: &mut Lab) {
     lab.stop();
     let events = lab.events();
-    let counters = of_type(&events, "counters").pop().unwrap()["counters"].clone();
+    let counters = counters(&events);
     let of = |name: &str| counters[name].as_u64().unwrap();
     assert_eq!(of("capture.received"), of("capture.processed") + of("capture.dropped"), "{counters}");
     assert_eq!(of("capture.wrong_worker"), 0);
@@ -128,6 +128,6 @@ fn jumbo_frames() {
             |f: &&&serde_json::Value| f["dest_port"] == 9998 && f["flow"]["bytes_toserver"] == whole;
         assert_eq!(flows.iter().filter(of_size).count(), 1, "{size}: {flows:?}");
     }
-    let counters = of_type(&events, "counters").pop().unwrap()["counters"].clone();
+    let counters = counters(&events);
     assert_eq!((&counters["decoder.cut_short"], &counters["decoder.invalid"]), (&0.into(), &0.into()));
 }

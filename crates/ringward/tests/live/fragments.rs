@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::lab::{Lab, v4, v6};
 use crate::steering::{FLOWS, chatters};
+use crate::support::counters;
 
 pub const TESTS: &[(&str, fn())] = &[
     ("fragments::datagrams_meet_their_flows_at_four_workers", || meet_their_flows(4)),
@@ -52,8 +53,8 @@ fn meet_their_flows(workers: u32) {
     );
     lab.stop();
     let events = lab.events();
-    let last = events.iter().rfind(|e| e["event_type"] == "counters").unwrap();
-    let of = |name: &str| last["counters"][name].as_u64().unwrap_or_else(|| panic!("{name}: {last}"));
+    let last = counters(&events);
+    let of = |name: &str| last[name].as_u64().unwrap_or_else(|| panic!("{name}: {last}"));
     assert_eq!(of("capture.wrong_worker"), 0);
     assert_eq!(of("defrag.reassembled"), 2 * FLOWS * ROUNDS);
     assert_eq!(of("defrag.reassembled_packets"), (FRAGMENTS + 2) * FLOWS * ROUNDS);

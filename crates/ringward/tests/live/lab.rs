@@ -20,7 +20,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
 
-use crate::support::{Desk, RINGWARD, events, of_type, ringward, stderr};
+use crate::support::{Desk, RINGWARD, counters, events, ringward, stderr};
 
 /// The hosts of a lab; host `HOSTS[i]` has addresses that end in `i + 1`.
 pub const HOSTS: [&str; 3] = ["a", "b", "c"];
@@ -306,13 +306,13 @@ impl Lab {
         self.signal(Signal::TERM);
         assert_eq!(self.ended(), Some(0), "{}", self.log());
         let events = self.events();
-        let counters = &of_type(&events, "counters").pop().expect("the last counters")["counters"];
+        let counters = counters(&events);
         let of = |name: &str| counters[name].as_u64().unwrap_or_else(|| panic!("{name}: {counters}"));
         let parts = ["processed", "bypassed", "passed", "isolated", "dropped"];
         let accounted: u64 = parts.iter().map(|part| of(&format!("capture.{part}"))).sum();
         assert_eq!(of("capture.received"), accounted, "{counters}");
         let by_reason = counters.as_object().unwrap().iter();
-        let by_reason = by_reason.filter(|(name, _)| name.starts_with("capture.dropped."));
+        let by_reason = by_reason.filter(|(name, _)| name.starts_with("capture.drop_reason."));
         let reasons: u64 = by_reason.map(|(_, frames)| frames.as_u64().unwrap()).sum();
         assert_eq!(of("capture.dropped"), reasons, "{counters}");
         assert_eq!(of("guard.received"), of("guard.passed") + of("guard.dropped"), "{counters}");

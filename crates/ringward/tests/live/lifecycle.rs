@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::lab::{Lab, until, v4};
 use crate::steering::chatter;
-use crate::support::{of_type, ringward, stderr};
+use crate::support::{counters, of_type, ringward, stderr};
 
 pub const TESTS: &[(&str, fn())] = &[
     ("lifecycle::a_clean_stop_leaves_nothing", a_clean_stop_leaves_nothing),
@@ -125,7 +125,7 @@ fn stop_under_load() {
     assert_eq!(lab.xdp_ports(), [""; 0]);
     // Every packet that was not lost for a reason is in a flow's record.
     let events = lab.events();
-    let counters = of_type(&events, "counters").pop().unwrap()["counters"].clone();
+    let counters = counters(&events);
     let of = |name: &str| counters[name].as_u64().unwrap();
     let packets = |f: &&serde_json::Value| {
         f["flow"]["pkts_toserver"].as_u64().unwrap() + f["flow"]["pkts_toclient"].as_u64().unwrap()

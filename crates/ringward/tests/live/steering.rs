@@ -69,9 +69,14 @@ fn flows_stay_whole(queues: u32, workers: u32) {
     }
     let metrics = lab.ringward(&["stats", "--prometheus"]);
     let metrics = String::from_utf8(metrics.stdout).unwrap();
-    assert!(metrics.contains("ringward_port_received{port=\"span\"} "), "{metrics}");
+    assert!(metrics.contains("ringward_port_received_total{port=\"span\"} "), "{metrics}");
     lab.stop();
     let events = lab.events();
+    // Unless it is named otherwise, a sensor is called as its machine.
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    for event in &events {
+        assert_eq!((&event["in_iface"], &event["host"]), (&"span".into(), &name.trim().into()), "{event}");
+    }
     let flows = chatters(&events);
     // A flow whose directions met different workers would be two flows of half the packets.
     assert_eq!(flows.len() as u64, FLOWS);
@@ -93,14 +98,14 @@ fn accounted_for_at_any_instant() {
         let reasons: u64 =
             ["rx_ring_full", "fill_ring_empty_or_oversized", "no_headroom", "no_socket", "shed"]
                 .iter()
-                .map(|r| of(&format!("capture.dropped.{r}")))
+                .map(|r| of(&format!("capture.drop_reason.{r}")))
                 .sum();
         assert_eq!(of("capture.dropped"), reasons);
         // Ports and workers add up to the whole.
         assert_eq!(of("port.span.received"), of("capture.received"));
         assert_eq!(
             of("worker.0.rx_ring_full") + of("worker.1.rx_ring_full"),
-            of("capture.dropped.rx_ring_full")
+            of("capture.drop_reason.rx_ring_full")
         );
         assert_eq!(
             of("capture.received"),
@@ -200,10 +205,32 @@ fn metrics() {
     assert!(ask(b"GET / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404 "));
     let answer = ask(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    for line in ["ringward_capture_received ", "ringward_queue_steered{port=\"span\",queue=\"0\"} "] {
+    let queue = "ringward_queue_steered_total{port=\"span\",queue=\"0\"} ";
+    for line in ["# TYPE ringward_capture_received_total counter", "ringward_capture_received_total ", queue]
+    {
         assert!(answer.contains(&format!("\n{line}")), "{line}: {answer}");
     }
+    let (_, metrics) = answer.split_once("\r\n\r\n").unwrap();
+    let undescribed =
+        metrics.lines().find(|l| l.starts_with("# HELP") && l.trim_end().matches(' ').count() < 3);
+    assert_eq!(undescribed, None, "every counter of a running sensor is documented");
+    promtool_agrees(metrics);
     lab.stop();
+}
+
+/// What Prometheus's own tool says of the metrics, where it is installed.
+fn promtool_agrees(metrics: &str) {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let started = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut promtool) = started else { return eprintln!("SKIPPED: needs promtool (Debian: prometheus)") };
+    promtool.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+    let said = promtool.wait_with_output().unwrap();
+    assert!(said.status.success(), "{}{metrics}", String::from_utf8_lossy(&said.stderr));
 }
 
 /// Both directions of many flows in tunnels that this kernel may have no device for: written by hand.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::lab::{Lab, must, until, v4};
-use crate::support::of_type;
+use crate::support::{counters, of_type};
 
 pub const TESTS: &[(&str, fn())] = &[
     ("wire::tcp_passes_unharmed_and_is_inspected", tcp_passes_unharmed),
@@ -126,7 +126,7 @@ fn tcp_passes_unharmed() {
         assert_eq!(flow["flow"]["state"], "closed");
         assert_eq!(flow["in_iface"], "wl");
     }
-    let counters = of_type(&events, "counters").pop().unwrap()["counters"].clone();
+    let counters = counters(&events);
     let of = |name: &str| counters[name].as_u64().unwrap_or_else(|| panic!("{name}: {counters}"));
     // What comes after the workers have stopped is passed on by the kernel.
     let elsewhere = of("capture.passed") + of("capture.dropped");

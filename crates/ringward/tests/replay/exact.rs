@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::oracles::{captures, replay_all};
-use crate::support::{Desk, shared_data, try_tshark};
+use crate::support::{Desk, counters, of_type, shared_data, try_tshark};
 
 /// Two ends in order, and the protocol.
 type Conversation = (String, String, String);
@@ -152,18 +152,15 @@ fn conversations_are_what_tshark_counts() {
 
 /// Every packet read is a packet of one flow record, unless a counter says why not.
 pub fn flows_add_up_to_the_packets(events: &[Value]) {
-    let (mut in_flows, mut last, mut runs) = (0, None, 0);
+    let mut in_flows = 0;
     for event in events {
         if event["event_type"] == "flow" {
             let count = |name: &str| event["flow"][name].as_u64().unwrap();
             in_flows += count("pkts_toserver") + count("pkts_toclient");
-        } else if event["event_type"] == "counters" {
-            last = Some(event);
-            runs += 1;
         }
     }
-    assert_eq!(runs, 1, "one line of counters, at the end");
-    let counters = &last.unwrap()["counters"];
+    assert_eq!(of_type(events, "counters").len(), 1, "one line of counters, at the end");
+    let counters = counters(events);
     let of = |name: &str| counters[name].as_u64().unwrap_or_else(|| panic!("{name}: {counters}"));
     let elsewhere = [
         "decoder.non_ip",

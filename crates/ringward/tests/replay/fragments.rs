@@ -8,11 +8,11 @@ use flow::defrag::{DefragOptions, Defragmenter, Frames, Policy};
 use serde_json::Value;
 
 use crate::oracles::captures;
-use crate::support::{Capture, Desk, at, dns_exchange, of_type, shared_data, tshark};
+use crate::support::{Capture, Desk, at, counters, dns_exchange, of_type, shared_data, tshark};
 
 fn counter(events: &[Value], name: &str) -> u64 {
-    let last = of_type(events, "counters").pop().unwrap();
-    last["counters"][name].as_u64().unwrap_or_else(|| panic!("{name}: {last}"))
+    let last = counters(events);
+    last[name].as_u64().unwrap_or_else(|| panic!("{name}: {last}"))
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn overlaps_are_settled_by_the_receivers_policy() {
         let desk = Desk::new("evil.example\n");
         std::fs::write(desk.path("ringward.toml"), config).unwrap();
         let events = desk.replay(&capture, &["-c", "ringward.toml"]);
-        assert!(counter(&events, "decoder.ipv4.frag_overlap") > 0);
+        assert!(counter(&events, "defrag.event.ipv4.frag_overlap") > 0);
         (of_type(&events, "alert").len(), counter(&events, "defrag.overlap_discarded_packets") > 0)
     };
     assert_eq!(alerts(""), (0, false));

@@ -7,6 +7,7 @@ mod support;
 
 mod bad_input;
 mod determinism;
+mod eve;
 mod exact;
 mod files;
 mod fragments;

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test target uses a part of it")]
 
+pub mod eve;
+
 use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -23,16 +25,37 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Every line of an eve.json; of one that is being written, every whole line.
+/// Every line of an eve.json; of one that is being written, every whole line. Each is valid by a schema.
 pub fn events(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_else(|err| panic!("{}: {err}", path.display()));
     let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
-    whole.lines().map(|line| serde_json::from_str(line).expect("a JSON object per line")).collect()
+    let line = |line: &str| serde_json::from_str(line).expect("a JSON object per line");
+    let events: Vec<Value> = whole.lines().map(line).collect();
+    events.iter().for_each(eve::valid);
+    events
 }
 
 /// The events of one type.
 pub fn of_type<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
     events.iter().filter(|e| e["event_type"] == kind).collect()
+}
+
+/// The last `counters` line, by dotted names as `ringward stats --json` has them.
+pub fn counters(events: &[Value]) -> Value {
+    fn flatten(prefix: &str, value: &Value, out: &mut serde_json::Map<String, Value>) {
+        match value {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    let dot = if prefix.is_empty() { "" } else { "." };
+                    flatten(&format!("{prefix}{dot}{name}"), value, out);
+                }
+            }
+            number => assert!(out.insert(prefix.to_owned(), number.clone()).is_none(), "{prefix} twice"),
+        }
+    }
+    let mut out = serde_json::Map::new();
+    flatten("", &of_type(events, "counters").pop().expect("a line of counters")["counters"], &mut out);
+    out.into()
 }
 
 /// The shared folder of captures and schemas, if it is there.
