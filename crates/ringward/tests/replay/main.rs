@@ -6,12 +6,14 @@
 mod support;
 
 mod bad_input;
+mod checkins;
 mod determinism;
 mod exact;
 mod files;
 mod fragments;
 mod golden;
 mod indicators;
+mod inputs;
 mod ja4;
 mod oracles;
 mod policy;
