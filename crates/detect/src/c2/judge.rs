@@ -33,8 +33,13 @@ pub(super) struct Weight {
 impl Found {
     fn weight(&self) -> Weight {
         let beliefs = [&self.host, &self.user, &self.os].map(|f| f.as_ref().map(|(_, belief)| *belief));
-        let told = beliefs.iter().flatten().count();
+        let mut told = beliefs.iter().flatten().count();
         let sure = beliefs.iter().filter(|b| **b == Some(Belief::Sure)).count();
+        if sure == 0 && let Some((host, _)) = &self.host {
+            // A site's name is no machine's, and the two halves of "a@b" are one hint.
+            let halves = self.user.as_ref().is_some_and(|(user, _)| user.found_in == host.found_in);
+            told -= usize::from(halves || is_public_name(&host.value));
+        }
         if sure == 0 && told < 2 { Weight::default() } else { Weight { told, sure } }
     }
 
@@ -42,6 +47,13 @@ impl Found {
         merge(&mut self.host, other.host);
         merge(&mut self.user, other.user);
         merge(&mut self.os, other.os);
+    }
+}
+
+impl Weight {
+    /// Whether anything is sure.
+    pub fn is_sure(self) -> bool {
+        self.sure > 0
     }
 }
 
@@ -78,6 +90,13 @@ fn find(groups: &[Group]) -> Found {
         let mut own = Found::default();
         for field in group {
             by_key(field, &mut own);
+        }
+        // "name" may be either's, and is neither's where it is both's.
+        let same = |a: &(Disclosure, Belief), b: &(Disclosure, Belief)| {
+            a.0.found_in == b.0.found_in && a.0.value == b.0.value
+        };
+        if own.host.as_ref().zip(own.user.as_ref()).is_some_and(|(host, user)| same(host, user)) {
+            own.user = None;
         }
         for field in group {
             by_shape(field, &mut own);

@@ -86,7 +86,10 @@ fn body(into: &mut Splitter<'_>, bytes: &[u8], place: &str, outer: &[&'static st
                 encodings: outer.to_vec(),
             });
         }
-        consider(groups);
+        // In binary data any two words look like a list.
+        if text.is_some() || judge::weigh(&groups).is_sure() {
+            consider(groups);
+        }
     }
     if let Some((_, groups)) = best {
         into.groups.extend(groups);

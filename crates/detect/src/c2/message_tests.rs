@@ -124,6 +124,7 @@ fn ordinary_streams_tell_nothing() {
         "{\"jsonrpc\":\"2.0\",\"method\":\"eth_submitLogin\",\"id\":1}\n",
         "tick;2024-11-22;EURUSD;1.0471;1.0473\n",
         "\x00\x00\x00\x10\x01\x02\x03\x04",
+        "WA\x01\x05\0\0\x0fAndroid-2.12.84\0\0\x02\u{e9}\x07privacy\x01",
     ] {
         assert_eq!(decode_opening(text.as_bytes()), None, "{text:?}");
     }
