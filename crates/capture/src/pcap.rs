@@ -93,7 +93,10 @@ pub fn is_capture(path: &Path) -> bool {
     let mut head = [0; 4];
     let known = |head| {
         // Micro- and nanoseconds in either byte order, and the section header of pcapng.
-        matches!(u32::from_be_bytes(head), 0xa1b2_c3d4 | 0xd4c3_b2a1 | 0xa1b2_3c4d | 0x4d3c_b2a1 | 0x0a0d_0d0a)
+        matches!(
+            u32::from_be_bytes(head),
+            0xa1b2_c3d4 | 0xd4c3_b2a1 | 0xa1b2_3c4d | 0x4d3c_b2a1 | 0x0a0d_0d0a
+        )
     };
     unpack::open(path).and_then(|mut input| input.read_exact(&mut head)).is_ok() && known(head)
 }

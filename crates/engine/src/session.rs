@@ -19,8 +19,8 @@ mod matching;
 mod opening;
 
 use matching::{RuleRoom, Spoken, is_message};
-use opening::Opening;
 pub(crate) use matching::{Standing, look_on};
+use opening::Opening;
 
 /// Evidence of an alerted flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -55,7 +55,12 @@ fn read_list(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     };
     let lines: io::Result<Vec<String>> = reader.lines().collect();
     let lines = lines.map_err(fail)?;
-    Ok(lines.iter().map(|line| line.trim_end_matches('\r')).filter(|l| !l.is_empty()).map(PathBuf::from).collect())
+    Ok(lines
+        .iter()
+        .map(|line| line.trim_end_matches('\r'))
+        .filter(|l| !l.is_empty())
+        .map(PathBuf::from)
+        .collect())
 }
 
 /// The captures in a folder and in folders within; how many files are none. Links to folders are not followed: they

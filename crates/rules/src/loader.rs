@@ -5,7 +5,6 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-
 use crate::build::{self, Builder, Context};
 use crate::fault::{Fault, wrong};
 use crate::header;

@@ -64,8 +64,8 @@ pub(super) fn base64(text: &str, charsets: &mut Charsets) -> Option<Text> {
     }
     let bytes = STANDARD.decode(&text).or_else(|_| URL_SAFE.decode(&text)).ok()?;
     // Many a word of eight letters is GBK in base64; few are written in mixed case.
-    let mixed = bare.chars().skip(1).any(|c| c.is_ascii_uppercase())
-        && bare.chars().any(|c| c.is_ascii_lowercase());
+    let mixed =
+        bare.chars().skip(1).any(|c| c.is_ascii_uppercase()) && bare.chars().any(|c| c.is_ascii_lowercase());
     let encoded = mixed || bare.len() < text.len() || bare.contains(['+', '/']);
     readable(&bytes, charsets).filter(|(_, charset)| encoded || charset.is_none())
 }

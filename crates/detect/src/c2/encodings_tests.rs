@@ -51,7 +51,10 @@ fn values_are_read_in_their_encoding_wherever_they_are() {
         let want = (host.to_owned(), user.to_owned(), os.to_owned());
         let of = |text: &str| encode(encoding, text);
         let each = |how: &dyn Fn(&[u8]) -> String, layout: &str| {
-            layout.replace("HOST", &how(&of(host))).replace("USER", &how(&of(user))).replace("SYSTEM", &how(&of(os)))
+            layout
+                .replace("HOST", &how(&of(host)))
+                .replace("USER", &how(&of(user)))
+                .replace("SYSTEM", &how(&of(os)))
         };
         let base64: &dyn Fn(&[u8]) -> String = &|b| percent(STANDARD.encode(b).as_bytes());
         let url_safe: &dyn Fn(&[u8]) -> String = &|b| URL_SAFE_NO_PAD.encode(b);
@@ -90,13 +93,18 @@ fn raw_bytes_are_read_as_they_are() {
         let form = encode(encoding, &format!("host={host}&user={user}&os={os}"));
         let request = Request { uri: "/g", body: &form, ..Request::default() };
         assert_eq!(values(decode_request(&request)), want, "{name}");
-        for layout in ["ping|7F2A|HOST|USER|SYSTEM|x", "info\tHOST\tUSER\tSYSTEM", r#"{"host":"HOST","user":"USER","os":"SYSTEM"}"#] {
+        for layout in [
+            "ping|7F2A|HOST|USER|SYSTEM|x",
+            "info\tHOST\tUSER\tSYSTEM",
+            r#"{"host":"HOST","user":"USER","os":"SYSTEM"}"#,
+        ] {
             let text = layout.replace("HOST", host).replace("USER", user).replace("SYSTEM", os);
             assert_eq!(values(decode_opening(&encode(encoding, &text))), want, "{name}: {text}");
         }
     }
     // As events show it: what is not UTF-8 is escaped.
-    let found = decode("/g?host=\\xB2\\xC6\\xCE\\xF1\\xB2\\xBF-PC01&user=\\xB2\\xE2\\xCA\\xD4\\xD4\\xB1").unwrap();
+    let found =
+        decode("/g?host=\\xB2\\xC6\\xCE\\xF1\\xB2\\xBF-PC01&user=\\xB2\\xE2\\xCA\\xD4\\xD4\\xB1").unwrap();
     let host = found.host_name.unwrap();
     assert_eq!((host.value.as_str(), host.encodings.as_slice()), ("财务部-PC01", &["gbk"][..]));
     assert_eq!(found.user_name.unwrap().value, "测试员");
@@ -105,7 +113,9 @@ fn raw_bytes_are_read_as_they_are() {
 
 #[test]
 fn a_short_value_alone_is_read_too() {
-    for (encoding, host) in [(GBK, "财务部-PC01"), (BIG5, "財務部-PC01"), (SHIFT_JIS, "経理部-PC01"), (WINDOWS_1251, "СЕРВЕР-PC")] {
+    for (encoding, host) in
+        [(GBK, "财务部-PC01"), (BIG5, "財務部-PC01"), (SHIFT_JIS, "経理部-PC01"), (WINDOWS_1251, "СЕРВЕР-PC")]
+    {
         let uri = format!("/g?host={}", percent(&encode(encoding, host)));
         assert_eq!(values(decode(&uri)).0, host, "{uri}");
     }
@@ -116,12 +126,21 @@ fn noise_is_no_text() {
     // Random bytes, hashes, pictures.
     let mut state = 0x9e37_79b9_u32;
     let mut noise = |length: usize| -> Vec<u8> {
-        (0..length).map(|_| { state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223); (state >> 24) as u8 }).collect()
+        (0..length)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 24) as u8
+            })
+            .collect()
     };
     let mut found = Vec::new();
     for length in (8..72).cycle().take(400) {
         let bytes = noise(length);
-        for uri in [format!("/p?sid={}", URL_SAFE_NO_PAD.encode(&bytes)), format!("/p/{}", hex(&bytes)), format!("/p?x={}", percent(&bytes))] {
+        for uri in [
+            format!("/p?sid={}", URL_SAFE_NO_PAD.encode(&bytes)),
+            format!("/p/{}", hex(&bytes)),
+            format!("/p?x={}", percent(&bytes)),
+        ] {
             found.extend(decode(&uri).map(|f| (uri, f)));
         }
         let request = Request { uri: "/", body: &bytes, ..Request::default() };

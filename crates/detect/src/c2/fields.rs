@@ -152,7 +152,9 @@ impl Splitter<'_> {
         let mut bytes = raw.to_vec();
         let mut encodings = outer.to_vec();
         // Plus signs are spaces in queries, unless the value is base64.
-        while let Some(decoded) = encoding::percent(&bytes, false).filter(|_| encodings.len() < outer.len() + 2) {
+        while let Some(decoded) =
+            encoding::percent(&bytes, false).filter(|_| encodings.len() < outer.len() + 2)
+        {
             bytes = decoded;
             encodings.push("percent");
         }

@@ -4,8 +4,8 @@ use alert::{CheckIn, Disclosure};
 
 use super::fields::{Field, Group};
 use super::words::{
-    MAX_VALUE, Meaning, WEAK_HOST, WEAK_OS, WEAK_USER, has_host_shape, is_default_user, is_host, is_machine_word, is_name,
-    is_os, is_public_name, is_token, is_user_word, is_version, meaning,
+    MAX_VALUE, Meaning, WEAK_HOST, WEAK_OS, WEAK_USER, has_host_shape, is_default_user, is_host,
+    is_machine_word, is_name, is_os, is_public_name, is_token, is_user_word, is_version, meaning,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,9 @@ impl Found {
         let beliefs = [&self.host, &self.user, &self.os].map(|f| f.as_ref().map(|(_, belief)| *belief));
         let mut told = beliefs.iter().flatten().count();
         let sure = beliefs.iter().filter(|b| **b == Some(Belief::Sure)).count();
-        if sure == 0 && let Some((host, _)) = &self.host {
+        if sure == 0
+            && let Some((host, _)) = &self.host
+        {
             // A site's name is no machine's, and the two halves of "a@b" are one hint.
             let halves = self.user.as_ref().is_some_and(|(user, _)| user.found_in == host.found_in);
             told -= usize::from(halves || is_public_name(&host.value));
@@ -274,7 +276,10 @@ fn by_place(group: &Group, own: &mut Found) {
                 .map(|field| (disclosure(field, &field.value), Belief::Hint));
         }
     }
-    if own.host.is_none() && tuple && let Some(os) = at(&own.os) {
+    if own.host.is_none()
+        && tuple
+        && let Some(os) = at(&own.os)
+    {
         let user = at(&own.user);
         // Next to the user or the system: a command's name stands farther off.
         let near = |i: usize| i.abs_diff(os) == 1 || user.is_some_and(|user| i.abs_diff(user) == 1);

@@ -78,25 +78,38 @@ fn separators_of_every_family() {
     check("host=DESKTOP-8F2K1QX\nuser=alice\nos=Windows 10\n", "DESKTOP-8F2K1QX", "alice", "Windows 10");
     check("info|LAB1|bob|Windows 10|x64|1.0", "LAB1", "bob", "Windows 10");
     check(
-        format!("Information*-]NK[-*{}*-]NK[-*{}*-]NK[-*{}", b64("Guest"), b64("USER-PC / admin"), b64("Microsoft Windows 7 Ultimate 64")),
+        format!(
+            "Information*-]NK[-*{}*-]NK[-*{}*-]NK[-*{}",
+            b64("Guest"),
+            b64("USER-PC / admin"),
+            b64("Microsoft Windows 7 Ultimate 64")
+        ),
         "USER-PC",
         "admin",
         "Microsoft Windows 7 Ultimate 64",
     );
-    check("addnew|cmd|RemoteHost|cmd|USER-PC/admin|cmd|US|cmd|Windows 7 Professional (64 bit)|cmd|", "USER-PC", "admin", "Windows 7 Professional (64 bit)");
+    check(
+        "addnew|cmd|RemoteHost|cmd|USER-PC/admin|cmd|US|cmd|Windows 7 Professional (64 bit)|cmd|",
+        "USER-PC",
+        "admin",
+        "Windows 7 Professional (64 bit)",
+    );
 }
 
 #[test]
 fn lengths_and_layers_come_off() {
     let text = "DESKTOP-8F2K1QX|alice|Windows 10";
     let length = u32::try_from(text.len()).unwrap();
-    for prefix in [length.to_le_bytes().to_vec(), length.to_be_bytes().to_vec(), (length as u16).to_be_bytes().to_vec()] {
+    for prefix in
+        [length.to_le_bytes().to_vec(), length.to_be_bytes().to_vec(), (length as u16).to_be_bytes().to_vec()]
+    {
         let message = [prefix.as_slice(), text.as_bytes()].concat();
         check(&message, "DESKTOP-8F2K1QX", "alice", "Windows 10");
         assert!(is_whole(&message) && !is_whole(&message[..message.len() - 1]));
     }
     check(STANDARD.encode(text), "DESKTOP-8F2K1QX", "alice", "Windows 10");
-    let json = r#"{"type":"hello","data":{"hostname":"DESKTOP-8F2K1QX","username":"alice","os":"Windows 10"}}"#;
+    let json =
+        r#"{"type":"hello","data":{"hostname":"DESKTOP-8F2K1QX","username":"alice","os":"Windows 10"}}"#;
     check(json, "DESKTOP-8F2K1QX", "alice", "Windows 10");
     check(format!("{json}\n{{\"type\":\"ping\"}}\n"), "DESKTOP-8F2K1QX", "alice", "Windows 10");
     assert!(is_whole(json.as_bytes()) && !is_whole(&json.as_bytes()[..40]));

@@ -71,7 +71,8 @@ pub fn decode_request(request: &Request<'_>) -> Option<CheckIn> {
 /// The check-in that a TCP client's first bytes are, of a protocol that nobody knows.
 #[must_use]
 pub fn decode_opening(bytes: &[u8]) -> Option<CheckIn> {
-    let groups = twice(|charsets| groups(charsets, |splitter| message::split(splitter, bytes, "TCP payload")));
+    let groups =
+        twice(|charsets| groups(charsets, |splitter| message::split(splitter, bytes, "TCP payload")));
     judge::judge(&[], &groups)
 }
 

@@ -21,7 +21,9 @@ enum Script {
 
 fn script(c: char) -> Option<Script> {
     Some(match c {
-        '\u{3005}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' => Script::Han,
+        '\u{3005}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' => {
+            Script::Han
+        }
         '\u{20000}'..='\u{3134f}' => Script::Han,
         '\u{3041}'..='\u{30ff}' => Script::Kana,
         '\u{ff66}'..='\u{ff9f}' => Script::HalfKana,

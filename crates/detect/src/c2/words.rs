@@ -134,7 +134,7 @@ const NO_NAMES: &[&str] = &[
     "post", "data", "info", "home", "img", "images", "static", "js", "css", "v1", "v2", "v3", "news",
     "search", "hello", "connect", "agent", "agents", "client", "clients", "admin", "x86", "x64", "amd64",
     "true", "false", "null", "none", "www", "cgi-bin", "in", "new", "online", "start", "stat", "status",
-    "id", "user", "users", "host", "os", "yes", "no", "on", "off", "join", "joined", "connected",
+    "id", "user", "users", "host", "os", "yes", "no", "on", "off", "join",
 ];
 /// And yet accounts are called so; believed between other fields of a list.
 const DEFAULT_USERS: &[&str] = &["admin", "user", "client"];
@@ -213,7 +213,8 @@ pub(super) fn has_host_shape(value: &str) -> bool {
     });
     // "USER-PC", "USER-PC02".
     let unnumbered = stem.trim_end_matches(|c: char| c.is_ascii_digit());
-    let suffixed = HOST_SUFFIXES.iter().any(|s| unnumbered.strip_suffix(s).is_some_and(|rest| rest.len() >= 2));
+    let suffixed =
+        HOST_SUFFIXES.iter().any(|s| unnumbered.strip_suffix(s).is_some_and(|rest| rest.len() >= 2));
     let zoned = PRIVATE_ZONES.iter().any(|zone| upper.to_lowercase().ends_with(zone)) && value.len() > 6;
     // Typed in capitals as Windows keeps it, or a prefix that nobody else uses.
     let capital = !value.chars().any(|c| c.is_ascii_lowercase());

@@ -49,7 +49,9 @@ impl Inspection<'_> {
         if direction == Direction::ToClient {
             return;
         }
-        let Some(opening) = session.special.as_mut().and_then(|special| special.opening.as_mut()) else { return };
+        let Some(opening) = session.special.as_mut().and_then(|special| special.opening.as_mut()) else {
+            return;
+        };
         let fits = bytes.len().min(c2::MAX_OPENING - opening.bytes.len());
         opening.bytes.extend_from_slice(&bytes[..fits]);
         opening.last = self.moment.time;
@@ -73,7 +75,9 @@ impl Inspection<'_> {
     /// Reads a message; if it is no check-in, the next one may be.
     fn read_opening(&mut self, session: &mut Session) {
         let Some(special) = &mut session.special else { return };
-        let Some(opening) = special.opening.as_mut().filter(|opening| !opening.bytes.is_empty()) else { return };
+        let Some(opening) = special.opening.as_mut().filter(|opening| !opening.bytes.is_empty()) else {
+            return;
+        };
         let cx = Context { direction: Direction::ToServer, ..self.context() };
         let mut alerts = std::mem::take(&mut self.findings.scratch);
         let found = self.detector.opening(&cx, &opening.bytes, &mut alerts);

@@ -9,7 +9,9 @@ const VICTIM: &str = "10.0.0.5:50000";
 const C2: &str = "203.0.113.66:5552";
 
 fn alerts(events: &[Value]) -> Vec<(u64, Value)> {
-    let of = |alert: &&Value| (alert["alert"]["signature_id"].as_u64().unwrap(), alert["alert"]["metadata"].clone());
+    let of = |alert: &&Value| {
+        (alert["alert"]["signature_id"].as_u64().unwrap(), alert["alert"]["metadata"].clone())
+    };
     of_type(events, "alert").iter().map(of).collect()
 }
 
@@ -35,7 +37,10 @@ fn a_check_in_over_tcp_is_told_whole_however_it_is_cut() {
             assert_eq!(metadata["c2_host_name"], json!(["财务部-PC01"]), "{segment}");
             assert_eq!(metadata["c2_user_name"], json!(["测试员"]));
             assert_eq!(metadata["c2_operating_system"], json!(["Windows 7 Ultimate"]));
-            assert_eq!((&metadata["victim"], &metadata["ioc_value"]), (&json!(["10.0.0.5"]), &json!(["203.0.113.66"])));
+            assert_eq!(
+                (&metadata["victim"], &metadata["ioc_value"]),
+                (&json!(["10.0.0.5"]), &json!(["203.0.113.66"]))
+            );
         }
     }
 }
@@ -57,7 +62,13 @@ fn the_incident_has_what_was_told_over_tcp() {
 #[test]
 fn where_nothing_is_listed_nothing_is_told() {
     let mut capture = Capture::default();
-    capture.connection(at(VICTIM), at("203.0.113.67:5552"), b"ping|7F2A|USER-PC|admin|Windows 7", b"pong", 1400);
+    capture.connection(
+        at(VICTIM),
+        at("203.0.113.67:5552"),
+        b"ping|7F2A|USER-PC|admin|Windows 7",
+        b"pong",
+        1400,
+    );
     assert!(alerts(&Desk::new(LISTED).replay(&capture, &[])).is_empty());
     // A listed address that is told nothing, or something in a known protocol.
     for up in [&b"a|b|c|d"[..], b"\x00\x01\x02\x03", b"SSH-2.0-OpenSSH_9.6\r\n"] {
@@ -114,7 +125,8 @@ fn bodies_and_cookies_tell_too() {
     let form = [b"host=", HOST, b"&user=", USER].concat();
     let json = r#"{"data":{"hostname":"财务部-PC01","username":"测试员"}}"#.as_bytes();
     let part = |name: &str, value: &[u8]| {
-        [format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n").as_bytes(), value, b"\r\n"].concat()
+        [format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n").as_bytes(), value, b"\r\n"]
+            .concat()
     };
     let multipart = [part("host", HOST), part("user", USER), b"--x--\r\n".to_vec()].concat();
     for body in [&form[..], json, &multipart] {

@@ -67,7 +67,11 @@ fn folders_are_read_by_path_and_what_is_no_capture_is_counted() {
     let output = ringward(desk.dir.path(), ["replay", "--out", "out", "all"]);
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(names(&desk), ["a.example", "b1.example", "b2.example", "c.example", "z.example"]);
-    assert!(stderr(&output).contains("ringward: all: 2 files are no captures and skipped\n"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("ringward: all: 2 files are no captures and skipped\n"),
+        "{}",
+        stderr(&output)
+    );
     std::fs::create_dir(desk.path("none")).unwrap();
     let output = ringward(desk.dir.path(), ["replay", "--out", "out2", "none"]);
     assert_eq!(output.status.code(), Some(1));
