@@ -197,7 +197,10 @@ fn unframed(bytes: &[u8]) -> &[u8] {
 pub(super) fn is_whole(bytes: &[u8]) -> bool {
     if let Some(end) = bytes.iter().take(8).position(|&b| b == 0)
         && end > 0
-        && let Some(length) = std::str::from_utf8(&bytes[..end]).ok().and_then(|d| d.parse::<usize>().ok())
+        && let Some(length) = std::str::from_utf8(&bytes[..end])
+            .ok()
+            .and_then(|d| d.parse::<usize>().ok())
+            .filter(|&length| length > 0)
     {
         return bytes.len() - end - 1 >= length;
     }
@@ -220,9 +223,9 @@ fn gh0st_length(bytes: &[u8]) -> Option<usize> {
 fn windows_version(bytes: &[u8]) -> Option<String> {
     let word = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     (0..MAX_HEADER).find_map(|at| {
-        let size = word(at).filter(|size| [0x94, 0x9c, 0x114, 0x11c].contains(size))?;
+        word(at).filter(|size| [0x94, 0x9c, 0x114, 0x11c].contains(size))?;
         let (major, minor, build, platform) = (word(at + 4)?, word(at + 8)?, word(at + 12)?, word(at + 16)?);
-        let fits = size > 0 && (4..=11).contains(&major) && minor <= 4 && (1000..100_000).contains(&build);
+        let fits = (4..=11).contains(&major) && minor <= 4 && (1000..100_000).contains(&build);
         (fits && platform == 2).then(|| format!("Windows NT {major}.{minor}.{build}"))
     })
 }

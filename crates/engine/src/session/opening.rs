@@ -78,8 +78,8 @@ impl Inspection<'_> {
         let Some(opening) = special.opening.as_mut().filter(|opening| !opening.bytes.is_empty()) else {
             return;
         };
-        let cx = Context { direction: Direction::ToServer, ..self.context() };
         let mut alerts = std::mem::take(&mut self.findings.scratch);
+        let cx = Context { direction: Direction::ToServer, ..self.context() };
         let found = self.detector.opening(&cx, &opening.bytes, &mut alerts);
         self.findings.alerts.extend(alerts.drain(..).map(|alert| (alert, None)));
         self.findings.scratch = alerts;
@@ -99,7 +99,8 @@ impl Inspection<'_> {
             return;
         }
         let kept = session.special.as_ref().and_then(|special| special.opening.as_ref());
-        let opening = kept.map_or(session.layer.unclaimed(Direction::ToServer), |opening| &opening.bytes);
+        let opening =
+            kept.map_or(session.layer.unclaimed(Direction::ToServer), |opening| opening.bytes.as_slice());
         let by_rule = |(alert, _): &&mut (alert::Alert, _)| alert.rule.is_some() && alert.checkin.is_none();
         if let Some((alert, _)) = self.findings.alerts.iter_mut().find(by_rule)
             && !opening.is_empty()
@@ -116,8 +117,8 @@ impl Collector<'_, '_> {
         if !listed || view.request.body.is_empty() {
             return;
         }
-        let cx = Context { direction: Direction::ToServer, ..self.inspection.context() };
         let mut alerts = std::mem::take(&mut self.inspection.findings.scratch);
+        let cx = Context { direction: Direction::ToServer, ..self.inspection.context() };
         self.inspection.detector.request_body(&cx, view.http, view.request.body, &mut alerts);
         // As in `progress`: exchanges of HTTP/1 are counted from 1.
         let first = u64::from(self.spoken.app != Some(AppProto::Http2));
