@@ -41,6 +41,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("rules", rules),
     ("stix_pattern", stix_pattern),
     ("check_in", check_in),
+    ("check_in_stream", check_in_stream),
     ("verify", verify),
 ];
 
@@ -72,7 +73,7 @@ pub fn capture_file(data: &[u8]) {
     let mut bytes = 0;
     let read = CaptureFile::open(file.path()).and_then(|capture| capture.read(|r| bytes += r.bytes.len()));
     // Compressed input may be larger inside; plain input may not.
-    assert!(data.starts_with(&[0x1f, 0x8b]) || bytes <= data.len());
+    assert!(unpack::Format::of(data) != unpack::Format::Plain || bytes <= data.len());
     drop(read);
 }
 
@@ -579,5 +580,19 @@ pub fn stix_pattern(data: &[u8]) {
 
 /// The URI of a C2 request.
 pub fn check_in(data: &[u8]) {
-    let _ = detect::c2::decode(&String::from_utf8_lossy(data));
+    let text = String::from_utf8_lossy(data);
+    let _ = detect::c2::decode(&text);
+    let headers = [(&b"Cookie"[..], data), (&b"User-Agent"[..], data), (&b"X-Data"[..], data)];
+    let _ = detect::c2::decode_request(&detect::c2::Request { uri: "/", headers: &headers, body: data });
+}
+
+/// What a client says first over TCP: what is told of it is short and bears no control characters.
+pub fn check_in_stream(data: &[u8]) {
+    let _ = detect::c2::is_whole(data);
+    let Some(found) = detect::c2::decode_opening(data) else { return };
+    let told = [found.host_name, found.user_name, found.operating_system];
+    assert!(told.iter().any(Option::is_some));
+    for disclosure in told.into_iter().flatten() {
+        assert!(disclosure.value.chars().count() <= 128 && !disclosure.value.contains(char::is_control));
+    }
 }

@@ -39,7 +39,7 @@ pub use layout::{
     NETWORKS_CAPACITY, PEERS_CAPACITY, REMEDIATION_CAPACITY, ScopeKind, XSKS_CAPACITY,
 };
 pub use netdev::{Device, Offloads, OwnAddresses, Promiscuous, own_addresses};
-pub use pcap::{CaptureFile, Record};
+pub use pcap::{CaptureFile, Record, STANDARD_INPUT, is_capture};
 pub use pin::PinFolder;
 pub use port::{CapturePort, PortOptions, Shared};
 pub use receiver::{BATCH, Frame, Receiver};

@@ -1,10 +1,8 @@
-//! Frames from a capture file: pcap (micro- and nanoseconds, either byte order) and pcapng, gzip or not.
+//! Frames from a capture file: pcap (micro- and nanoseconds, either byte order) and pcapng, compressed or not.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
 use pcap_parser::pcapng::Block;
 use pcap_parser::traits::PcapReaderIterator;
 use pcap_parser::{InterfaceDescriptionBlock, PcapBlockOwned, PcapError, create_reader};
@@ -12,12 +10,12 @@ use wire::{LinkType, Nanos};
 
 use crate::error::CaptureError;
 
-/// Looked at for the compression's magic; larger reads go past this buffer.
-const PEEK: usize = 8 * 1024;
 /// Read at once; grows for larger blocks up to [`MAX_BLOCK`].
 const BUFFER: usize = 256 * 1024;
 /// A block larger than this is taken for damage.
 const MAX_BLOCK: usize = 64 * 1024 * 1024;
+/// As a path: standard input. A file of that name is "./-".
+pub const STANDARD_INPUT: &str = "-";
 /// The link type in a file header's last field.
 const LINK_TYPE_BITS: i32 = 0xffff;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
@@ -89,22 +87,42 @@ impl Interface {
     }
 }
 
+/// Whether a file begins as a capture does, unpacked.
+#[must_use]
+pub fn is_capture(path: &Path) -> bool {
+    let mut head = [0; 4];
+    let known = |head| {
+        // Micro- and nanoseconds in either byte order, and the section header of pcapng.
+        matches!(
+            u32::from_be_bytes(head),
+            0xa1b2_c3d4 | 0xd4c3_b2a1 | 0xa1b2_3c4d | 0x4d3c_b2a1 | 0x0a0d_0d0a
+        )
+    };
+    unpack::open(path).and_then(|mut input| input.read_exact(&mut head)).is_ok() && known(head)
+}
+
 fn link(number: i32) -> Result<LinkType, i32> {
     LinkType::from_pcap(number).ok_or(number)
 }
 
 impl CaptureFile {
-    /// Opens a file and reads its header.
+    /// Opens a file, compressed (gzip, zstd, xz) or not, and reads its header; `-` is standard input.
     ///
     /// # Errors
     /// The path and what is wrong: not there, empty, not a capture.
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
+        let fail = |err: std::io::Error| CaptureError::File { path: path.to_owned(), what: err.to_string() };
+        let input = if path == Path::new(STANDARD_INPUT) {
+            unpack::reader(BufReader::new(std::io::stdin()))
+        } else {
+            unpack::open(path)
+        };
+        Self::from_reader(path, input.map_err(fail)?)
+    }
+
+    fn from_reader(path: &Path, input: Box<dyn Read + Send>) -> Result<Self, CaptureError> {
         let fail = |what: String| CaptureError::File { path: path.to_owned(), what };
-        let mut file = BufReader::with_capacity(PEEK, File::open(path).map_err(|e| fail(e.to_string()))?);
-        let gzip = file.fill_buf().map_err(|e| fail(e.to_string()))?.starts_with(&[0x1f, 0x8b]);
-        let input: Box<dyn Read + Send> =
-            if gzip { Box::new(Whole(MultiGzDecoder::new(file))) } else { Box::new(Whole(file)) };
-        let reader = create_reader(BUFFER, input).map_err(|err| {
+        let reader = create_reader(BUFFER, Whole(input)).map_err(|err| {
             fail(match err {
                 PcapError::Eof => "the file is empty".into(),
                 PcapError::HeaderNotRecognized => "not a pcap or pcapng file".into(),

@@ -127,6 +127,20 @@ pub(crate) const MAIL_LOGIN: SignatureInfo = medium(
     Observation::Email,
     &[Technique::MailProtocols],
 );
+/// Behind [`IP`], which is told with the first packet: what the client said first.
+pub(crate) const CHECK_IN: SignatureInfo = high(
+    1020,
+    "RINGWARD Indicator: check-in to listed address",
+    Observation::Ip,
+    &[Technique::ApplicationLayerProtocol],
+);
+/// Behind [`HTTP`] or [`URL`], which are told with the request's head: what its body says.
+pub(crate) const CHECK_IN_BODY: SignatureInfo = high(
+    1021,
+    "RINGWARD Indicator: check-in in HTTP body to listed host",
+    Observation::Http,
+    &[Technique::WebProtocols],
+);
 
 /// Every signature, by sid.
 #[must_use]
@@ -151,5 +165,7 @@ pub fn catalogue() -> &'static [SignatureInfo] {
         MAIL_FROM,
         MAIL_TO,
         MAIL_LOGIN,
+        CHECK_IN,
+        CHECK_IN_BODY,
     ]
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use alert::Alert;
+use alert::{Alert, Disclosure};
 use intel::{Indicators, Match, Observable, Progress};
 use proto::dns::{Dns, RData};
 use proto::{Http, Tls, Transaction};
@@ -51,13 +51,16 @@ impl IndicatorDetector {
     }
 
     /// The first packet of a flow: listed addresses. Whom a listed address calls is no victim yet: to
-    /// isolate everybody it sends a packet to would hand it a weapon.
-    pub fn flow_start(&self, cx: &Context<'_>, out: &mut Vec<Alert>) {
+    /// isolate everybody it sends a packet to would hand it a weapon. Whether the server's address is listed, so that
+    /// what the client says first is worth a look.
+    pub fn flow_start(&self, cx: &Context<'_>, out: &mut Vec<Alert>) -> bool {
         if self.indicators.is_empty() {
-            return;
+            return false;
         }
+        let mut listed = false;
         let (client, server) = (cx.tuple.client.ip, cx.tuple.server.ip);
         if let Some(hit) = self.indicators.ip(server, cx.time) {
+            listed = true;
             self.tell(
                 alert(&catalogue::IP, cx, Sides::client(cx), &hit, server.to_string(), None),
                 &hit,
@@ -75,6 +78,45 @@ impl IndicatorDetector {
                 let sides = Sides { victim: None, peer: server };
                 self.tell(alert(&catalogue::IP, cx, sides, &hit, server.to_string(), None), &hit, out);
             });
+        }
+        listed
+    }
+
+    /// What a client has said first to a listed address, over TCP and in no known protocol; whether it is a check-in.
+    /// The contact was told of and counted with the flow's first packet.
+    pub fn opening(&self, cx: &Context<'_>, bytes: &[u8], out: &mut Vec<Alert>) -> bool {
+        let server = cx.tuple.server.ip;
+        let Some(hit) = self.indicators.ip(server, cx.time) else { return false };
+        let Some(checkin) = c2::decode_opening(bytes) else { return false };
+        let signature = &catalogue::CHECK_IN;
+        out.push(alert(signature, cx, Sides::client(cx), &hit, server.to_string(), Some(checkin)));
+        true
+    }
+
+    /// The body of a request, or its beginning: what it says of the victim that the head has not said. The request
+    /// was told of and counted when its head came.
+    pub fn request_body(&self, cx: &Context<'_>, http: &Http, body: &[u8], out: &mut Vec<Alert>) {
+        let server = cx.tuple.server.ip;
+        let address = server.to_string();
+        let host = http.host.as_deref().unwrap_or(&address);
+        let look = |seen| self.indicators.look_up(&seen, cx.time);
+        let hit = look(Observable::Url { host, port: http.port, uri: &http.uri })
+            .or_else(|| look(host.parse().map_or(Observable::Domain(host), Observable::Ip)))
+            .or_else(|| self.indicators.ip(server, cx.time));
+        let Some(hit) = hit else { return };
+        let headers: Vec<_> = http.request_headers.iter().collect();
+        let head = c2::Request { uri: &http.uri, headers: &headers, body: &[] };
+        let told = c2::decode_request(&head).unwrap_or_default();
+        let Some(checkin) = c2::decode_request(&c2::Request { body, ..head }) else { return };
+        let new = |whole: &Option<Disclosure>, head: &Option<Disclosure>| {
+            whole.as_ref().map(|d| &d.value) != head.as_ref().map(|d| &d.value)
+        };
+        if new(&checkin.host_name, &told.host_name)
+            || new(&checkin.user_name, &told.user_name)
+            || new(&checkin.operating_system, &told.operating_system)
+        {
+            let signature = &catalogue::CHECK_IN_BODY;
+            out.push(alert(signature, cx, Sides::client(cx), &hit, host.to_owned(), Some(checkin)));
         }
     }
 
@@ -214,7 +256,8 @@ impl IndicatorDetector {
     ) {
         let is_url = signature.sid == catalogue::URL.sid;
         let observed = if is_url { format!("{host}{}", http.uri) } else { host.to_owned() };
-        let checkin = c2::decode(&http.uri);
+        let headers: Vec<_> = http.request_headers.iter().collect();
+        let checkin = c2::decode_request(&c2::Request { uri: &http.uri, headers: &headers, body: &[] });
         self.tell(alert(signature, cx, Sides::client(cx), hit, observed, checkin), hit, out);
     }
 }

@@ -8,7 +8,7 @@ use output::{AnomalyKind, Ether, Macs, PieceEvent, Shown};
 use proto::{
     AppLayer, AppProto, Chunk, Expectation, FileEvent, FileInfo, HttpView, Keep, Progress, Sink, Transaction,
 };
-use wire::{Direction, Nanos, Outer, Packet};
+use wire::{Direction, IpProto, Nanos, Outer, Packet};
 
 use crate::counters::WorkerCounters;
 use crate::expectations::Expectations;
@@ -17,10 +17,12 @@ use crate::lookback::Chain;
 
 mod contents;
 mod matching;
+mod opening;
 
 pub(crate) use contents::Contents;
 use matching::{RuleRoom, Spoken, is_message};
 pub(crate) use matching::{Standing, look_on};
+use opening::Opening;
 
 /// Evidence of an alerted flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,6 +73,10 @@ struct Special {
     /// Names of the anomalies that were told.
     told: Vec<&'static str>,
     rules: Option<Box<FlowRules>>,
+    /// An indicator matched: bodies may tell of the victim.
+    listed: bool,
+    /// What the client says first to a listed address, until it is read.
+    opening: Option<Opening>,
 }
 
 /// Transactions so far.
@@ -220,9 +226,13 @@ impl Inspection<'_> {
     }
 
     /// The flow has just been opened.
-    pub(crate) fn flow_start(&mut self) {
+    pub(crate) fn flow_start(&mut self, session: &mut Session) {
         let mut alerts = std::mem::take(&mut self.findings.scratch);
-        self.detector.flow_start(&self.context(), &mut alerts);
+        if self.detector.flow_start(&self.context(), &mut alerts) {
+            let special = session.special.get_or_insert_default();
+            special.listed = true;
+            special.opening = (self.tuple.proto == IpProto::TCP).then(Opening::default);
+        }
         self.findings.alerts.extend(alerts.drain(..).map(|alert| (alert, None)));
         self.findings.scratch = alerts;
     }
@@ -258,6 +268,7 @@ impl Inspection<'_> {
                 if let Some(special) = &mut session.special {
                     self.matcher.gap(direction, missing, &mut special.rules);
                 }
+                self.opening_ends(session, direction);
                 if session.layer.finished() {
                     return;
                 }
@@ -297,6 +308,7 @@ impl Inspection<'_> {
             layer.data(collector.inspection.tuple, chunk, &mut collector);
             collector.events_left();
         }
+        self.opening(session, direction, bytes);
         // Only now is it known what it is.
         if to_rules {
             self.stream_rules(session, direction);
@@ -307,6 +319,7 @@ impl Inspection<'_> {
     /// The flow is over: what still waits behind holes, then what is still open.
     pub(crate) fn close(&mut self, session: &mut Session, tcp: &mut TcpConnection, streams: &Streams) {
         tcp.flush(streams, &mut |event| self.stream(session, event));
+        self.opening_ends(session, Direction::ToServer);
         let before = self.findings.alerts.len();
         let Session { layer, counts, special, .. } = session;
         let spoken = Spoken::of(layer);
@@ -351,8 +364,10 @@ impl Collector<'_, '_> {
             self.special.as_mut().map(|special| std::mem::take(&mut special.memo)).unwrap_or_default();
         self.inspection.detector.transaction(&context, transaction, stage, &mut memo, &mut alerts);
         // Only what was alerted on is remembered, and so a flow without alerts needs no room for it.
-        if !memo.is_empty() || self.special.is_some() {
-            self.special.get_or_insert_default().memo = memo;
+        if !memo.is_empty() || !alerts.is_empty() || self.special.is_some() {
+            let special = self.special.get_or_insert_default();
+            special.memo = memo;
+            special.listed |= !alerts.is_empty();
         }
         let found = alerts.drain(..).map(|alert| (alert, Some((id, transaction.clone()))));
         self.inspection.findings.alerts.extend(found);
@@ -407,6 +422,9 @@ impl Sink for Collector<'_, '_> {
     fn keep(&self) -> Keep {
         let Inspection { matcher, findings, .. } = &*self.inspection;
         let mut keep = matcher.keep();
+        if keep.body == 0 && self.special.as_ref().is_some_and(|special| special.listed) {
+            keep.body = detect::c2::MAX_BODY;
+        }
         // Only rules see bodies, and so only alerts of rules show some.
         if findings.shown.alert.wants_bodies() && !matcher.is_empty() {
             keep.body = keep.body.max(findings.shown.alert.payload_buffer as usize);
@@ -415,6 +433,9 @@ impl Sink for Collector<'_, '_> {
     }
 
     fn progress(&mut self, view: HttpView<'_>, direction: Direction, progress: Progress) {
+        if direction == Direction::ToServer && progress == Progress::Done {
+            self.check_in_of_body(view);
+        }
         if self.inspection.matcher.is_empty() {
             return;
         }

@@ -358,7 +358,7 @@ impl Worker {
             {
                 rooms.counters.wrong_worker.add(1);
             }
-            inspection.flow_start();
+            inspection.flow_start(&mut flow.app);
         }
         let session = &mut flow.app;
         match packet.transport {
@@ -375,7 +375,10 @@ impl Worker {
                     inspection.standing.established = flow.tcp.was_opened();
                     inspection.standing.stream_sizes = Standing::stream_sizes(&flow.tcp);
                 }
-                if session.layer.finished() && !look_on(inspection.matcher, &session.layer) {
+                if session.layer.finished()
+                    && !look_on(inspection.matcher, &session.layer)
+                    && !session.wants_opening()
+                {
                     flow.tcp.ignore_payload();
                 }
             }
@@ -383,6 +386,7 @@ impl Worker {
             _ => {}
         }
         inspection.packet_rules(session);
+        inspection.check_in_of_rules(session);
         let icmp = match packet.transport {
             Transport::Icmp { kind, code } => Some((kind, code)),
             _ => None,

@@ -1,10 +1,7 @@
 //! A list as text: unpacked if need be, bounded, and found out early if it is none.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read, Take};
 use std::path::Path;
-
-use flate2::read::MultiGzDecoder;
 
 /// Bytes of one list after decompression.
 pub const MAX_FILE: u64 = 8 << 30;
@@ -16,11 +13,9 @@ pub const MAX_LINE: usize = 64 * 1024;
 const HEAD: u64 = 64 * 1024;
 
 /// What no list begins with.
-const NOT_LISTS: [(&[u8], &str); 11] = [
+const NOT_LISTS: [(&[u8], &str); 9] = [
     (b"PK\x03\x04", "a zip archive; unpack it first"),
-    (b"\xfd7zXZ\0", "compressed with xz; unpack it first (gzip is read as it is)"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd; unpack it first (gzip is read as it is)"),
-    (b"BZh", "compressed with bzip2; unpack it first (gzip is read as it is)"),
+    (b"BZh", "compressed with bzip2; unpack it first (gzip, zstd and xz are read as they are)"),
     (b"7z\xbc\xaf", "a 7-Zip archive; unpack it first"),
     (b"\x7fELF", "a program"),
     (b"MZ\x90", "a program"),
@@ -42,12 +37,7 @@ pub(crate) struct Source<'a> {
 
 impl Source<'static> {
     pub fn open(path: &Path) -> io::Result<Result<Self, &'static str>> {
-        let mut file = BufReader::new(File::open(path)?);
-        if file.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
-            Source::read(Box::new(MultiGzDecoder::new(file)))
-        } else {
-            Source::read(Box::new(file))
-        }
+        Source::read(unpack::open(path)?)
     }
 }
 

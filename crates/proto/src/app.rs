@@ -131,6 +131,12 @@ impl AppLayer {
         matches!(self.state, State::Finished)
     }
 
+    /// The first bytes of a side while nobody knows what they are, as far as they are kept for that.
+    #[must_use]
+    pub fn unclaimed(&self, direction: Direction) -> &[u8] {
+        if let State::Probing(probe) = &self.state { &probe.sides[direction.index()] } else { &[] }
+    }
+
     /// How often one of the parser's limits was met.
     #[must_use]
     pub fn limits_hit(&self) -> u32 {

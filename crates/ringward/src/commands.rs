@@ -11,7 +11,7 @@ use output::Recorder;
 
 use crate::config::Config;
 use crate::matching::Added;
-use crate::{Failure, Reach, ReplayArgs, ReportArgs, matching, rulebook, setup};
+use crate::{Failure, Reach, ReplayArgs, ReportArgs, inputs, matching, rulebook, setup};
 
 /// `ringward replay`.
 pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
@@ -23,6 +23,7 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
     let Loaded { mut snapshot, told } = matching::load(&config, &added, args.strict)?;
     snapshot.profiles = args.profile_rules.then(Arc::default);
     told.iter().for_each(|line| eprintln!("ringward: {line}"));
+    let captures = inputs::captures(&args.pcaps, args.files_from.as_deref())?;
     let options = ReplayOptions {
         workers: args.workers.map_or(config.workers.count as usize, usize::from),
         reset: args.reset,
@@ -31,7 +32,7 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
     };
     let recorder = Recorder::create(&args.out, setup::recorder(&config, false)).map_err(Failure::running)?;
     let refused = recorder.refused();
-    let summary = engine::replay(&args.pcaps, &options, &snapshot, recorder).map_err(Failure::running)?;
+    let summary = engine::replay(&captures, &options, &snapshot, recorder).map_err(Failure::running)?;
     if let Some(profiles) = &snapshot.profiles {
         let path = args.out.join("rules-profile.json");
         fs::write(&path, rulebook::profile(profiles))

@@ -8,6 +8,7 @@ mod doctor;
 mod exporter;
 mod fleet;
 mod history;
+mod inputs;
 mod isolate;
 mod ledger;
 mod matching;
@@ -56,7 +57,7 @@ enum Command {
         #[arg(long)]
         strict: bool,
     },
-    /// Run the pipeline over capture files (pcap, pcapng, gzip or not); needs no privileges.
+    /// Run the pipeline over capture files (pcap, pcapng; plain, gzip, zstd or xz); needs no privileges.
     Replay(ReplayArgs),
     /// Isolate and release hosts, networks and stations; the kill switch.
     Isolate {
@@ -140,7 +141,7 @@ struct ReplayArgs {
     #[arg(short, long)]
     config: Option<PathBuf>,
     /// Indicator list, in addition to the configuration's: plain text, hosts file, CSV, MISP event, STIX bundle, dataset
-    /// or reputation list of Suricata, gzip or not; a folder is a MISP feed.
+    /// or reputation list of Suricata, compressed (gzip, zstd, xz) or not; a folder is a MISP feed.
     #[arg(long = "iocs", value_name = "FILE")]
     iocs: Vec<PathBuf>,
     /// Rule file, in addition to the configuration's.
@@ -168,8 +169,11 @@ struct ReplayArgs {
     /// Output directory.
     #[arg(long, default_value = "out", value_name = "DIR")]
     out: PathBuf,
-    /// Capture files.
-    #[arg(required = true, value_name = "PCAP")]
+    /// Replay the captures that a file names, one a line, behind those of the command line; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    files_from: Option<PathBuf>,
+    /// Capture files; a folder stands for the captures in it and in folders within, by name; `-` is standard input.
+    #[arg(required_unless_present = "files_from", value_name = "PCAP")]
     pcaps: Vec<PathBuf>,
 }
 

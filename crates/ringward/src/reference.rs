@@ -153,12 +153,26 @@ const CHECK_IN: &str = "
 ## What a C2 request gave away
 
 An HTTP request that matches an indicator is searched for what an implant tells its operator: host name, user
-name, operating system. Path segments and query values are looked at as they are, percent-decoded, and taken
-out of base64 (standard or URL-safe, padded or not, UTF-8 or UTF-16) and hexadecimal, several layers deep;
-inside, `k=v` lists, JSON and `a|b|c` lists are understood. Keys tell what a value is; where there are none,
-its form does (`DESKTOP-8F2K1QX`, `Windows 10 Pro`). What is found goes into the alert's metadata
-(`c2_host_name`, `c2_user_name`, `c2_operating_system`) and the incident, with where it was and how it was
-encoded, and adds T1082, T1033, T1041 and T1132.001 (if encoded) to the techniques.
+name, operating system. Path segments, query values, cookies, headers that ordinary clients do not send, user
+agents made of fields and bodies (forms, JSON, multipart, lists; the first 8 KiB) are looked at as they are,
+percent-decoded, and taken out of base64 (standard or URL-safe, padded or not) and hexadecimal, several layers
+deep; inside, `k=v` lists, JSON and `a|b|c` lists are understood. The body comes after the request's alert: what
+it adds is told by a second one (sid 1021).
+
+Over TCP, where no known protocol claims the flow and the server's address is listed, the client's first messages
+(up to four, 8 KiB each) are read the same way: lists with any separator (`|`, tab, `*`, `#`, NUL, newline,
+`|'|'|`, `<Xwormmm>` ...), JSON lines, with or without a length before them, zlib or gzip behind a magic word. The
+contact is told with the flow's first packet (sid 1004), the check-in when it is whole, when the server answers,
+when the client pauses for a second or when the flow ends (sid 1020). If a rule alerts on such a flow, its alert
+carries what the client has said so far. Without an indicator or a rule there is no alert.
+
+Text is UTF-8 if it is valid as that, else UTF-16, GBK or GB18030, Big5, Shift_JIS, EUC-KR or a code page of Windows
+(1250 to 1256): the encoding that fits all values of the message best and gives text in one language's script. An
+encoding other than UTF-8 is named with the value.
+
+Keys tell what a value is; where there are none, its form does (`DESKTOP-8F2K1QX`, `Windows 10 Pro`). What is found
+goes into the alert's metadata (`c2_host_name`, `c2_user_name`, `c2_operating_system`) and the incident, with where
+it was and how it was encoded, and adds T1082, T1033, T1041 and T1132.001 (if encoded) to the techniques.
 ";
 
 /// Follows `$ref`; the text beside it stays.

@@ -1,12 +1,9 @@
 //! From files to rules.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use flate2::read::MultiGzDecoder;
 
 use crate::build::{self, Builder, Context};
 use crate::fault::{Fault, wrong};
@@ -92,19 +89,14 @@ impl Loader {
         }
     }
 
-    /// Reads a file, compressed with gzip or not. Files that its rules name are looked for beside it.
+    /// Reads a file, compressed (gzip, zstd, xz) or not. Files that its rules name are looked for beside it.
     ///
     /// # Errors
     /// The file cannot be read; rules that cannot be loaded are no error here, see [`Loader::finish`].
     pub fn file(&mut self, path: &Path) -> Result<(), LoadError> {
         let fail = |source| LoadError::io(path, source);
         let mut bytes = Vec::new();
-        File::open(path).map_err(fail)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(fail)?;
-        if bytes.starts_with(&[0x1f, 0x8b]) {
-            let mut plain = Vec::new();
-            MultiGzDecoder::new(bytes.as_slice()).take(MAX_FILE + 1).read_to_end(&mut plain).map_err(fail)?;
-            bytes = plain;
-        }
+        unpack::open(path).map_err(fail)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(fail)?;
         if bytes.len() as u64 > MAX_FILE {
             return Err(fail(std::io::Error::other(format!("larger than {MAX_FILE} bytes"))));
         }

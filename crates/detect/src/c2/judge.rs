@@ -4,8 +4,8 @@ use alert::{CheckIn, Disclosure};
 
 use super::fields::{Field, Group};
 use super::words::{
-    MAX_VALUE, Meaning, WEAK_HOST, WEAK_OS, WEAK_USER, has_host_shape, is_host, is_machine_word, is_name,
-    is_os, is_public_name, is_token, is_user_word, is_version, meaning,
+    MAX_VALUE, Meaning, WEAK_HOST, WEAK_OS, WEAK_USER, has_host_shape, is_default_user, is_host,
+    is_machine_word, is_name, is_os, is_public_name, is_token, is_user_word, is_version, meaning,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,27 +23,57 @@ struct Found {
     os: Option<(Disclosure, Belief)>,
 }
 
-/// Judges groups one by one; the first that tells most wins, and others fill in what it lacks.
-pub(super) fn judge(groups: &[Group]) -> Option<CheckIn> {
-    let mut found = Found::default();
-    for group in groups {
-        let group = &with_keys(group);
-        let mut own = Found::default();
-        for field in group {
-            by_key(field, &mut own);
+/// How much groups tell: what is sure, then what is told at all. Ordered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Weight {
+    told: usize,
+    sure: usize,
+}
+
+impl Found {
+    fn weight(&self) -> Weight {
+        let beliefs = [&self.host, &self.user, &self.os].map(|f| f.as_ref().map(|(_, belief)| *belief));
+        let mut told = beliefs.iter().flatten().count();
+        let sure = beliefs.iter().filter(|b| **b == Some(Belief::Sure)).count();
+        if sure == 0
+            && let Some((host, _)) = &self.host
+        {
+            // A site's name is no machine's, and the two halves of "a@b" are one hint.
+            let halves = self.user.as_ref().is_some_and(|(user, _)| user.found_in == host.found_in);
+            told -= usize::from(halves || is_public_name(&host.value));
         }
-        for field in group {
-            by_shape(field, &mut own);
-        }
-        by_place(group, &mut own);
-        merge(&mut found.host, own.host);
-        merge(&mut found.user, own.user);
-        merge(&mut found.os, own.os);
+        if sure == 0 && told < 2 { Weight::default() } else { Weight { told, sure } }
     }
-    let beliefs = [&found.host, &found.user, &found.os].map(|f| f.as_ref().map(|(_, belief)| *belief));
-    let sure = beliefs.contains(&Some(Belief::Sure));
-    let number = beliefs.iter().flatten().count();
-    if !sure && number < 2 {
+
+    fn add(&mut self, other: Found) {
+        merge(&mut self.host, other.host);
+        merge(&mut self.user, other.user);
+        merge(&mut self.os, other.os);
+    }
+}
+
+impl Weight {
+    /// Whether anything is sure.
+    pub fn is_sure(self) -> bool {
+        self.sure > 0
+    }
+}
+
+/// How much groups tell; nothing if that is not believed.
+pub(super) fn weigh(groups: &[Group]) -> Weight {
+    find(groups).weight()
+}
+
+/// Judges groups one by one; the first that tells most wins, and others fill in what it lacks. Those of the URI are
+/// believed if they are sure or two hints agree; of headers and bodies, which carry much else, one must be sure or
+/// name the system.
+pub(super) fn judge(uri: &[Group], others: &[Group]) -> Option<CheckIn> {
+    let mut found = find(uri);
+    let more = find(others);
+    if found.weight() > Weight::default() || more.weight().sure > 0 || more.os.is_some() {
+        found.add(more);
+    }
+    if found.weight() == Weight::default() {
         return None;
     }
     let told = |f: Option<(Disclosure, Belief)>| f.map(|(d, _)| d);
@@ -53,6 +83,30 @@ pub(super) fn judge(groups: &[Group]) -> Option<CheckIn> {
         user_name: told(found.user),
         operating_system: told(found.os),
     })
+}
+
+fn find(groups: &[Group]) -> Found {
+    let mut found = Found::default();
+    for group in groups {
+        let group = &with_keys(group);
+        let mut own = Found::default();
+        for field in group {
+            by_key(field, &mut own);
+        }
+        // "name" may be either's, and is neither's where it is both's.
+        let same = |a: &(Disclosure, Belief), b: &(Disclosure, Belief)| {
+            a.0.found_in == b.0.found_in && a.0.value == b.0.value
+        };
+        if own.host.as_ref().zip(own.user.as_ref()).is_some_and(|(host, user)| same(host, user)) {
+            own.user = None;
+        }
+        for field in group {
+            by_shape(field, &mut own);
+        }
+        by_place(group, &mut own);
+        found.add(own);
+    }
+    found
 }
 
 /// "/host/PC-7/user/bob": words that are keys, each with its value behind it. One such pair alone may be
@@ -90,7 +144,7 @@ fn merge(into: &mut Option<(Disclosure, Belief)>, from: Option<(Disclosure, Beli
 
 fn disclosure(field: &Field, value: &str) -> Disclosure {
     Disclosure {
-        value: value.trim().chars().take(MAX_VALUE).collect(),
+        value: value.trim().chars().take(MAX_VALUE).map(|c| if c.is_control() { ' ' } else { c }).collect(),
         found_in: field.place.clone(),
         encodings: field.encodings.clone(),
     }
@@ -151,7 +205,13 @@ fn by_shape(field: &Field, own: &mut Found) {
         // A search for "windows 10" looks the same: never sure.
         merge(&mut own.os, Some((disclosure(field, value), Belief::Hint)));
     }
-    let pair = value.split_once('\\').map(|(h, u)| (u, h)).or_else(|| value.split_once('@'));
+    // "PC-7/bob" and "PC-7 / bob" only of a host that looks like one: paths have slashes, too.
+    let slash = || value.split_once('/').filter(|(host, _)| has_host_shape(host.trim()));
+    let pair = value
+        .split_once('\\')
+        .map(|(h, u)| (u, h))
+        .or_else(|| value.split_once('@'))
+        .or_else(|| slash().map(|(h, u)| (u.trim(), h.trim())));
     if let Some((user, host)) =
         pair.filter(|(user, host)| is_name(user) && is_host(host) && !host.contains('.'))
     {
@@ -170,13 +230,23 @@ fn by_place(group: &Group, own: &mut Found) {
             .position(|f| f.key.is_empty() && f.value.trim() == found.value && f.place == found.found_in)
     };
     let tuple = group.iter().all(|f| f.place.contains(", field "));
-    let name_at = |i: usize| group.get(i).filter(|f| f.key.is_empty() && is_user_word(f.value.trim()));
+    let name_at = |i: usize| {
+        let named = |f: &&Field| is_user_word(f.value.trim()) || (tuple && is_default_user(f.value.trim()));
+        group.get(i).filter(|f| f.key.is_empty()).filter(named)
+    };
     if own.user.is_none() {
         let (host, os) = (at(&own.host), at(&own.os));
         let candidates: Vec<usize> = match (host, os) {
-            (Some(host), Some(os)) if host < os => (host + 1..os).chain(os + 1..os + 2).collect(),
+            (Some(host), Some(os)) if host < os && tuple => {
+                (host + 1..os).chain([host.wrapping_sub(1), os + 1]).collect()
+            }
+            (Some(host), Some(os)) if host < os => (host + 1..os).chain([os + 1]).collect(),
             (Some(host), _) => vec![host + 1, host.wrapping_sub(1)],
-            (None, Some(os)) if tuple && group.len() >= 3 => vec![os.wrapping_sub(1), os + 1],
+            (None, Some(os)) if tuple && group.len() >= 3 => {
+                let machine = |i: usize| name_at(i).is_some_and(|f| is_machine_word(f.value.trim()));
+                let (first, second) = (os.wrapping_sub(2), os.wrapping_sub(1));
+                if machine(second) && !machine(first) { vec![first, os + 1] } else { vec![second, os + 1] }
+            }
             _ => Vec::new(),
         };
         // In a path a name before the host is more likely part of the panel's own path.
@@ -206,14 +276,20 @@ fn by_place(group: &Group, own: &mut Found) {
                 .map(|field| (disclosure(field, &field.value), Belief::Hint));
         }
     }
-    if own.host.is_none() && tuple && own.os.is_some() {
+    if own.host.is_none()
+        && tuple
+        && let Some(os) = at(&own.os)
+    {
         let user = at(&own.user);
+        // Next to the user or the system: a command's name stands farther off.
+        let near = |i: usize| i.abs_diff(os) == 1 || user.is_some_and(|user| i.abs_diff(user) == 1);
         own.host = group
             .iter()
             .enumerate()
             .find(|(i, f)| {
                 f.key.is_empty()
                     && Some(*i) != user
+                    && near(*i)
                     && is_host(f.value.trim())
                     && !is_os(f.value.trim())
                     && is_user_word(f.value.trim())

@@ -134,8 +134,10 @@ const NO_NAMES: &[&str] = &[
     "post", "data", "info", "home", "img", "images", "static", "js", "css", "v1", "v2", "v3", "news",
     "search", "hello", "connect", "agent", "agents", "client", "clients", "admin", "x86", "x64", "amd64",
     "true", "false", "null", "none", "www", "cgi-bin", "in", "new", "online", "start", "stat", "status",
-    "id", "user", "users", "host", "os",
+    "id", "user", "users", "host", "os", "yes", "no", "on", "off", "join",
 ];
+/// And yet accounts are called so; believed between other fields of a list.
+const DEFAULT_USERS: &[&str] = &["admin", "user", "client"];
 
 /// Keys that end like this, whatever stands before ("loggedonuser", "local_hostname").
 const HOST_KEY_ENDS: &[&str] = &["hostname", "host_name", "computername", "computer_name", "machinename"];
@@ -174,7 +176,7 @@ pub(super) fn is_os(value: &str) -> bool {
     let short = lower.strip_prefix("win").map(|rest| rest.trim_start_matches([' ', '-', '_']));
     OS_NAMES.iter().any(|name| word(&name))
         || short.is_some_and(|rest| {
-            WIN_SHORT.iter().any(|w| rest.starts_with(w)) && rest.len() <= 24 && !rest.contains('.')
+            WIN_SHORT.iter().any(|w| rest.starts_with(w)) && rest.len() <= 40 && !rest.contains('.')
         })
 }
 
@@ -187,8 +189,8 @@ pub(super) fn is_version(value: &str) -> bool {
 
 pub(super) fn is_host(value: &str) -> bool {
     (2..=253).contains(&value.len())
-        && value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-        && value.chars().any(|c| c.is_ascii_alphabetic())
+        && value.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        && value.chars().any(char::is_alphabetic)
         && !value.starts_with(['.', '-'])
         && !value.contains("..")
 }
@@ -209,7 +211,10 @@ pub(super) fn has_host_shape(value: &str) -> bool {
         stem.strip_prefix(p)
             .is_some_and(|rest| rest.len() >= 2 && rest.chars().any(|c| c.is_ascii_alphanumeric()))
     });
-    let suffixed = HOST_SUFFIXES.iter().any(|s| stem.strip_suffix(s).is_some_and(|rest| rest.len() >= 2));
+    // "USER-PC", "USER-PC02".
+    let unnumbered = stem.trim_end_matches(|c: char| c.is_ascii_digit());
+    let suffixed =
+        HOST_SUFFIXES.iter().any(|s| unnumbered.strip_suffix(s).is_some_and(|rest| rest.len() >= 2));
     let zoned = PRIVATE_ZONES.iter().any(|zone| upper.to_lowercase().ends_with(zone)) && value.len() > 6;
     // Typed in capitals as Windows keeps it, or a prefix that nobody else uses.
     let capital = !value.chars().any(|c| c.is_ascii_lowercase());
@@ -239,6 +244,11 @@ pub(super) fn is_user_word(value: &str) -> bool {
         && !lower.ends_with(".html")
         && !lower.ends_with(".gif")
         && !lower.ends_with(".jsp")
+}
+
+/// An account as systems and their installers make it.
+pub(super) fn is_default_user(value: &str) -> bool {
+    DEFAULT_USERS.contains(&value.to_lowercase().as_str())
 }
 
 /// A name that stands alone and has what machines' names have: a hyphen or a number.

@@ -15,7 +15,7 @@ use super::{ConfigError, Locator};
 #[serde(deny_unknown_fields, default)]
 pub struct Intel {
     /// Indicator lists, whose format follows from their contents: plain text, hosts files, CSV (with a header, or as
-    /// abuse.ch has it), MISP events, STIX 2.1 bundles, datasets and reputation lists of Suricata, gzip or not; a folder
+    /// abuse.ch has it), MISP events, STIX 2.1 bundles, datasets and reputation lists of Suricata, compressed or not; a folder
     /// is a MISP feed. Relative paths are relative to this file.
     pub files: Vec<PathBuf>,
     /// Lists of which more is known.

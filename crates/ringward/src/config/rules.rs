@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
-    /// Rule files, compressed with gzip or not. Files that rules name are looked for beside them.
+    /// Rule files, compressed (gzip, zstd, xz) or not. Files that rules name are looked for beside them.
     pub files: Vec<PathBuf>,
     /// `classification.config`; "": the usual classes.
     pub classification: PathBuf,

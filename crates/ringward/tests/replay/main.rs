@@ -6,6 +6,7 @@
 mod support;
 
 mod bad_input;
+mod checkins;
 mod determinism;
 mod eve;
 mod exact;
@@ -13,6 +14,7 @@ mod files;
 mod fragments;
 mod golden;
 mod indicators;
+mod inputs;
 mod ja4;
 mod oracles;
 mod policy;
