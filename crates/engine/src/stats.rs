@@ -30,6 +30,9 @@ pub struct Stats {
     #[serde(with = "in_order")]
     #[schema(value_type = HashMap<String, u64>)]
     pub counters: Vec<(String, u64)>,
+    /// What keeps the sensor from doing what it is configured for; empty if all is well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub degraded: Vec<String>,
 }
 
 impl Stats {
@@ -188,7 +191,13 @@ impl Gauges {
             each_worker(&mut counters, n, worker, &own);
         }
         counters.extend(self.more.iter().flat_map(MoreCounters::read));
-        Stats { uptime_s: self.started.elapsed().as_secs(), counters }
+        // What the workers could not hand over, and what the recorder could not write.
+        let unwritten = counters.iter().filter(|(name, _)| name.starts_with("output.lost."));
+        let unwritten: u64 = unwritten.map(|(_, value)| value).sum();
+        if let Some((_, lost)) = counters.iter_mut().find(|(name, _)| name == "output.events_lost") {
+            *lost += unwritten;
+        }
+        Stats { uptime_s: self.started.elapsed().as_secs(), counters, degraded: Vec::new() }
     }
 }
 

@@ -81,6 +81,11 @@ enum Command {
         #[command(flatten)]
         reach: Reach,
     },
+    /// Open eve.json anew after it was renamed, as SIGHUP does (which reloads, too).
+    Reopen {
+        #[command(flatten)]
+        reach: Reach,
+    },
     /// The policy: who is isolated, and who never is.
     Policy {
         #[command(subcommand)]
@@ -167,6 +172,12 @@ struct ReplayArgs {
     /// Output directory.
     #[arg(long, default_value = "out", value_name = "DIR")]
     out: PathBuf,
+    /// Replace all results of an earlier run in the output directory.
+    #[arg(long, conflicts_with = "append")]
+    force: bool,
+    /// Add to the results of an earlier run in the output directory.
+    #[arg(long)]
+    append: bool,
     /// Capture files.
     #[arg(required = true, value_name = "PCAP")]
     pcaps: Vec<PathBuf>,
@@ -316,6 +327,7 @@ fn main() -> ExitCode {
         Command::Isolate { reach, action } => isolate::run(&reach, &action),
         Command::Stats { reach, json, prometheus } => commands::stats(&reach, json, prometheus),
         Command::Reload { reach } => commands::reload(&reach),
+        Command::Reopen { reach } => commands::reopen(&reach),
         Command::Iocs { reach, action: IocsAction::Hits { top, json } } => commands::hits(&reach, top, json),
         Command::Fleet { reach, action: FleetAction::Status { json } } => commands::fleet(&reach, json),
         Command::Doctor { interfaces, json, fix, undo, state } => {

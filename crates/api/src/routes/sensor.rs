@@ -22,8 +22,11 @@ pub struct Version {
 /// How it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
-    /// "ok": the sensor answers.
+    /// "ok", or "degraded": the sensor answers, but does not do all that it is configured for.
     pub status: String,
+    /// Why it is degraded: one sentence a reason.
+    #[serde(default)]
+    pub reasons: Vec<String>,
     /// Seconds since start.
     pub uptime_s: u64,
 }
@@ -55,6 +58,18 @@ pub(super) async fn reload(State(app): State<App>, access: As) -> Result<Json<Do
     }
 }
 
+/// Open eve.json anew, after it was renamed: what comes from then on goes to a new file.
+#[utoipa::path(post, path = "/v1/output/reopen", tag = "sensor", responses(
+    (status = 200, description = "It is open anew", body = Done),
+    (status = 409, description = "It cannot be opened; the old file is written on", body = Problem,
+        content_type = "application/problem+json")))]
+pub(super) async fn reopen(State(app): State<App>, access: As) -> Result<Json<Done>, Problem> {
+    match app.ask(Request::Reopen, &access).await {
+        Reply::Done { message } => Ok(Json(Done { message })),
+        reply => Err(not_done(reply, StatusCode::CONFLICT)),
+    }
+}
+
 /// What is running?
 #[utoipa::path(get, path = "/v1/version", tag = "sensor",
     responses((status = 200, description = "Name and version", body = Version)))]
@@ -67,5 +82,6 @@ pub(super) async fn version() -> Json<Version> {
     responses((status = 200, description = "The sensor answers", body = Health)))]
 pub(super) async fn health(State(app): State<App>, access: As) -> Result<Json<Health>, Problem> {
     let stats = read(&app, &access).await?;
-    Ok(Json(Health { status: "ok".into(), uptime_s: stats.uptime_s }))
+    let status = if stats.degraded.is_empty() { "ok" } else { "degraded" };
+    Ok(Json(Health { status: status.into(), reasons: stats.degraded, uptime_s: stats.uptime_s }))
 }

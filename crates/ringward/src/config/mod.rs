@@ -6,6 +6,7 @@ mod files;
 mod fleet;
 mod intel;
 mod ledger;
+mod output;
 mod policy;
 mod ports;
 mod push;
@@ -176,6 +177,7 @@ impl Config {
         {
             return Err(at.error("output.events", &format!("\"{name}\" is no event type")));
         }
+        self.output.check(at)?;
         self.policy.policy(&[]).map_err(|wrong| wrong.at(at))?;
         if self.isolation.capacity == 0 {
             return Err(at.error("isolation.capacity", "must be at least 1"));
