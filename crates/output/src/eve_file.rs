@@ -206,3 +206,7 @@ fn mend(path: &Path, file: &File) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "eve_file_tests.rs"]
+mod tests;

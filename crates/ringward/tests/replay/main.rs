@@ -14,6 +14,7 @@ mod golden;
 mod indicators;
 mod ja4;
 mod oracles;
+mod output;
 mod policy;
 mod rules;
 mod story;

@@ -29,7 +29,7 @@ pub(crate) fn captures(folder: &Path) -> Vec<PathBuf> {
 }
 
 pub fn replay_all(desk: &Desk, captures: &[PathBuf]) -> Vec<Value> {
-    let args = ["replay", "--reset", "--iocs", "iocs.csv", "--out", "out"].map(PathBuf::from);
+    let args = ["replay", "--force", "--reset", "--iocs", "iocs.csv", "--out", "out"].map(PathBuf::from);
     // Some of these captures are cut off on purpose: exit 1, everything else read.
     let output = ringward(desk.dir.path(), args.iter().chain(captures));
     assert!(matches!(output.status.code(), Some(0 | 1)), "{}", crate::support::stderr(&output));
