@@ -81,7 +81,8 @@ fn answer(request: &Request) -> Reply {
         },
         Request::Stats => {
             let counters = vec![("z.last".into(), 2), ("a.first".into(), u64::MAX)];
-            Reply::Stats { stats: Stats { uptime_s: 5, counters } }
+            let degraded = vec!["guard port eth2 has enforced nothing for 5 s: it is gone".into()];
+            Reply::Stats { stats: Stats { uptime_s: 5, counters, degraded } }
         }
         Request::IocHits { top } => {
             let hit = HitRow {
@@ -130,6 +131,7 @@ fn requests() -> Vec<Request> {
         },
         Request::Stats,
         Request::Reload,
+        Request::Reopen,
         Request::IocHits { top: 2 },
     ]
 }
@@ -347,6 +349,7 @@ fn path() -> impl Strategy<Value = String> {
         "/v1/isolations/",
         "/v1/stats",
         "/v1/reload",
+        "/v1/output/reopen",
         "/v1/indicators/hits",
         "/openapi.json",
     ]);

@@ -66,7 +66,11 @@ impl House {
         .unwrap();
         let counters = bound.door.counters.clone();
         let ask = |_: Request, caller: &Caller| Reply::Stats {
-            stats: Stats { uptime_s: 1, counters: vec![(caller.who.as_ref().unwrap().to_string(), 0)] },
+            stats: Stats {
+                uptime_s: 1,
+                counters: vec![(caller.who.as_ref().unwrap().to_string(), 0)],
+                degraded: Vec::new(),
+            },
         };
         let server = Some(bound.serve(ask).unwrap());
         House { dir, at: free, counters, server }

@@ -143,6 +143,10 @@ impl<T: Write> Write for &mut Careful<T> {
 
 /// Puts PATH.zst in the place of PATH: whole, or not at all.
 fn compress(path: &Path, access: Access) -> io::Result<()> {
+    // Somebody has taken it away, or it was too old to be kept.
+    if !path.exists() {
+        return Ok(());
+    }
     let mut target = path.as_os_str().to_owned();
     target.push(".zst");
     let part = PathBuf::from(&target).with_extension("zst.part");

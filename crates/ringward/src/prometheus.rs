@@ -72,6 +72,7 @@ mod tests {
                 row("worker.1.packets", 3),
                 row("isolation.active", 1),
             ],
+            degraded: Vec::new(),
         };
         let want = "# TYPE ringward_capture_received counter\nringward_capture_received 5\n\
                     # TYPE ringward_isolation_active gauge\nringward_isolation_active 1\n\

@@ -71,7 +71,7 @@ pub const EACH_COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Name and meaning of the counters of verdicts, output and intelligence.
-pub const VERDICT_COUNTERS: [(&str, &str); 34] = [
+pub const VERDICT_COUNTERS: [(&str, &str); 41] = [
     ("isolation.active", "Hosts, networks and stations isolated now."),
     ("isolation.held", "1 while the kill switch is on: nothing is dropped and nobody isolated; else 0."),
     ("isolation.not_enforced", "Verdicts that could not be enforced; the log says why."),
