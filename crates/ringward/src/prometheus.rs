@@ -6,7 +6,7 @@ use std::fmt::Write;
 use engine::Stats;
 
 /// Names that end like this go up and down; everything else only up.
-const GAUGES: &[&str] = &["active", "in_flight", "_ns", "_p50", "_p99", "_max", "queued", "queued_bytes"];
+const GAUGES: &[&str] = &["active", "in_flight", "_ns", "_p50", "_p99", "_max", "queued", "queued_bytes", "_waiting", "_failing"];
 
 /// The counters as text. `port.NAME.x`, `port.NAME.queueN.x`, `worker.N.x` and `push.NAME.x` become one metric each, with labels.
 pub fn text(stats: &Stats) -> String {
