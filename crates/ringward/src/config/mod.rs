@@ -6,12 +6,12 @@ mod files;
 mod fleet;
 mod intel;
 mod ledger;
-mod output;
 mod policy;
 mod ports;
 mod push;
 mod rules;
 mod tables;
+mod writing;
 
 use std::path::Path;
 

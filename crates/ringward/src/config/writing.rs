@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{ConfigError, Locator, Output, lifetime};
+use super::tables::Output;
+use super::{ConfigError, Locator, lifetime};
 
 impl Output {
     /// Bytes at which eve.json is renamed; 0: never.
