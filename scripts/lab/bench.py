@@ -322,7 +322,8 @@ def per_packet(cases):
             for name in (*cases, "sha256sum"):
                 spent.setdefault(name, []).append([])
             config = folder / "ringward.toml"
-            replay = (RELEASE / "ringward", "replay", "--reset", "--workers", "1", "-c", config, "--out", folder / "out")
+            replay = (RELEASE / "ringward", "replay", "--reset", "--workers", "1", "--force", "-c", config, "--out",
+                      folder / "out")
             # In turns: ratios are of neighbours.
             for _ in range(MIX_ROUNDS):
                 for name, (events, more) in cases.items():

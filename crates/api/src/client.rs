@@ -225,6 +225,7 @@ pub(crate) fn call(request: &Request) -> (Method, String, Option<String>) {
         Request::IsolateResume => (Method::DELETE, "/v1/hold".into(), None),
         Request::Stats => (Method::GET, "/v1/stats".into(), None),
         Request::Reload => (Method::POST, "/v1/reload".into(), None),
+        Request::Reopen => (Method::POST, "/v1/output/reopen".into(), None),
         Request::IocHits { top } => {
             let top = (*top).min(MAX_HIT_ROWS);
             (Method::GET, format!("/v1/indicators/hits?top={top}"), None)
@@ -260,6 +261,7 @@ pub(crate) fn reply(request: &Request, status: StatusCode, body: &[u8]) -> Resul
         | Request::IsolateRm { .. }
         | Request::IsolateFlush { .. }
         | Request::IsolateResume
-        | Request::Reload => Reply::Done { message: read::<Done>(body)?.message },
+        | Request::Reload
+        | Request::Reopen => Reply::Done { message: read::<Done>(body)?.message },
     })
 }

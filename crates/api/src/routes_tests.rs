@@ -133,6 +133,7 @@ fn requests() -> Vec<Request> {
         },
         Request::Stats,
         Request::Reload,
+        Request::Reopen,
         Request::IocHits { top: 2 },
     ]
 }
@@ -350,6 +351,7 @@ fn path() -> impl Strategy<Value = String> {
         "/v1/isolations/",
         "/v1/stats",
         "/v1/reload",
+        "/v1/output/reopen",
         "/v1/indicators/hits",
         "/openapi.json",
     ]);

@@ -2,11 +2,12 @@
 //! wire, is the api room's business.
 
 use std::sync::Arc;
-use std::thread::Thread;
-use std::time::Duration;
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use alert::Text;
 use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, Sender, bounded};
+use output::OutputState;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use wire::{Scope, Target};
@@ -20,6 +21,8 @@ use crate::warden::Listed;
 pub const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a client waits for a reload: of ten million names it takes some seconds.
 pub const RELOAD_TIMEOUT: Duration = Duration::from_secs(600);
+/// How often a client who waits for eve.json looks.
+const REOPEN_LOOK: Duration = Duration::from_millis(20);
 /// Lines of hits in one answer.
 pub const MAX_HIT_ROWS: usize = 100_000;
 
@@ -55,6 +58,8 @@ pub enum Request {
     Stats,
     /// Make what detectors match with anew.
     Reload,
+    /// Open eve.json anew.
+    Reopen,
     /// Which indicators were hit?
     IocHits {
         /// At most so many, those that were hit most often first.
@@ -134,6 +139,7 @@ pub struct Desk {
     pub(crate) bell: Thread,
     pub(crate) reload: Sender<Wish>,
     pub(crate) snapshots: Arc<Snapshots>,
+    pub(crate) output: Arc<OutputState>,
 }
 
 impl Desk {
@@ -144,6 +150,7 @@ impl Desk {
         let (answer, answered) = bounded(1);
         let patience = match request {
             Request::IocHits { top } => return ioc_hits(&self.snapshots, top),
+            Request::Reopen => return reopen(&self.output),
             Request::Reload => {
                 if self.reload.try_send(Some(answer)).is_err() {
                     return unavailable("enough reloads are waiting");
@@ -176,6 +183,20 @@ pub(crate) struct Asked {
     pub(crate) request: Request,
     pub(crate) caller: Caller,
     pub(crate) answer: Sender<Reply>,
+}
+
+/// The recorder looks ten times a second; the warden is not asked.
+fn reopen(output: &OutputState) -> Reply {
+    let asked = output.ask_to_reopen();
+    let since = Instant::now();
+    while !output.is_reopened(asked) {
+        if since.elapsed() >= REPLY_TIMEOUT {
+            let message = "eve.json is not open anew: the log says why; it is tried on".into();
+            return Reply::Refused { message };
+        }
+        thread::sleep(REOPEN_LOOK);
+    }
+    Reply::Done { message: "eve.json is open anew".into() }
 }
 
 fn ioc_hits(snapshots: &Snapshots, top: usize) -> Reply {

@@ -4,10 +4,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use capture::{BindMode, CaptureError, Steering, WriteError, XdpMode};
+use capture::{BindMode, CaptureError, Device, Steering, WriteError, XdpMode};
 use ipnet::IpNet;
 use thiserror::Error;
 
+use crate::ports::PortPlan;
 use crate::restore::Restore;
 use crate::stats::MoreCounters;
 use crate::worker::WorkerOptions;
@@ -107,6 +108,28 @@ pub struct SensorOptions {
     pub more_counters: Vec<MoreCounters>,
     /// What a ledger tells of the time before.
     pub restore: Option<Restore>,
+}
+
+impl SensorOptions {
+    /// Whether all interfaces are there, before anything is made or attached anywhere.
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn look_up_ports(&self) -> Result<(), SensorError> {
+        for plan in PortPlan::all(self) {
+            plan.devices()?;
+        }
+        guard_devices(self)?;
+        Ok(())
+    }
+}
+
+/// The guard ports' devices.
+pub(crate) fn guard_devices(options: &SensorOptions) -> Result<Vec<Device>, CaptureError> {
+    let open = |name: &String| {
+        Device::open(name).map_err(|source| CaptureError::Interface { name: name.clone(), source })
+    };
+    options.guard.iter().map(|p| open(&p.name)).collect()
 }
 
 /// Why a sensor did not start, or how it failed.

@@ -7,8 +7,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use capture::{
-    Attachment, BypassTable, CaptureError, CapturePort, Claim, Device, GRACE, Guard, IsolationMap, PinFolder,
-    Sleeper, Steering,
+    Attachment, BypassTable, CaptureError, CapturePort, Claim, GRACE, Guard, IsolationMap, PinFolder, Sleeper,
+    Steering,
 };
 use crossbeam_channel::{Sender, bounded, unbounded};
 use output::{Event, Recorder, Source, Stamp, Written};
@@ -21,12 +21,12 @@ use crate::expectations::Expectations;
 use crate::handover::{Exchange, Handover};
 use crate::hold::HoldFile;
 use crate::input::Place;
-use crate::options::{SensorError, SensorOptions};
+use crate::options::{SensorError, SensorOptions, guard_devices};
 use crate::owners::Owners;
 use crate::ports::{Maps, PortPlan};
 use crate::posts::Posts;
 use crate::snapshot::{Snapshot, Snapshots};
-use crate::stats::{Gauges, Stats};
+use crate::stats::{Gauges, MoreCounters, Stats};
 use crate::tap::Tap;
 use crate::threads::{
     AlertInbox, Cores, EVENT_QUEUE, GuardWatch, Load, Port, PortWatch, Record, ReloadThread, Ticker, Ticks,
@@ -148,6 +148,8 @@ impl Sensor {
         let counters: Vec<Arc<WorkerCounters>> = (0..options.workers).map(|_| Arc::default()).collect();
         let guarded = !options.guard.is_empty();
         let guard = Arc::new(guard);
+        let output = recorder.state();
+        options.more_counters.push(MoreCounters::new(move || output.counters()));
         let gauges = Arc::new(Gauges::new(
             guarded.then(|| guard.clone()),
             counters.clone(),
@@ -195,6 +197,11 @@ impl Sensor {
         if self.wish.try_send(None).is_err() {
             tracing::warn!("not reloaded: enough reloads are waiting");
         }
+    }
+
+    /// Opens eve.json anew, as `ringward reopen` does: soon, and without waiting for it.
+    pub fn reopen(&self) {
+        self.desk.output.ask_to_reopen();
     }
 
     /// Where it is asked.
@@ -264,14 +271,6 @@ impl Sensor {
         }
         outcome.map(|()| Stopped { stats, latency_ns, still_isolated, inline: self.inline, written })
     }
-}
-
-/// The guard ports' devices.
-fn guard_devices(options: &SensorOptions) -> Result<Vec<Device>, CaptureError> {
-    let open = |name: &String| {
-        Device::open(name).map_err(|source| CaptureError::Interface { name: name.clone(), source })
-    };
-    options.guard.iter().map(|p| open(&p.name)).collect()
 }
 
 fn thread_error(err: io::Error) -> SensorError {
@@ -361,7 +360,7 @@ impl Threads<'_> {
         let source = Source::Interface(Arc::from(first.map_or("", String::as_str)));
         let errors = write_errors.clone();
         let recorder = self.recorder;
-        let refused = recorder.refused();
+        let output = recorder.state();
         let recorder = spawn("recorder", move || record(recorder, &to_write, &errors))?;
         let ticks = Arc::<Ticks>::default();
         let shared = Arc::downgrade(&ticks);
@@ -374,7 +373,7 @@ impl Threads<'_> {
             recorder: records.clone(),
             gauges: gauges.clone(),
             write_errors,
-            refused,
+            output: output.clone(),
             events_lost: AtomicU64::new(0),
             source: source.clone(),
             cores: cores.clone(),
@@ -445,7 +444,7 @@ impl Threads<'_> {
             stop: stop_watch.clone(),
         };
         let watch = spawn("watch", move || watch.run())?;
-        let desk = Desk { warden: ask, bell, reload: wish.clone(), snapshots: snapshots.clone() };
+        let desk = Desk { warden: ask, bell, reload: wish.clone(), snapshots: snapshots.clone(), output };
         let (load, stop) = (self.matching.load, stop_reload.clone());
         let reload = ReloadThread { load, snapshots, wishes, stop };
         // Not waited for when the sensor stops: it may be in the middle of ten million names.

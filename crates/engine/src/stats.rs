@@ -193,6 +193,12 @@ impl Gauges {
             each_worker(&mut counters, n, worker, &own);
         }
         counters.extend(self.more.iter().flat_map(MoreCounters::read));
+        // What the workers could not hand over, and what the recorder could not write.
+        let unwritten = counters.iter().filter(|(name, _)| name.starts_with("output.lost."));
+        let unwritten: u64 = unwritten.map(|(_, value)| value).sum();
+        if let Some((_, lost)) = counters.iter_mut().find(|(name, _)| name == "output.events_lost") {
+            *lost += unwritten;
+        }
         Stats { uptime_s: self.started.elapsed().as_secs(), counters, degraded: Vec::new() }
     }
 }

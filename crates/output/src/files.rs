@@ -4,7 +4,7 @@
 //! thrown away. No file is kept open: descriptors are few, and pieces are large.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::flow::FlowTuple;
 
+use crate::access::Access;
 use crate::error::OutputError;
 
 /// Files that may be unfinished at once.
@@ -133,11 +134,12 @@ pub(crate) struct FileStore {
     unfinished: HashMap<(u64, u64), u64>,
     written: Vec<PathBuf>,
     counts: FileCounts,
+    access: Access,
 }
 
 impl FileStore {
     /// A store that writes so many bytes. What an earlier run left unfinished is thrown away.
-    pub(crate) fn new(dir: &Path, limit: u64) -> Self {
+    pub(crate) fn new(dir: &Path, limit: u64, access: Access) -> Self {
         // It is not there in most runs.
         let _ = fs::remove_dir_all(unfinished_folder(dir));
         FileStore {
@@ -145,6 +147,7 @@ impl FileStore {
             unfinished: HashMap::new(),
             written: Vec::new(),
             counts: FileCounts::default(),
+            access,
         }
     }
 
@@ -199,10 +202,7 @@ impl FileStore {
         self.left -= bytes.len() as u64;
         self.unfinished.insert(key, piece.offset + bytes.len() as u64);
         if begins {
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            File::create(path)?.write_all(bytes)?;
+            self.access.create(path)?.write_all(bytes)?;
         } else if !bytes.is_empty() {
             OpenOptions::new().append(true).open(path)?.write_all(bytes)?;
         }
@@ -214,14 +214,15 @@ impl FileStore {
         let name = crate::text::hex(&sha256);
         let place = Path::new("files").join(&name[..2]).join(&name);
         let target = dir.join(&place);
-        self.counts.stored += 1;
         if target.exists() {
+            self.counts.stored += 1;
             return remove(path);
         }
         if let Some(folder) = target.parent() {
-            fs::create_dir_all(folder)?;
+            self.access.folder(folder)?;
         }
         fs::rename(path, &target)?;
+        self.counts.stored += 1;
         if self.written.len() < MAX_NAMED {
             self.written.push(place);
         }

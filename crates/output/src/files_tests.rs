@@ -30,7 +30,7 @@ fn stored(dir: &Path) -> Vec<PathBuf> {
 #[test]
 fn pieces_become_a_file_under_its_hash() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = FileStore::new(dir.path(), 100);
+    let mut store = FileStore::new(dir.path(), 100, Access::default());
     store.take(dir.path(), &piece(0, b"one ", PieceEnd::More)).unwrap();
     store.take(dir.path(), &piece(4, b"two", PieceEnd::Keep([0xab; 32]))).unwrap();
     let found = stored(dir.path());
@@ -44,7 +44,7 @@ fn pieces_become_a_file_under_its_hash() {
 #[test]
 fn a_file_that_lacks_a_piece_or_room_is_thrown_away_and_counted_once() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = FileStore::new(dir.path(), 10);
+    let mut store = FileStore::new(dir.path(), 10, Access::default());
     store.take(dir.path(), &piece(0, b"one ", PieceEnd::More)).unwrap();
     store.take(dir.path(), &piece(8, b"x", PieceEnd::More)).unwrap();
     store.take(dir.path(), &piece(9, b"y", PieceEnd::Keep([0xab; 32]))).unwrap();

@@ -5,18 +5,25 @@
 //! only one that touches the disk.
 #![forbid(unsafe_code)]
 
+mod access;
 mod content;
 mod error;
 mod eve;
+mod eve_file;
 mod event;
 mod evidence;
 mod files;
 mod incident;
 mod json;
+mod lines;
 mod pcapng;
 mod recorder;
+mod results;
+mod rotation;
+mod state;
 mod text;
 
+pub use access::Access;
 pub use content::{AlertOptions, Bodies, Content, Ether, MAX_MACS, MacAddress, Macs, Payload, Shown};
 pub use error::OutputError;
 pub use eve::eve_lines;
@@ -24,4 +31,7 @@ pub use event::*;
 pub use evidence::evidence_name;
 pub use files::{FileBudget, PieceBytes, PieceEnd, PieceEvent};
 pub use incident::{Incident, load as load_incident, render_html};
-pub use recorder::{DnsVersion, EventTypes, Recorder, RecorderOptions, Refused};
+pub use recorder::{DnsVersion, EventTypes, Recorder, RecorderOptions};
+pub use results::{has_results, remove_results};
+pub use rotation::Rotation;
+pub use state::OutputState;

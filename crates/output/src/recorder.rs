@@ -1,19 +1,21 @@
 //! The recorder: takes events, writes files.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
+use crate::access::Access;
 use crate::content::AlertOptions;
 use crate::error::OutputError;
 use crate::eve;
+use crate::eve_file::EveFile;
 use crate::event::{Event, Stamp, Written};
 use crate::evidence::EvidenceStore;
 use crate::files::FileStore;
 use crate::incident::IncidentStore;
-use crate::json::Value;
+use crate::json::{Object, Value};
+use crate::rotation::Rotation;
+use crate::state::OutputState;
 
 /// Lines are written when there are so many bytes of them, or at the next tick.
 const WRITE_AT: usize = 64 * 1024;
@@ -81,6 +83,12 @@ pub struct RecorderOptions {
     pub alert: AlertOptions,
     /// The sensor's name, in every line (`host`).
     pub sensor: Option<Arc<str>>,
+    /// Group of files and folders.
+    pub access: Access,
+    /// When eve.json is renamed.
+    pub rotation: Rotation,
+    /// Bytes of alerts and isolations that may wait in memory while the disk refuses them.
+    pub waiting_bytes: usize,
 }
 
 impl Default for RecorderOptions {
@@ -96,19 +104,11 @@ impl Default for RecorderOptions {
             events: EventTypes::All,
             alert: AlertOptions::default(),
             sensor: None,
+            access: Access::default(),
+            rotation: Rotation::default(),
+            waiting_bytes: 16 << 20,
         }
     }
-}
-
-/// What was not written because of a limit. Only the recorder writes these, anybody may read them.
-#[derive(Debug, Default)]
-pub struct Refused {
-    /// Evidence packets.
-    pub evidence_packets: AtomicU64,
-    /// Files not stored because of a limit, or because pieces of them were lost.
-    pub files: AtomicU64,
-    /// Incidents without report files; their events are in eve.json.
-    pub reports: AtomicU64,
 }
 
 /// See the crate's text.
@@ -116,15 +116,14 @@ pub struct Refused {
 pub struct Recorder {
     dir: PathBuf,
     eve_path: PathBuf,
-    eve: File,
-    /// Whole lines that are not written yet: whoever follows the file sees no half ones.
-    waiting: Vec<u8>,
+    /// Whoever follows the file sees no half lines.
+    eve: EveFile,
     lines: u64,
     forms: eve::Forms,
     evidence: EvidenceStore,
     files: FileStore,
     incidents: IncidentStore,
-    refused: Arc<Refused>,
+    state: Arc<OutputState>,
 }
 
 impl Recorder {
@@ -133,22 +132,25 @@ impl Recorder {
     /// # Errors
     /// The path that failed.
     pub fn create(dir: &Path, options: RecorderOptions) -> Result<Self, OutputError> {
+        let access = options.access;
         for folder in [dir.to_owned(), dir.join("evidence"), dir.join("incidents")] {
-            fs::create_dir_all(&folder).map_err(OutputError::at(&folder))?;
+            access.folder(&folder).map_err(OutputError::at(&folder))?;
         }
         let eve_path = dir.join("eve.json");
-        let file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .append(options.append)
-            .truncate(!options.append)
-            .open(&eve_path)
-            .map_err(OutputError::at(&eve_path))?;
+        let state = Arc::<OutputState>::default();
+        let eve = EveFile::open(
+            &eve_path,
+            options.append,
+            access,
+            options.rotation,
+            options.waiting_bytes,
+            state.clone(),
+        )
+        .map_err(OutputError::at(&eve_path))?;
         Ok(Recorder {
             dir: dir.to_owned(),
             eve_path,
-            eve: file,
-            waiting: Vec::with_capacity(2 * WRITE_AT),
+            eve,
             lines: 0,
             forms: eve::Forms {
                 netflow: options.netflow,
@@ -158,61 +160,66 @@ impl Recorder {
                 alert: options.alert,
                 sensor: options.sensor,
             },
-            evidence: EvidenceStore::new(options.evidence_bytes),
-            files: FileStore::new(dir, options.file_bytes),
-            incidents: IncidentStore::new(options.reports),
-            refused: Arc::default(),
+            evidence: EvidenceStore::new(options.evidence_bytes, access, state.clone()),
+            files: FileStore::new(dir, options.file_bytes, access),
+            incidents: IncidentStore::new(options.reports, access),
+            state,
         })
     }
 
-    /// What limits have kept from being written, to be read while the recorder works on another thread.
+    /// Its counters and requests, for those who work beside it on other threads.
     #[must_use]
-    pub fn refused(&self) -> Arc<Refused> {
-        self.refused.clone()
+    pub fn state(&self) -> Arc<OutputState> {
+        self.state.clone()
     }
 
     /// Writes an event down. Lines are buffered until [`Recorder::tick`].
     ///
     /// # Errors
-    /// The file that failed; later events can still be recorded.
+    /// The first file that failed; the rest of the event is recorded, and later events can be.
     pub fn record(&mut self, stamp: &Stamp, event: &Event) -> Result<(), OutputError> {
+        let mut outcome = Ok(());
         for line in eve::lines(stamp, event, &self.forms) {
-            self.line(&line)?;
+            outcome = outcome.and(self.line(&line));
         }
         self.incidents.take(stamp, event);
         if let Event::Evidence(evidence) = event {
-            match self.evidence.append(&self.dir, evidence)? {
-                Some(summary) => {
+            match self.evidence.append(&self.dir, evidence) {
+                Ok(Some(summary)) => {
                     self.incidents.evidence(&summary);
                     if evidence.complete && self.forms.events.has("evidence") {
-                        self.line(&eve::evidence_line(stamp, &summary, &self.forms))?;
+                        let line = eve::evidence_line(stamp, &summary, &self.forms);
+                        outcome = outcome.and(self.line(&line));
                     }
                 }
-                None => {
+                Ok(None) => {
                     let packets = evidence.packets.len() as u64;
-                    self.refused.evidence_packets.fetch_add(packets, Ordering::Relaxed);
+                    self.state.evidence_packets.fetch_add(packets, Ordering::Relaxed);
                 }
+                Err(err) => outcome = outcome.and(Err(err)),
             }
         }
         if let Event::Piece(piece) = event {
-            self.files.take(&self.dir, piece)?;
+            outcome = outcome.and(self.files.take(&self.dir, piece));
         }
-        Ok(())
+        outcome
     }
 
-    /// Makes everything so far readable: flushes eve.json, writes incidents that have changed.
+    /// Makes everything so far readable: flushes eve.json, writes incidents that have changed; looks after eve.json.
     ///
     /// # Errors
-    /// The file that failed.
+    /// The first file that failed.
     pub fn tick(&mut self) -> Result<(), OutputError> {
-        for (stamp, incident, state) in self.incidents.write(&self.dir)? {
+        let (told, mut outcome) = self.incidents.write(&self.dir);
+        for (stamp, incident, state) in told {
             if self.forms.events.has("incident") {
-                self.line(&eve::incident_line(&stamp, &incident, state, &self.forms))?;
+                outcome = outcome.and(self.line(&eve::incident_line(&stamp, &incident, state, &self.forms)));
             }
         }
-        self.refused.files.store(self.files.counts().refused, Ordering::Relaxed);
-        self.refused.reports.store(self.incidents.refused(), Ordering::Relaxed);
-        self.flush()
+        self.state.files.store(self.files.counts().refused, Ordering::Relaxed);
+        self.state.reports.store(self.incidents.refused(), Ordering::Relaxed);
+        outcome = outcome.and(self.flush());
+        outcome.and(self.eve.look_after().map_err(OutputError::at(&self.eve_path)))
     }
 
     /// Begins anew with the next capture: its incidents are its own.
@@ -227,9 +234,19 @@ impl Recorder {
     /// Writes the rest and tells what there is.
     ///
     /// # Errors
-    /// The file that failed.
+    /// The file that failed; what could not be written is counted and told in the log.
     pub fn finish(mut self) -> Result<Written, OutputError> {
-        self.reset()?;
+        let outcome = self.reset();
+        self.eve.lines().give_up();
+        if self.state.lost() > 0 {
+            tracing::error!(
+                "{}: {} lines could not be written: {:?}",
+                self.eve_path.display(),
+                self.state.lost(),
+                self.state.lost_by_type()
+            );
+        }
+        outcome?;
         Ok(Written {
             lines: self.lines,
             evidence: self.evidence.written().to_vec(),
@@ -239,16 +256,23 @@ impl Recorder {
     }
 
     fn line(&mut self, line: &Value) -> Result<(), OutputError> {
-        line.write(&mut self.waiting);
-        self.waiting.push(b'\n');
+        let lines = self.eve.lines();
+        lines.push(kind(line), |out| line.write(out));
         self.lines += 1;
-        if self.waiting.len() >= WRITE_AT { self.flush() } else { Ok(()) }
+        if lines.len() >= WRITE_AT { self.flush() } else { Ok(()) }
     }
 
-    /// What a full disk refuses is gone: it must not pile up in memory.
     fn flush(&mut self) -> Result<(), OutputError> {
-        let done = self.eve.write_all(&self.waiting);
-        self.waiting.clear();
-        done.map_err(OutputError::at(&self.eve_path))
+        self.eve.flush().map_err(OutputError::at(&self.eve_path))
+    }
+}
+
+/// The event type of a line.
+fn kind(line: &Value) -> &str {
+    let Value::Object(line) = line else { return "" };
+    match Object::get(line, "event_type") {
+        Some(Value::Text(kind)) => kind,
+        Some(Value::Shared(kind)) => kind,
+        _ => "",
     }
 }

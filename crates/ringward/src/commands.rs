@@ -30,12 +30,16 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
         keep_thresholds: args.keep_thresholds,
         worker: setup::worker(&config, None)?,
     };
-    let recorder = Recorder::create(&args.out, setup::recorder(&config, false)).map_err(Failure::running)?;
-    let refused = recorder.refused();
+    let to_record = setup::recorder(&config, args.append)?;
+    make_room(&args, &captures)?;
+    let recorder = Recorder::create(&args.out, to_record).map_err(Failure::running)?;
+    let refused = recorder.state();
     let summary = engine::replay(&captures, &options, &snapshot, recorder).map_err(Failure::running)?;
     if let Some(profiles) = &snapshot.profiles {
         let path = args.out.join("rules-profile.json");
-        fs::write(&path, rulebook::profile(profiles))
+        setup::recorder(&config, true)?
+            .access
+            .save(&path, rulebook::profile(profiles).as_bytes())
             .map_err(|err| Failure::running(format!("{}: {err}", path.display())))?;
     }
     eprintln!(
@@ -67,6 +71,51 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
     match summary.damaged.as_slice() {
         [] => Ok(()),
         damaged => Err(Failure::running(damaged.join("\nringward: "))),
+    }
+}
+
+/// Refuses a folder that holds results, unless it is told what to do with them. Results of an earlier run are not touched if
+/// an input of this one cannot be opened.
+fn make_room(args: &ReplayArgs, captures: &[PathBuf]) -> Result<(), Failure> {
+    let found = output::has_results(&args.out).map_err(Failure::running)?;
+    let (mut wrong, mut usable) = (None, false);
+    for path in captures {
+        // A pipe, such as standard input, can be opened only once.
+        let opened = match fs::metadata(path) {
+            _ if path == Path::new(capture::STANDARD_INPUT) => Ok(()),
+            Ok(kind) if !kind.is_file() => Ok(()),
+            _ => capture::CaptureFile::open(path).map(drop),
+        };
+        usable |= opened.is_ok();
+        wrong = wrong.or(opened.err());
+    }
+    if let Some(err) = wrong
+        && (found || !usable)
+    {
+        return Err(Failure::running(err));
+    }
+    if !found || args.append {
+        return Ok(());
+    }
+    if args.force {
+        return output::remove_results(&args.out).map_err(Failure::running);
+    }
+    Err(Failure::usage(format!(
+        "{}: it holds results of an earlier run; --force replaces them all, --append adds to them, --out names another \
+         folder",
+        args.out.display()
+    )))
+}
+
+/// `ringward reopen`.
+pub fn reopen(reach: &Reach) -> Result<(), Failure> {
+    match sensor(reach)?.ask(&Request::Reopen).map_err(Failure::running)? {
+        Reply::Done { message } => {
+            println!("{message}");
+            Ok(())
+        }
+        Reply::Refused { message } | Reply::Unavailable { message } => Err(Failure::running(message)),
+        _ => Err(Failure::running("the sensor answered something else")),
     }
 }
 

@@ -13,7 +13,7 @@ use output::{Event, IsolationEvent, Stamp};
 use wire::{Nanos, Scope, Target};
 
 use crate::Failure;
-use crate::config::Config;
+use crate::config::{Config, Role};
 
 /// Steps that may wait to be written: minutes of a full disk in ordinary times. What does not fit is lost to the ledger, and
 /// counted (`output.ledger_lost`).
@@ -73,7 +73,15 @@ pub fn open(config: &Config) -> Result<Option<Opened>, Failure> {
     if !config.ledger.enabled {
         return Ok(None);
     }
-    let (ledger, recovered) = Ledger::open(options(config)).map_err(Failure::running)?;
+    let (ledger, recovered) = match Ledger::open(options(config)) {
+        Ok(opened) => opened,
+        // Who drops nothing has no isolations of its own to remember: the ledger stays with the sensor that has.
+        Err(err @ (LedgerError::InUse(_) | LedgerError::OfAnother { .. })) if !enforces(config) => {
+            tracing::warn!("no ledger is kept: {err}");
+            return Ok(None);
+        }
+        Err(err) => return Err(Failure::running(err)),
+    };
     complain_of(&recovered);
     let counts = Counts::default();
     counts.damaged.store(recovered.damaged_places, Ordering::Relaxed);
@@ -155,6 +163,11 @@ pub fn released_by_hand(config: &Config, hosts: &[Target], all: bool) -> Result<
         ledger.append(&release(*host, recovered.last_verdict.max(time.0) + n))?;
     }
     ledger.sync()
+}
+
+/// Whether hosts are dropped at a port of this sensor.
+fn enforces(config: &Config) -> bool {
+    config.port.iter().any(|port| port.role != Role::Capture)
 }
 
 fn options(config: &Config) -> Options {

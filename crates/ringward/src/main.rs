@@ -83,6 +83,11 @@ enum Command {
         #[command(flatten)]
         reach: Reach,
     },
+    /// Open eve.json anew after it was renamed, as SIGHUP does (which reloads, too).
+    Reopen {
+        #[command(flatten)]
+        reach: Reach,
+    },
     /// The policy: who is isolated, and who never is.
     Policy {
         #[command(subcommand)]
@@ -169,6 +174,14 @@ struct ReplayArgs {
     /// Output directory.
     #[arg(long, default_value = "out", value_name = "DIR")]
     out: PathBuf,
+    /// Replace all results of an earlier run in the output directory.
+    #[arg(long, conflicts_with = "append")]
+    force: bool,
+    /// Add to the results of an earlier run in the output directory.
+    #[arg(long)]
+    append: bool,
+    /// Capture files.
+    #[arg(required = true, value_name = "PCAP")]
     /// Replay the captures that a file names, one a line, behind those of the command line; `-` is standard input.
     #[arg(long, value_name = "FILE")]
     files_from: Option<PathBuf>,
@@ -321,6 +334,7 @@ fn main() -> ExitCode {
         Command::Isolate { reach, action } => isolate::run(&reach, &action),
         Command::Stats { reach, json, prometheus } => commands::stats(&reach, json, prometheus),
         Command::Reload { reach } => commands::reload(&reach),
+        Command::Reopen { reach } => commands::reopen(&reach),
         Command::Iocs { reach, action: IocsAction::Hits { top, json } } => commands::hits(&reach, top, json),
         Command::Fleet { reach, action: FleetAction::Status { json } } => commands::fleet(&reach, json),
         Command::Doctor { interfaces, json, fix, undo, state } => {

@@ -28,6 +28,8 @@ const GAUGES: &[&str] = &[
     "isolation.brake_on",
     "isolation.held",
     "ledger.damaged",
+    "output.failing",
+    "output.lines_waiting",
     "push.NAME.queued",
     "push.NAME.queued_bytes",
     "rules.in_force",

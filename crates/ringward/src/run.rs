@@ -36,8 +36,10 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     let served = setup::api(&config)?;
     let Loaded { snapshot, told } = matching::live(&config, strict)?;
     told.iter().for_each(|line| eprintln!("ringward: {line}"));
-    let recorder =
-        Recorder::create(&config.output.dir, setup::recorder(&config, true)).map_err(Failure::running)?;
+    // Whatever can be wrong with configuration and ports is found before anything is made on disk.
+    let to_record = setup::recorder(&config, true)?;
+    let mut options = setup::sensor(&config, Vec::new())?;
+    options.look_up_ports().map_err(Failure::running)?;
     let flag = || Arc::new(AtomicBool::new(false));
     let (stop, again) = (flag(), flag());
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -49,8 +51,15 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
         ApiError::File { .. } => Failure::usage(format!("{}: {err}", path.display())),
         err => Failure::running(err),
     })?;
-    let mut options = setup::sensor(&config, vec![bound.counters()])?;
+    options.more_counters.push(bound.counters());
     let (beside, taps) = Beside::prepare(&config, &mut options)?;
+    let recorder = match Recorder::create(&config.output.dir, to_record) {
+        Ok(recorder) => recorder,
+        Err(err) => {
+            beside.finish();
+            return Err(Failure::running(err));
+        }
+    };
     let matching = Matching { snapshot, load: matching::reload(path, strict) };
     let sensor = match Sensor::start(options, matching, recorder, taps) {
         Ok(sensor) => sensor,
@@ -80,6 +89,7 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
         thread::sleep(POLL);
         broken = sensor.is_broken();
         if again.swap(false, Ordering::Relaxed) {
+            sensor.reopen();
             sensor.reload();
         }
     }

@@ -11,7 +11,7 @@ use engine::{
 use flow::defrag::DefragOptions;
 use flow::{HostPolicies, OverlapPolicy, Pressure, StateTimeouts, StreamOptions, Timeouts};
 use ipnet::IpNet;
-use output::{DnsVersion, EventTypes, FileBudget, RecorderOptions, Shown};
+use output::{Access, DnsVersion, EventTypes, FileBudget, RecorderOptions, Rotation, Shown};
 use verdict::Policy;
 use wire::Nanos;
 
@@ -153,8 +153,9 @@ fn files(config: &Config, live: bool) -> FileOptions {
 }
 
 /// What may be written.
-pub fn recorder(config: &Config, append: bool) -> RecorderOptions {
-    RecorderOptions {
+pub fn recorder(config: &Config, append: bool) -> Result<RecorderOptions, Failure> {
+    let group = config.output.gid().map_err(|what| Failure::usage(format!("output.group: {what}")))?;
+    Ok(RecorderOptions {
         append,
         evidence_bytes: u64::from(config.evidence.max_total_mib) * MIB,
         file_bytes: u64::from(config.files.max_total_mib) * MIB,
@@ -168,7 +169,15 @@ pub fn recorder(config: &Config, append: bool) -> RecorderOptions {
         },
         alert: config.output.alert.options(),
         sensor: config.output.sensor(),
-    }
+        access: Access { group },
+        rotation: Rotation {
+            size: config.output.rotate_size(),
+            every: config.output.rotate_every(),
+            keep: config.output.keep,
+            compress: config.output.compress,
+        },
+        waiting_bytes: (u64::from(config.output.max_waiting_mib) * MIB) as usize,
+    })
 }
 
 /// Where the control API is served.

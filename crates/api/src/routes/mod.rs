@@ -114,6 +114,7 @@ fn described() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(isolations::hold, isolations::resume))
         .routes(routes!(sensor::stats))
         .routes(routes!(sensor::reload))
+        .routes(routes!(sensor::reopen))
         .routes(routes!(sensor::version))
         .routes(routes!(sensor::health))
         .routes(routes!(indicators::hits))

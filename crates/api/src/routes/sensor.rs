@@ -58,6 +58,18 @@ pub(super) async fn reload(State(app): State<App>, access: As) -> Result<Json<Do
     }
 }
 
+/// Open eve.json anew, after it was renamed: what comes from then on goes to a new file.
+#[utoipa::path(post, path = "/v1/output/reopen", tag = "sensor", responses(
+    (status = 200, description = "It is open anew", body = Done),
+    (status = 409, description = "It cannot be opened; the old file is written on", body = Problem,
+        content_type = "application/problem+json")))]
+pub(super) async fn reopen(State(app): State<App>, access: As) -> Result<Json<Done>, Problem> {
+    match app.ask(Request::Reopen, &access).await {
+        Reply::Done { message } => Ok(Json(Done { message })),
+        reply => Err(not_done(reply, StatusCode::CONFLICT)),
+    }
+}
+
 /// What is running?
 #[utoipa::path(get, path = "/v1/version", tag = "sensor",
     responses((status = 200, description = "Name and version", body = Version)))]

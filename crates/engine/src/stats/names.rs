@@ -79,7 +79,7 @@ pub const EACH_COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Name and meaning of the counters of verdicts, output and intelligence.
-pub const VERDICT_COUNTERS: [(&str, &str); 39] = [
+pub const VERDICT_COUNTERS: [(&str, &str); 46] = [
     (
         "detect.alerts_suppressed",
         "Alerts raised and not told, nor judged: their rule's threshold, a suppression or a rate filter says so.",
@@ -135,7 +135,17 @@ pub const VERDICT_COUNTERS: [(&str, &str); 39] = [
         "output.files_refused",
         "Files not stored because of files.max_total_mib, or because pieces of them were lost.",
     ),
+    ("output.evidence_packets_unwritten", "Evidence packets not written because the disk refused them."),
     ("output.reports_refused", "Incidents without report files because of output.max_reports."),
+    (
+        "output.reopened",
+        "Times eve.json was opened anew: SIGHUP, `ringward reopen`, or its path no longer led to the open file.",
+    ),
+    ("output.rotated", "Times eve.json was renamed by output.rotate_size or output.rotate_every."),
+    ("output.rotation_errors", "Rotations, compressions and removals of old files that failed; the log says why."),
+    ("output.lines_waiting", "Lines that wait in memory because the disk refused them: alerts and isolations."),
+    ("output.failing", "1 while the disk refuses what is to be written into eve.json."),
+    ("output.lost.TYPE", "Lines of that event type that the disk refused; they count in output.events_lost, too."),
     ("output.verdict_events_lost", "Alerts and isolation steps that the recorder had no room for."),
     ("output.NAME_lost", "Alerts and isolation steps that a listener (push, fleet, ledger) had no room for."),
     ("ledger.records", "Steps written into the ledger."),

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
-use output::{AlertEvent, Event, IsolationAction, IsolationEvent, Refused, Source, Stamp};
+use output::{AlertEvent, Event, IsolationAction, IsolationEvent, OutputState, Source, Stamp};
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
 use verdict::Policy;
@@ -45,7 +45,7 @@ pub(crate) struct WardenThread {
     pub(crate) recorder: Sender<Record>,
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) write_errors: Arc<AtomicU64>,
-    pub(crate) refused: Arc<Refused>,
+    pub(crate) output: Arc<OutputState>,
     /// Alerts and steps that the recorder had no room for.
     pub(crate) events_lost: AtomicU64,
     pub(crate) source: Source,
@@ -279,7 +279,7 @@ impl WardenThread {
             Request::IsolateResume => self.resume(),
             Request::Stats => Reply::Stats { stats: self.stats() },
             // Never asked here: see `Desk::ask`.
-            Request::Reload | Request::IocHits { .. } => {
+            Request::Reload | Request::Reopen | Request::IocHits { .. } => {
                 Reply::Refused { message: "not the warden's".into() }
             }
         }
@@ -327,10 +327,6 @@ impl WardenThread {
         stats.counters.extend(self.warden.counters());
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         stats.counters.push(("output.write_errors".into(), of(&self.write_errors)));
-        let packets = of(&self.refused.evidence_packets);
-        stats.counters.push(("output.evidence_packets_refused".into(), packets));
-        stats.counters.push(("output.files_refused".into(), of(&self.refused.files)));
-        stats.counters.push(("output.reports_refused".into(), of(&self.refused.reports)));
         stats.counters.push(("output.verdict_events_lost".into(), of(&self.events_lost)));
         let snapshot = self.snapshots.current();
         stats.counters.push(("intel.indicators".into(), snapshot.indicators.len() as u64));
@@ -338,6 +334,9 @@ impl WardenThread {
         stats.counters.push(("intel.reloads".into(), of(&self.snapshots.reloads)));
         stats.counters.push(("intel.reloads_failed".into(), of(&self.snapshots.reloads_failed)));
         stats.counters.extend(self.taps.iter().map(Tap::counter));
+        if self.output.is_failing() {
+            stats.degraded.push("eve.json cannot be written: alerts and isolations wait, other events are lost".into());
+        }
         stats
     }
 }

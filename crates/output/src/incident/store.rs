@@ -1,7 +1,6 @@
 //! The open incidents of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use wire::Nanos;
 
 use super::model::{Disclosed, EvidenceFile, Host, Incident, IndicatorSeen, Step, VerdictSeen};
 use super::{MAX_ENTRIES, MAX_OPEN, MAX_STEPS, QUIET, render_html, techniques};
+use crate::access::Access;
 use crate::error::OutputError;
 use crate::event::{AlertEvent, Event, IsolationAction, IsolationEvent, Stamp};
 use crate::evidence::EvidenceSummary;
@@ -41,12 +41,13 @@ pub(crate) struct IncidentStore {
     /// Reports that may be written.
     limit: u64,
     refused: u64,
+    access: Access,
 }
 
 impl IncidentStore {
     /// A store that writes so many reports.
-    pub(crate) fn new(limit: u64) -> Self {
-        IncidentStore { limit, ..Self::default() }
+    pub(crate) fn new(limit: u64, access: Access) -> Self {
+        IncidentStore { limit, access, ..Self::default() }
     }
 
     /// Incidents without report files.
@@ -85,9 +86,9 @@ impl IncidentStore {
     }
 
     /// Writes what has changed and lets go of what is closed. The incidents that were written for the first
-    /// time ("open") or the last ("closed").
-    pub(crate) fn write(&mut self, dir: &Path) -> Result<Vec<Told>, OutputError> {
-        let mut told = Vec::new();
+    /// time ("open") or the last ("closed"). What the disk refuses is tried again the next time.
+    pub(crate) fn write(&mut self, dir: &Path) -> (Vec<Told>, Result<(), OutputError>) {
+        let (mut told, mut outcome) = (Vec::new(), Ok(()));
         for open in self.closed.iter_mut().chain(self.open.values_mut()).filter(|o| o.dirty) {
             let id = &open.incident.id;
             open.dirty = false;
@@ -104,16 +105,31 @@ impl IncidentStore {
                 continue;
             }
             let json = serde_json::to_vec_pretty(&open.incident).unwrap_or_default();
-            save(&dir.join("incidents").join(format!("{id}.json")), &json)?;
-            save(&dir.join("incidents").join(format!("{id}.html")), render_html(&open.incident).as_bytes())?;
+            let page = render_html(&open.incident);
+            let save = |end: &str, bytes: &[u8]| {
+                let path = dir.join("incidents").join(format!("{id}.{end}"));
+                self.access.save(&path, bytes).map_err(OutputError::at(&path))
+            };
+            if let Err(err) = save("json", &json).and_then(|()| save("html", page.as_bytes())) {
+                open.dirty = true;
+                outcome = Err(err);
+                continue;
+            }
             if !open.told {
                 open.told = true;
                 self.written.push(PathBuf::from(format!("incidents/{id}.html")));
                 told.push((open.stamp.clone(), open.incident.clone(), "open"));
             }
         }
-        told.extend(self.closed.drain(..).map(|o| (o.stamp, o.incident, "closed")));
-        Ok(told)
+        // Those that the disk refused wait for it, as many as may be open.
+        let over = self.closed.len().saturating_sub(MAX_OPEN);
+        let mut index = 0;
+        let gone = self.closed.extract_if(.., |open| {
+            index += 1;
+            !open.dirty || index <= over
+        });
+        told.extend(gone.map(|o| (o.stamp, o.incident, "closed")));
+        (told, outcome)
     }
 
     /// Closes every incident, for good. To be followed by [`IncidentStore::write`].
@@ -352,11 +368,4 @@ fn summarise(incident: &mut Incident) {
         _ => "is under observation".to_owned(),
     };
     incident.summary = format!("{}{who} {did} {indicator} and {outcome}.", incident.victim);
-}
-
-/// Whole or not at all: readers never see half a file.
-fn save(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
-    let part = path.with_extension("part");
-    fs::write(&part, bytes).map_err(OutputError::at(&part))?;
-    fs::rename(&part, path).map_err(OutputError::at(path))
 }

@@ -11,6 +11,7 @@ mod ports;
 mod push;
 mod rules;
 mod tables;
+mod writing;
 
 use std::path::Path;
 
@@ -188,6 +189,7 @@ impl Config {
             let what = "must be at most 255 bytes without control characters";
             return Err(at.error("output.sensor_name", what));
         }
+        self.output.check(at)?;
         self.policy.policy(&[]).map_err(|wrong| wrong.at(at))?;
         if self.isolation.capacity == 0 {
             return Err(at.error("isolation.capacity", "must be at least 1"));

@@ -239,6 +239,20 @@ pub struct Output {
     /// Which lines are written into eve.json, by their `event_type`, as in ["alert", "dns", "flow"]; empty: all.
     /// Evidence, stored files and incident reports do not depend on it.
     pub events: Vec<String>,
+    /// Group that may read what is written: files are 0640, folders 0750. Empty: the group of the process.
+    pub group: String,
+    /// Rename eve.json when it is as large as this, as in "500MiB" (KiB, MiB, GiB); empty: never for its size. The new name has
+    /// the time: eve-2026-12-01T05-00-00.json (docs/operations.md).
+    pub rotate_size: String,
+    /// Rename eve.json when a period of this length ends, counted in UTC, as in "1h" or "1d"; empty: never for its age.
+    pub rotate_every: String,
+    /// Renamed files that are kept, the newest; 0: all.
+    pub keep: u32,
+    /// Compress renamed files with Zstandard (.zst).
+    pub compress: bool,
+    /// MiB of alerts and isolations that may wait in memory while the disk refuses them.
+    #[schemars(range(max = 4096))]
+    pub max_waiting_mib: u32,
     /// The name of this sensor: `host` in every line of eve.json, in what is pushed and what the fleet is told. Empty: the
     /// machine's host name; a replay then names none, so that its output is the same on every machine.
     pub sensor_name: String,
@@ -342,6 +356,12 @@ impl Default for Output {
             dns_version: 3,
             secrets: false,
             events: Vec::new(),
+            group: String::new(),
+            rotate_size: String::new(),
+            rotate_every: String::new(),
+            keep: 7,
+            compress: false,
+            max_waiting_mib: 16,
             sensor_name: String::new(),
             ethernet: false,
             alert: AlertLines::default(),

@@ -29,7 +29,7 @@ fn busy() -> Capture {
 }
 
 fn replay(desk: &Desk, out: &str, more: &[&str], inputs: &[&str]) -> Vec<(String, Vec<u8>)> {
-    let args = [&["replay", "--iocs", "iocs.csv", "--out", out], more, inputs].concat();
+    let args = [&["replay", "--force", "--iocs", "iocs.csv", "--out", out], more, inputs].concat();
     let output = ringward(desk.dir.path(), args);
     assert!(output.status.success(), "{}", stderr(&output));
     files(&desk.path(out))

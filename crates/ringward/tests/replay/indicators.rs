@@ -27,7 +27,7 @@ fn alerts(desk: &Desk, list: &str, text: &str, more: &[&str]) -> Vec<(u64, Strin
 
 fn found(desk: &Desk, args: &[&str]) -> Vec<(u64, String, u64, String)> {
     case().write(&desk.path("case.pcap"));
-    let output = ringward(desk.dir.path(), [&["replay"], args, &["case.pcap"]].concat());
+    let output = ringward(desk.dir.path(), [&["replay", "--force"], args, &["case.pcap"]].concat());
     assert!(output.status.success(), "{}", stderr(&output));
     let events = events(&desk.path("out/eve.json"));
     let text =
@@ -66,7 +66,7 @@ fn every_kind_is_matched() {
 fn fingerprints_are_those_that_events_show() {
     let desk = Desk::new("");
     case().write(&desk.path("case.pcap"));
-    let output = ringward(desk.dir.path(), ["replay", "case.pcap"]);
+    let output = ringward(desk.dir.path(), ["replay", "--force", "case.pcap"]);
     assert!(output.status.success(), "{}", stderr(&output));
     let events = events(&desk.path("out/eve.json"));
     let tls = &of_type(&events, "tls")[0]["tls"];
@@ -140,7 +140,7 @@ fn what_is_no_list_is_refused_by_file_and_line() {
     ] {
         std::fs::write(desk.path("list"), text).unwrap();
         std::fs::write(desk.path("r.toml"), "[intel]\nmax_indicators = 2\n").unwrap();
-        let output = ringward(desk.dir.path(), ["replay", "-c", "r.toml", "--iocs", "list", "case.pcap"]);
+        let output = ringward(desk.dir.path(), ["replay", "--force", "-c", "r.toml", "--iocs", "list", "case.pcap"]);
         assert_eq!(output.status.code(), Some(2), "{text:?}");
         assert!(stderr(&output).starts_with(&format!("ringward: {why}")), "{text:?}: {}", stderr(&output));
     }

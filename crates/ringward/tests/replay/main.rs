@@ -17,6 +17,7 @@ mod indicators;
 mod inputs;
 mod ja4;
 mod oracles;
+mod output;
 mod policy;
 mod rules;
 mod story;

@@ -31,7 +31,7 @@ pub(crate) fn captures(folder: &Path) -> Vec<PathBuf> {
 
 /// Replays captures with the desk's ringward.toml, if it has one.
 pub fn replay_all(desk: &Desk, captures: &[PathBuf]) -> Vec<Value> {
-    let args = ["replay", "--reset", "--iocs", "iocs.csv", "--out", "out"];
+    let args = ["replay", "--force", "--reset", "--iocs", "iocs.csv", "--out", "out"];
     let config = desk.path("ringward.toml").exists().then_some(["-c", "ringward.toml"]).into_iter().flatten();
     let args: Vec<PathBuf> = args.into_iter().chain(config).map(PathBuf::from).collect();
     // Some of these captures are cut off on purpose: exit 1, everything else read.

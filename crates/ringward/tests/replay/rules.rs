@@ -18,7 +18,7 @@ fn case() -> Capture {
 fn alerts(desk: &Desk, rules: &str, more: &[&str]) -> Vec<Value> {
     std::fs::write(desk.path("our.rules"), rules).unwrap();
     case().write(&desk.path("case.pcap"));
-    let args = [&["replay", "--rules", "our.rules"], more, &["case.pcap"]].concat();
+    let args = [&["replay", "--force", "--rules", "our.rules"], more, &["case.pcap"]].concat();
     let output = ringward(desk.dir.path(), args);
     assert!(output.status.success(), "{}", stderr(&output));
     let events = events(&desk.path("out/eve.json"));

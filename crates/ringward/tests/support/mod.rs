@@ -282,7 +282,7 @@ impl Desk {
     /// Replays a capture; it must succeed. The events.
     pub fn replay(&self, capture: &Capture, more: &[&str]) -> Vec<Value> {
         capture.write(&self.path("case.pcap"));
-        let args = ["replay", "--iocs", "iocs.csv", "--out", "out"].iter().chain(more).copied();
+        let args = ["replay", "--force", "--iocs", "iocs.csv", "--out", "out"].iter().chain(more).copied();
         let output = ringward(self.dir.path(), args.chain(["case.pcap"]));
         assert!(output.status.success(), "{}", stderr(&output));
         events(&self.path("out/eve.json"))
