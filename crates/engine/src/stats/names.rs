@@ -71,7 +71,7 @@ pub const EACH_COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Name and meaning of the counters of verdicts, output and intelligence.
-pub const VERDICT_COUNTERS: [(&str, &str); 34] = [
+pub const VERDICT_COUNTERS: [(&str, &str); 37] = [
     ("isolation.active", "Hosts, networks and stations isolated now."),
     ("isolation.held", "1 while the kill switch is on: nothing is dropped and nobody isolated; else 0."),
     ("isolation.not_enforced", "Verdicts that could not be enforced; the log says why."),
@@ -80,6 +80,15 @@ pub const VERDICT_COUNTERS: [(&str, &str); 34] = [
     (
         "isolation.withheld.brake",
         "Verdicts withheld by the brake (policy.max_per_minute, policy.max_isolated).",
+    ),
+    (
+        "isolation.withheld.proof",
+        "Verdicts withheld because it is not proven that the victim took part (when.proof of the policy's rule).",
+    ),
+    ("isolation.proofs_awaited", "Alerts that wait for that proof now."),
+    (
+        "isolation.proofs_forgotten",
+        "Alerts that do not wait any more, because 4,096 later ones did.",
     ),
     ("isolation.restored", "Isolations of before a reboot that were put back into the map at the start."),
     ("isolation.not_restored", "Isolations of before a reboot that were not; the log and the event say why."),
