@@ -85,7 +85,7 @@ pub const VERDICT_COUNTERS: [(&str, &str); 37] = [
         "isolation.withheld.proof",
         "Verdicts withheld because it is not proven that the victim took part (when.proof of the policy's rule).",
     ),
-    ("isolation.proofs_awaited", "Alerts that wait for that proof now."),
+    ("isolation.proofs_awaited", "Flows with alerts that wait for that proof now."),
     (
         "isolation.proofs_forgotten",
         "Alerts that do not wait any more, because 4,096 later ones did.",
