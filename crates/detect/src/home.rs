@@ -83,7 +83,9 @@ mod tests {
         for (ip, ours) in [("198.51.100.9", true), ("2001:db8::1", true), ("10.1.2.3", false)] {
             assert_eq!(campus.has(ip.parse().unwrap()), ours, "{ip}");
         }
-        assert!(Home::default().with(["198.51.100.0/24".parse().unwrap()]).has("198.51.100.1".parse().unwrap()));
+        assert!(
+            Home::default().with(["198.51.100.0/24".parse().unwrap()]).has("198.51.100.1".parse().unwrap())
+        );
         for bogon in ["0.0.0.0", "224.0.0.1", "255.255.255.255", "ff02::1", "::"] {
             assert!(is_bogon(bogon.parse().unwrap()), "{bogon}");
         }

@@ -58,7 +58,9 @@ impl IndicatorDetector {
         let stranger = Sides { victim: None, peer: cx.asker };
         let (signature, sides) = match (&file.carrier, asked) {
             (Some(Transaction::Smtp(_)), _) => (&catalogue::FILE_IN_MAIL, stranger),
-            (Some(Transaction::Imap(_) | Transaction::Pop3(_)), true) => (&catalogue::FILE_IN_MAIL, of_asker()),
+            (Some(Transaction::Imap(_) | Transaction::Pop3(_)), true) => {
+                (&catalogue::FILE_IN_MAIL, of_asker())
+            }
             (_, true) => (&catalogue::FILE_RECEIVED, of_asker()),
             (_, false) if cx.home.has(cx.asker) => (&catalogue::FILE_SENT, of_asker()),
             (_, false) => (&catalogue::FILE_FROM_OUTSIDE, stranger),

@@ -32,7 +32,8 @@ fn dhcp(kind: u8, relay: u8) -> Vec<u8> {
     payload[28..34].copy_from_slice(&MAC);
     payload[236..].copy_from_slice(&[99, 130, 83, 99]);
     let payload = [&payload[..], &[0, 53, 1, kind, 255]].concat();
-    let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], MAC).ipv4([10, 0, 0, 1], [10, 0, 0, 5], 64).udp(67, 68);
+    let builder =
+        PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], MAC).ipv4([10, 0, 0, 1], [10, 0, 0, 5], 64).udp(67, 68);
     let mut frame = Vec::new();
     builder.write(&mut frame, &payload).unwrap();
     frame

@@ -156,14 +156,10 @@ pub fn replay(
     // Of what the reader keeps from the workers.
     let own = counters[workers].clone();
     thread::scope(|scope| {
-        let mut shifts = counters
-            .iter()
-            .take(workers)
-            .enumerate()
-            .map(|(i, counters)| {
-                let worker = Worker::new(&worker, snapshot, counters.clone());
-                Shift::new(if workers == 1 { worker } else { worker.taught(i == 0) })
-            });
+        let mut shifts = counters.iter().take(workers).enumerate().map(|(i, counters)| {
+            let worker = Worker::new(&worker, snapshot, counters.clone());
+            Shift::new(if workers == 1 { worker } else { worker.taught(i == 0) })
+        });
         let lanes = match (workers, shifts.next()) {
             (1, Some(shift)) => Lanes::Here { shift: Box::new(shift), last: None },
             (_, first) => {

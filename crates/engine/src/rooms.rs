@@ -275,7 +275,14 @@ impl Rooms {
 
     /// What an alert of this flow waits for has come, or cannot come any more.
     #[cold]
-    pub(crate) fn note(&mut self, flow: u64, proven: bool, session: &mut Session, input: &Input<'_>, at: &Input<'_>) {
+    pub(crate) fn note(
+        &mut self,
+        flow: u64,
+        proven: bool,
+        session: &mut Session,
+        input: &Input<'_>,
+        at: &Input<'_>,
+    ) {
         session.set_awaits_proof(false);
         self.notes.push(Note {
             stamp: stamp(input, input.time),

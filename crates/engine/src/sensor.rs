@@ -13,11 +13,11 @@ use capture::{
 use crossbeam_channel::{Sender, bounded, unbounded};
 use output::{Event, Recorder, Source, Stamp, Written};
 
+use crate::bindings::Bindings;
 use crate::bypass::Bypasser;
 use crate::clock;
 use crate::control::Desk;
 use crate::counters::WorkerCounters;
-use crate::bindings::Bindings;
 use crate::expectations::Expectations;
 use crate::handover::{Exchange, Handover};
 use crate::hold::HoldFile;

@@ -347,8 +347,11 @@ impl Collector<'_, '_> {
         let asker = self.special.as_ref().and_then(|special| special.asker);
         let context = self.inspection.context();
         // Who asked for a flow on another has acted, whoever opens it.
-        let of_flow =
-            if asker.is_some() { context.orientation.max(Orientation::Answered) } else { context.orientation };
+        let of_flow = if asker.is_some() {
+            context.orientation.max(Orientation::Answered)
+        } else {
+            context.orientation
+        };
         let context = Context {
             orientation: orientation_by(transaction, of_flow),
             asker: asker.unwrap_or(context.asker),

@@ -66,7 +66,10 @@ pub struct Bogon {
 impl fmt::Display for Bogon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Bogon { file, line, text } = self;
-        write!(f, "{file}:{line}: {text} is no address of the Internet: contacts are told of and isolate nobody")
+        write!(
+            f,
+            "{file}:{line}: {text} is no address of the Internet: contacts are told of and isolate nobody"
+        )
     }
 }
 

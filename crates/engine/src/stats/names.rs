@@ -86,10 +86,7 @@ pub const VERDICT_COUNTERS: [(&str, &str); 37] = [
         "Verdicts withheld because it is not proven that the victim took part (when.proof of the policy's rule).",
     ),
     ("isolation.proofs_awaited", "Flows with alerts that wait for that proof now."),
-    (
-        "isolation.proofs_forgotten",
-        "Alerts that do not wait any more, because 4,096 later ones did.",
-    ),
+    ("isolation.proofs_forgotten", "Alerts that do not wait any more, because 4,096 later ones did."),
     ("isolation.restored", "Isolations of before a reboot that were put back into the map at the start."),
     ("isolation.not_restored", "Isolations of before a reboot that were not; the log and the event say why."),
     (

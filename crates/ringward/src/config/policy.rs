@@ -143,7 +143,8 @@ fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Evidence
     let evidence = |word: &String| {
         let known = [Evidence::Established, Evidence::Bound];
         let found = known.into_iter().zip(["established", "bound"]).find(|(_, name)| name == word);
-        let wrong = || D::Error::custom(format!("\"{word}\" is no proof; there are \"established\" and \"bound\""));
+        let wrong =
+            || D::Error::custom(format!("\"{word}\" is no proof; there are \"established\" and \"bound\""));
         found.map(|(evidence, _)| evidence).ok_or_else(wrong)
     };
     words.iter().map(evidence).collect::<Result<_, _>>().map(Some)

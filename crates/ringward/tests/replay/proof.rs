@@ -89,8 +89,8 @@ fn variants(folder: &Path) -> Vec<(std::path::PathBuf, std::path::PathBuf)> {
 
 #[test]
 fn a_packet_from_a_listed_address_is_contact_from_it() {
-    for (ours, theirs) in
-        [("10.0.0.5:50000", "192.0.2.66:443"), ("[fd00::5]:50000", "[2001:db8::66]:443")].map(|(a, b)| (at(a), at(b)))
+    for (ours, theirs) in [("10.0.0.5:50000", "192.0.2.66:443"), ("[fd00::5]:50000", "[2001:db8::66]:443")]
+        .map(|(a, b)| (at(a), at(b)))
     {
         for flags in ["R", "SA", "A", "RA", "PA"] {
             let mut capture = Capture::default();

@@ -10,7 +10,8 @@ use verdict::{Group, Limits, MAX_LIMIT, MAX_REPEAT, Policy, Repeat, Techniques};
 use wire::Target;
 
 use super::{
-    Evidence, GroupConfig, Mode, PolicyConfig, Reach, RepeatConfig, RuleConfig, Seen, Source, Then, WhenConfig,
+    Evidence, GroupConfig, Mode, PolicyConfig, Reach, RepeatConfig, RuleConfig, Seen, Source, Then,
+    WhenConfig,
 };
 use crate::config::{ConfigError, Locator, lifetime, network};
 
