@@ -52,7 +52,9 @@ impl IndicatorDetector {
         let asked = receiver.ip == cx.asker;
         let other = if asked { sender.ip } else { receiver.ip };
         let of_asker = || {
-            let is_victim = cx.home.has(cx.asker) && cx.orientation > Orientation::Guessed;
+            // Where neither end is known to be ours (IPv6 without `home.networks`), who asked has the file all the same.
+            let may_be_ours = cx.home.has(cx.asker) || !cx.home.has(other);
+            let is_victim = may_be_ours && cx.orientation > Orientation::Guessed;
             Sides { victim: is_victim.then_some(cx.asker), peer: other }
         };
         let stranger = Sides { victim: None, peer: cx.asker };
