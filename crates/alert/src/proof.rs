@@ -7,12 +7,13 @@
 /// How certain it is which end of a flow is the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Orientation {
-    /// Guessed from port numbers, or from a packet in mid-connection.
+    /// Guessed: from port numbers, or from a packet that answers something, or that lies in mid-connection.
     #[default]
     Guessed,
-    /// An answer was seen, so the first sender called; or the protocol itself says who asks (a DNS query, an echo request).
+    /// The client has asked: the protocol says so (a DNS query, an echo request, an HTTP request), or the first datagram
+    /// goes to a service's port.
     Answered,
-    /// The TCP handshake was seen from its SYN, or the flow was announced by another (FTP data, TFTP, SIP).
+    /// The client's SYN was seen. Only TCP has this.
     Handshake,
 }
 
@@ -33,7 +34,8 @@ pub enum Binding {
 pub struct Proof {
     /// How certain the roles in the flow are.
     pub orientation: Orientation,
-    /// The handshake is complete (TCP), or the other side has answered (all others).
+    /// TCP: the handshake is complete, and both sides of it were seen. All others, and TCP in mid-connection: both sides
+    /// have spoken.
     pub established: bool,
     /// Whether the victim's packets come from where it lives.
     pub binding: Binding,

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use alert::{Alert, Basis, CheckIn, IndicatorHit, Parties, Proof, RINGWARD_GID, Severity};
+use alert::{Alert, Basis, CheckIn, IndicatorHit, Orientation, Parties, Proof, RINGWARD_GID, Severity};
 use intel::Match;
+use wire::is_bogon;
 
 use crate::catalogue::SignatureInfo;
 use crate::{Context, c2};
@@ -22,28 +23,22 @@ pub(crate) struct Sides {
 }
 
 impl Sides {
-    /// Who asked, and whom.
+    /// The client asked, and so gave itself away: it is the victim if it is one of ours, and if that it asked is no guess.
+    /// Somebody from outside is nobody's victim.
     pub fn client(cx: &Context<'_>) -> Self {
-        Sides { victim: Some(cx.tuple.client.ip), peer: cx.tuple.server.ip }
-    }
-
-    /// The client itself gives itself away: it is the victim if it is one of ours. A scanner from outside is nobody's
-    /// victim.
-    pub fn own_client(cx: &Context<'_>) -> Self {
         let (client, server) = (cx.tuple.client.ip, cx.tuple.server.ip);
-        let (victim, peer) = if is_ours(client) { (Some(client), server) } else { (None, client) };
-        Sides { victim, peer }
-    }
-}
-
-/// Whether an address is one that nobody has on the Internet: private (RFC 1918, RFC 6598, RFC 4193) or of a link.
-pub(crate) fn is_ours(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(v4) => {
-            let shared = matches!(v4.octets(), [100, 64..=127, ..]);
-            v4.is_private() || v4.is_link_local() || v4.is_loopback() || shared
+        match (cx.home.has(client), cx.orientation) {
+            (false, _) => Sides { victim: None, peer: client },
+            (true, Orientation::Guessed) => Sides { victim: None, peer: server },
+            (true, _) => Sides { victim: Some(client), peer: server },
         }
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
+    }
+
+    /// The same for what gives a listed address away. One that is ours, or that nobody can have on the Internet, is told
+    /// of, and nobody is cut off for it: whole networks talk to such addresses all day.
+    pub fn client_to(cx: &Context<'_>, listed: IpAddr) -> Self {
+        let sides = Sides::client(cx);
+        if cx.home.has(listed) || is_bogon(listed) { Sides { victim: None, ..sides } } else { sides }
     }
 }
 
@@ -82,7 +77,7 @@ pub(crate) fn alert(
         direction: cx.direction,
         victim: sides.victim,
         basis: sides.victim.map(|_| Basis::Detector),
-        proof: Proof::default(),
+        proof: Proof { orientation: cx.orientation, ..Proof::default() },
         parties: Parties::default(),
         peer: Some(sides.peer),
         hit: Some(IndicatorHit {
@@ -119,24 +114,5 @@ mod tests {
             assert_eq!(severity(Severity::High, confidence), expected, "{confidence:?}");
         }
         assert_eq!(severity(Severity::Informational, Some(50)), Severity::Informational);
-    }
-
-    #[test]
-    fn addresses_of_the_internet_are_not_ours() {
-        for (ip, ours) in [
-            ("10.1.2.3", true),
-            ("172.31.0.1", true),
-            ("172.32.0.1", false),
-            ("192.168.0.1", true),
-            ("100.64.0.1", true),
-            ("100.128.0.1", false),
-            ("198.51.100.1", false),
-            ("fd00::1", true),
-            ("fe80::1", true),
-            ("2001:db8::1", false),
-            ("::ffff:10.0.0.1", true),
-        ] {
-            assert_eq!(is_ours(ip.parse().unwrap()), ours, "{ip}");
-        }
     }
 }

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use alert::{Alert, Disclosure};
+use alert::{Alert, Disclosure, Orientation};
 use intel::{Indicators, Match, Observable, Progress};
 use proto::dns::{Dns, RData};
 use proto::{Http, Tls, Transaction};
 
-use crate::catalogue::{self, SignatureInfo};
+use crate::catalogue;
 use crate::finding::{Sides, alert};
 use crate::{Context, Memo, c2};
 
@@ -51,21 +51,23 @@ impl IndicatorDetector {
     }
 
     /// The first packet of a flow: listed addresses. Whom a listed address calls is no victim yet: to
-    /// isolate everybody it sends a packet to would hand it a weapon. Whether the server's address is listed, so that
-    /// what the client says first is worth a look.
+    /// isolate everybody it sends a packet to would hand it a weapon. The same holds where it is only a guess who calls.
+    /// Whether the server's address is listed, so that what the client says first is worth a look.
     pub fn flow_start(&self, cx: &Context<'_>, out: &mut Vec<Alert>) -> bool {
         if self.indicators.is_empty() {
             return false;
         }
         let mut listed = false;
         let (client, server) = (cx.tuple.client.ip, cx.tuple.server.ip);
+        let is_known = cx.orientation > Orientation::Guessed;
         if let Some(hit) = self.indicators.ip(server, cx.time) {
             listed = true;
-            self.tell(
-                alert(&catalogue::IP, cx, Sides::client(cx), &hit, server.to_string(), None),
-                &hit,
-                out,
-            );
+            let (signature, sides) = if is_known {
+                (&catalogue::IP, Sides::client_to(cx, server))
+            } else {
+                (&catalogue::IP_INBOUND, Sides { victim: None, peer: server })
+            };
+            self.tell(alert(signature, cx, sides, &hit, server.to_string(), None), &hit, out);
         }
         if let Some(hit) = self.indicators.ip(client, cx.time) {
             let sides = Sides { victim: None, peer: client };
@@ -185,31 +187,30 @@ impl IndicatorDetector {
     }
 
     fn dns(&self, cx: &Context<'_>, dns: &Dns, memo: &mut Memo, out: &mut Vec<Alert>) {
-        let mut report = |seen: Observable<'_>, observed: &dyn Fn() -> String| {
+        let named = Sides::client(cx);
+        let mut report = |seen: Observable<'_>, sides: Sides, observed: &dyn Fn() -> String| {
             if let Some(hit) = self.look(cx, &seen, memo)
                 && memo.first(hit.id)
             {
-                let alert = alert(&catalogue::DNS, cx, Sides::client(cx), &hit, observed(), None);
+                let alert = alert(&catalogue::DNS, cx, sides, &hit, observed(), None);
                 self.tell(alert, &hit, out);
             }
         };
         for question in &dns.questions {
-            report(Observable::Domain(&question.name), &|| question.name.clone());
+            report(Observable::Domain(&question.name), named, &|| question.name.clone());
         }
         for record in &dns.answers {
             let asked = || dns.questions.first().map_or(record.name.as_str(), |q| q.name.as_str());
-            match &record.data {
+            let ip: IpAddr = match &record.data {
                 RData::Cname(name) => {
-                    report(Observable::Domain(name), &|| format!("{} -> {name}", asked()));
+                    report(Observable::Domain(name), named, &|| format!("{} -> {name}", asked()));
+                    continue;
                 }
-                RData::A(ip) => {
-                    report(Observable::Ip((*ip).into()), &|| format!("{} -> {ip}", asked()));
-                }
-                RData::Aaaa(ip) => {
-                    report(Observable::Ip((*ip).into()), &|| format!("{} -> {ip}", asked()));
-                }
-                _ => {}
-            }
+                RData::A(ip) => (*ip).into(),
+                RData::Aaaa(ip) => (*ip).into(),
+                _ => continue,
+            };
+            report(Observable::Ip(ip), Sides::client_to(cx, ip), &|| format!("{} -> {ip}", asked()));
         }
     }
 
@@ -237,28 +238,20 @@ impl IndicatorDetector {
         };
         let by_address = || self.indicators.ip(cx.tuple.server.ip, cx.time);
         let found = match by_url {
-            Some(hit) => Some((&catalogue::URL, hit)),
-            None => by_host.or_else(by_address).map(|hit| (&catalogue::HTTP, hit)),
+            Some(hit) => Some((&catalogue::URL, hit, None)),
+            None => match by_host {
+                Some(hit) => Some((&catalogue::HTTP, hit, host.parse().ok())),
+                None => by_address().map(|hit| (&catalogue::HTTP, hit, Some(cx.tuple.server.ip))),
+            },
         };
-        if let Some((signature, hit)) = found {
-            self.http_alert(cx, http, host, signature, &hit, out);
+        if let Some((signature, hit, listed)) = found {
+            let is_url = signature.sid == catalogue::URL.sid;
+            let observed = if is_url { format!("{host}{}", http.uri) } else { host.to_owned() };
+            let sides = listed.map_or_else(|| Sides::client(cx), |ip| Sides::client_to(cx, ip));
+            let headers: Vec<_> = http.request_headers.iter().collect();
+            let checkin = c2::decode_request(&c2::Request { uri: &http.uri, headers: &headers, body: &[] });
+            self.tell(alert(signature, cx, sides, &hit, observed, checkin), &hit, out);
         }
-    }
-
-    fn http_alert(
-        &self,
-        cx: &Context<'_>,
-        http: &Http,
-        host: &str,
-        signature: &SignatureInfo,
-        hit: &Match<'_>,
-        out: &mut Vec<Alert>,
-    ) {
-        let is_url = signature.sid == catalogue::URL.sid;
-        let observed = if is_url { format!("{host}{}", http.uri) } else { host.to_owned() };
-        let headers: Vec<_> = http.request_headers.iter().collect();
-        let checkin = c2::decode_request(&c2::Request { uri: &http.uri, headers: &headers, body: &[] });
-        self.tell(alert(signature, cx, Sides::client(cx), hit, observed, checkin), hit, out);
     }
 }
 

@@ -3,7 +3,10 @@ use proto::{Dtls, Quic, Tls, dns};
 use wire::{Direction, Endpoint, IpProto, Nanos, Vlans};
 
 use super::*;
+use crate::Home;
 use flow::FlowTuple;
+
+static HOME: std::sync::OnceLock<Home> = std::sync::OnceLock::new();
 
 const LIST: &str = "evil.example,Demo RAT\n192.0.2.66,C2\nhttp://cdn.example/gate.php,Loader\n";
 
@@ -26,7 +29,15 @@ fn tuple(client: &str, server: &str) -> FlowTuple {
 }
 
 fn cx(tuple: &FlowTuple) -> Context<'_> {
-    Context { tuple, direction: Direction::ToServer, time: Nanos(5), arrival: None }
+    Context {
+        tuple,
+        direction: Direction::ToServer,
+        time: Nanos(5),
+        arrival: None,
+        orientation: Orientation::Handshake,
+        asker: tuple.client.ip,
+        home: HOME.get_or_init(Home::default),
+    }
 }
 
 fn inspect(tx: Transaction, server: &str) -> Vec<Alert> {

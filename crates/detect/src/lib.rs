@@ -8,14 +8,20 @@
 pub mod c2;
 mod catalogue;
 mod finding;
+mod home;
 mod indicator;
 pub mod rules;
 mod traits;
 
+use std::net::IpAddr;
+
+use alert::Orientation;
 use flow::FlowTuple;
+use proto::Transaction;
 use wire::{Direction, Nanos};
 
 pub use catalogue::{SignatureInfo, catalogue};
+pub use home::Home;
 pub use indicator::{IndicatorDetector, Stage};
 
 /// What a detector may know about the packet at hand.
@@ -29,6 +35,38 @@ pub struct Context<'a> {
     pub time: Nanos,
     /// Arrival on the monotonic clock (live capture).
     pub arrival: Option<Nanos>,
+    /// How certain it is that the flow's client called.
+    pub orientation: Orientation,
+    /// Who asked for what the flow carries: its client, or who asked for the flow on another (FTP, TFTP).
+    pub asker: IpAddr,
+    /// Which hosts are ours.
+    pub home: &'a Home,
+}
+
+/// How certain it is that a flow's client called, given what was read of it: a request of the client's is an act of the
+/// client's, wherever in the connection it was met.
+#[must_use]
+pub fn orientation_by(transaction: &Transaction, of_flow: Orientation) -> Orientation {
+    let asks = match transaction {
+        Transaction::Dns(dns) => !dns.response,
+        Transaction::Http(http) => !http.method.is_empty(),
+        Transaction::Tls(tls) => has_hello(tls),
+        Transaction::Dtls(dtls) => has_hello(&dtls.0),
+        Transaction::Quic(quic) => !quic.response && quic.sni.is_some(),
+        Transaction::Ssh(ssh) => ssh.client.is_some(),
+        Transaction::Smtp(smtp) => smtp.mail_from.is_some(),
+        Transaction::Login(_) => true,
+        Transaction::FileInfo(file) => {
+            return file.carrier.as_ref().map_or(of_flow, |carrier| orientation_by(carrier, of_flow));
+        }
+        _ => false,
+    };
+    if asks { of_flow.max(Orientation::Answered) } else { of_flow }
+}
+
+/// Whether the ClientHello is known.
+fn has_hello(tls: &proto::Tls) -> bool {
+    tls.sni.is_some() || tls.ja3.is_some() || tls.ja4.is_some()
 }
 
 /// What was alerted on this flow already, so that a lookup and its answer are one alert.

@@ -1,14 +1,13 @@
 //! What files, programs and mails are known by, whatever their names and addresses: hashes, fingerprints, names that
 //! programs give themselves, addresses of people.
 
-use alert::Alert;
+use alert::{Alert, Orientation};
 use intel::{Kind, Match, Observable};
 use proto::{FileInfo, Login, Smtp, Ssh, Tls, Transaction};
 use sha2::{Digest, Sha256};
-use wire::Direction;
 
 use crate::catalogue::{self, SignatureInfo};
-use crate::finding::{Sides, alert, is_ours};
+use crate::finding::{Sides, alert};
 use crate::indicator::IndicatorDetector;
 use crate::{Context, Memo};
 
@@ -48,18 +47,25 @@ impl IndicatorDetector {
             found = found.or(hit);
         }
         let Some(hit) = found.filter(|hit| memo.first(hit.id)) else { return };
-        let (client, server) = (cx.tuple.client.ip, cx.tuple.server.ip);
-        let of_client = |victim| Sides { victim, peer: server };
-        let (signature, sides) = match (&file.carrier, file.direction) {
-            (Some(Transaction::Smtp(_)), _) => {
-                (&catalogue::FILE_IN_MAIL, Sides { victim: None, peer: client })
+        let (sender, receiver) = cx.tuple.ends(file.direction);
+        // The data flow of a transfer may be opened by either side; who asked for it counts.
+        let asked = receiver.ip == cx.asker;
+        let other = if asked { sender.ip } else { receiver.ip };
+        let of_asker = || {
+            // Where neither end is known to be ours (IPv6 without `home.networks`), who asked has the file all the same.
+            let may_be_ours = cx.home.has(cx.asker) || !cx.home.has(other);
+            let is_victim = may_be_ours && cx.orientation > Orientation::Guessed;
+            Sides { victim: is_victim.then_some(cx.asker), peer: other }
+        };
+        let stranger = Sides { victim: None, peer: cx.asker };
+        let (signature, sides) = match (&file.carrier, asked) {
+            (Some(Transaction::Smtp(_)), _) => (&catalogue::FILE_IN_MAIL, stranger),
+            (Some(Transaction::Imap(_) | Transaction::Pop3(_)), true) => {
+                (&catalogue::FILE_IN_MAIL, of_asker())
             }
-            (Some(Transaction::Imap(_) | Transaction::Pop3(_)), Direction::ToClient) => {
-                (&catalogue::FILE_IN_MAIL, of_client(Some(client)))
-            }
-            (_, Direction::ToClient) => (&catalogue::FILE_RECEIVED, of_client(Some(client))),
-            (_, Direction::ToServer) if is_ours(client) => (&catalogue::FILE_SENT, of_client(Some(client))),
-            (_, Direction::ToServer) => (&catalogue::FILE_FROM_OUTSIDE, Sides { victim: None, peer: client }),
+            (_, true) => (&catalogue::FILE_RECEIVED, of_asker()),
+            (_, false) if cx.home.has(cx.asker) => (&catalogue::FILE_SENT, of_asker()),
+            (_, false) => (&catalogue::FILE_FROM_OUTSIDE, stranger),
         };
         let name = file.name.as_deref().unwrap_or("");
         let observed = if name.is_empty() { hit.indicator.to_string() } else { name.to_owned() };
@@ -75,7 +81,7 @@ impl IndicatorDetector {
         memo: &mut Memo,
         out: &mut Vec<Alert>,
     ) {
-        let sides = Sides::own_client(cx);
+        let sides = Sides::client(cx);
         if let Some(ja3) = ja3 {
             self.report(&catalogue::JA3, cx, sides, &Observable::Hex(Kind::Ja3, ja3), ja3, memo, out);
         }
@@ -103,7 +109,7 @@ impl IndicatorDetector {
     /// Both sides of an SSH connection.
     pub(crate) fn ssh(&self, cx: &Context<'_>, ssh: &Ssh, memo: &mut Memo, out: &mut Vec<Alert>) {
         for (side, signature, sides) in [
-            (&ssh.client, &catalogue::HASSH, Sides::own_client(cx)),
+            (&ssh.client, &catalogue::HASSH, Sides::client(cx)),
             (&ssh.server, &catalogue::HASSH_SERVER, Sides::client(cx)),
         ] {
             let Some(side) = side else { continue };
@@ -124,7 +130,7 @@ impl IndicatorDetector {
     ) {
         let Some(agent) = agent else { return };
         let seen = Observable::Text(Kind::UserAgent, agent.trim());
-        self.report(&catalogue::USER_AGENT, cx, Sides::own_client(cx), &seen, agent, memo, out);
+        self.report(&catalogue::USER_AGENT, cx, Sides::client(cx), &seen, agent, memo, out);
     }
 
     /// A mail: senders and recipients, of its envelope and of itself. Who is written to by a listed address is no victim;
@@ -143,7 +149,7 @@ impl IndicatorDetector {
         }
         for address in to.flat_map(|text| addresses(text)) {
             let seen = Observable::Text(Kind::Email, address);
-            self.report(&catalogue::MAIL_TO, cx, Sides::own_client(cx), &seen, address, memo, out);
+            self.report(&catalogue::MAIL_TO, cx, Sides::client(cx), &seen, address, memo, out);
         }
     }
 
@@ -151,7 +157,7 @@ impl IndicatorDetector {
     pub(crate) fn login(&self, cx: &Context<'_>, login: &Login, memo: &mut Memo, out: &mut Vec<Alert>) {
         for address in login.user.iter().flat_map(|user| addresses(user)) {
             let seen = Observable::Text(Kind::Email, address);
-            self.report(&catalogue::MAIL_LOGIN, cx, Sides::own_client(cx), &seen, address, memo, out);
+            self.report(&catalogue::MAIL_LOGIN, cx, Sides::client(cx), &seen, address, memo, out);
         }
     }
 }

@@ -80,6 +80,9 @@ counters! {
     cut_short => "decoder.cut_short", "Packets that the capture cut short.";
     unsupported_link => "decoder.unsupported_link", "Frames of a link type that is not decoded.";
     anomalies => "output.anomalies", "Anomaly events of flows: streams and application protocols.";
+    bindings_learned => "bindings.learned", "Times that ARP, neighbor discovery or DHCP told where a host lives.";
+    bindings_evicted => "bindings.evicted", "Hosts that were forgotten so, because 65,536 others were heard of later.";
+    bindings_missed => "bindings.missed", "Times that it was not noted, because another worker was at the table.";
     expectations_refused => "app_layer.expectations_refused", "Flows that other flows announced and that there was no room to wait for.";
     anomalies_suppressed => "output.anomalies_suppressed", "Anomaly events of malformed frames and of fragments beyond the rate limit; each is counted.";
     flows => "flow.total", "Flows opened.";

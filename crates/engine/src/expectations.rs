@@ -4,6 +4,7 @@
 //! their hosts, so a table of its own each gives the same result for any number of workers; live workers share one.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,7 +25,18 @@ type Key = (Endpoint, HostKey, IpProto);
 struct Announced {
     app: AppProto,
     note: Option<Box<str>>,
+    /// Who asked for it.
+    asker: IpAddr,
     until: Nanos,
+}
+
+/// What a flow was announced as.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Announcement {
+    pub(crate) app: AppProto,
+    pub(crate) note: Option<Box<str>>,
+    /// The client of the flow that announced it: it asked for what this one carries, whoever opens it.
+    pub(crate) asker: IpAddr,
 }
 
 #[derive(Debug, Default)]
@@ -49,7 +61,7 @@ impl Expectations {
         }
         let fits = table.len() < MAX_EXPECTATIONS;
         if fits {
-            let announced = Announced { app, note, until: now.after(PATIENCE) };
+            let announced = Announced { app, note, asker: by.client.ip, until: now.after(PATIENCE) };
             table.insert((endpoint, host.into(), transport), announced);
         }
         self.0.count.store(table.len(), Ordering::Relaxed);
@@ -57,7 +69,7 @@ impl Expectations {
     }
 
     /// What a new flow was announced as, if it was.
-    pub(crate) fn take(&self, tuple: &FlowTuple) -> Option<(AppProto, Option<Box<str>>)> {
+    pub(crate) fn take(&self, tuple: &FlowTuple) -> Option<Announcement> {
         if self.0.count.load(Ordering::Relaxed) == 0 {
             return None;
         }
@@ -65,7 +77,8 @@ impl Expectations {
         let ends = [(tuple.server, tuple.client.ip), (tuple.client, tuple.server.ip)];
         let found = ends.into_iter().find_map(|(end, host)| table.remove(&(end, host.into(), tuple.proto)));
         self.0.count.store(table.len(), Ordering::Relaxed);
-        found.filter(|announced| announced.until >= tuple.start).map(|a| (a.app, a.note))
+        let Announced { app, note, asker, .. } = found.filter(|announced| announced.until >= tuple.start)?;
+        Some(Announcement { app, note, asker })
     }
 
     /// Forgets all: another capture begins.
@@ -108,8 +121,9 @@ mod tests {
         assert!(expectations.announce(&control, data_port("10.0.0.2", 5000), Nanos(0)));
         assert_eq!(expectations.take(&flow(("10.0.0.3", 4001), ("10.0.0.2", 5000), 1)), None, "a third host");
         let data = flow(("10.0.0.1", 4001), ("10.0.0.2", 5000), 1);
-        let (app, note) = expectations.take(&data).unwrap();
-        assert_eq!((app, note.as_deref()), (AppProto::FtpData, Some("secret.txt")));
+        let announced = expectations.take(&data).unwrap();
+        assert_eq!((announced.app, announced.note.as_deref()), (AppProto::FtpData, Some("secret.txt")));
+        assert_eq!(announced.asker, control.client.ip);
         assert_eq!(expectations.take(&data), None);
     }
 

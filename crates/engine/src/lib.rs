@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod anomalies;
+mod bindings;
 mod bypass;
 mod clock;
 mod control;
@@ -17,6 +18,7 @@ mod hold;
 mod input;
 mod latencies;
 mod lookback;
+mod notes;
 mod options;
 mod owners;
 mod ports;

@@ -13,6 +13,8 @@ use wire::Nanos;
 const HEADER: usize = 32;
 /// The largest frame: a reassembled datagram, with room for its link header.
 const MAX_FRAME: usize = wire::MAX_DATAGRAM + 1024;
+/// Frames of a flow that [`Lookback::latest`] shows.
+const LATEST: usize = 64;
 /// "No previous entry."
 const NONE: u64 = u64::MAX;
 
@@ -81,31 +83,50 @@ impl Lookback {
         self.head += size as u64;
     }
 
+    /// Shows the latest frames of a flow that still count at `position`, the last one first.
+    pub(crate) fn latest(&self, chain: Chain, position: u64, mut show: impl FnMut(&[u8])) {
+        let mut at = chain.0;
+        for _ in 0..LATEST {
+            let Some((header, frame)) = self.entry(at, position) else { break };
+            show(frame);
+            at = word(header, 0);
+        }
+    }
+
+    /// Header and frame of an entry, if it still counts.
+    fn entry(&self, at: u64, position: u64) -> Option<(&[u8], &[u8])> {
+        if at == NONE || self.head - at > self.ring.len() as u64 {
+            return None;
+        }
+        let start = (at % self.ring.len() as u64) as usize;
+        let header = self.ring.get(start..start + HEADER)?;
+        if position.saturating_sub(word(header, 8)) > self.window {
+            return None;
+        }
+        let frame = self.ring.get(start + HEADER..start + HEADER + (word(header, 24) >> 32) as usize)?;
+        Some((header, frame))
+    }
+
     /// The kept frames of a flow that still count at `position`, oldest first.
     pub(crate) fn collect(&self, chain: Chain, position: u64) -> Vec<EvidencePacket> {
         let mut found = Vec::new();
         let mut at = chain.0;
-        while at != NONE && self.head - at <= self.ring.len() as u64 {
-            let start = (at % self.ring.len() as u64) as usize;
-            let Some(header) = self.ring.get(start..start + HEADER) else { break };
-            let word = |i: usize| u64::from_le_bytes(std::array::from_fn(|k| header[i + k]));
-            if position.saturating_sub(word(8)) > self.window {
-                break;
-            }
-            let lengths = word(24);
-            let Some(frame) = self.ring.get(start + HEADER..start + HEADER + (lengths >> 32) as usize) else {
-                break;
-            };
+        while let Some((header, frame)) = self.entry(at, position) {
             found.push(EvidencePacket {
-                time: Nanos(word(16)),
-                wire_len: lengths as u32,
+                time: Nanos(word(header, 16)),
+                wire_len: word(header, 24) as u32,
                 frame: frame.to_vec(),
             });
-            at = word(0);
+            at = word(header, 0);
         }
         found.reverse();
         found
     }
+}
+
+/// Eight bytes of an entry's header.
+fn word(header: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(std::array::from_fn(|i| header[at + i]))
 }
 
 #[cfg(test)]

@@ -19,9 +19,11 @@ use verdict::{Judge, Policy};
 use wire::{Decoded, LinkType, Malformed, Nanos, cannot_be_fragment, decode_innermost};
 
 use crate::anomalies::Limiter;
+use crate::bindings::{Sighting, may_tell, sighting};
 use crate::counters::{WorkerCounters, sum};
 use crate::input::Input;
 use crate::lookback::cost;
+use crate::notes::Note;
 use crate::reassembly::{Merged, Reassembly};
 use crate::rooms::frame_alerts;
 use crate::snapshot::Snapshot;
@@ -119,6 +121,8 @@ struct End {
 struct Batch {
     slots: Vec<Slot>,
     bytes: Vec<u8>,
+    /// Where hosts live, by the ordinal of the frame that told it, for all workers.
+    sightings: Vec<(u64, Sighting)>,
     end: End,
     source: Option<Source>,
 }
@@ -126,7 +130,14 @@ struct Batch {
 /// The order of an event within a batch: by packet, then flows that ended, by name.
 type Order = (u64, u8, u64, u64, u32);
 
-type Outcome = Vec<(Order, Stamp, Event)>;
+type Outcome = Vec<(Order, Stamp, Made)>;
+
+/// What came of a packet.
+enum Made {
+    Event(Event),
+    /// For the warden.
+    Note(Note),
+}
 
 /// Replays `files` through the pipeline into `recorder`.
 ///
@@ -145,10 +156,10 @@ pub fn replay(
     // Of what the reader keeps from the workers.
     let own = counters[workers].clone();
     thread::scope(|scope| {
-        let mut shifts = counters
-            .iter()
-            .take(workers)
-            .map(|counters| Shift::new(Worker::new(&worker, snapshot, counters.clone())));
+        let mut shifts = counters.iter().take(workers).enumerate().map(|(i, counters)| {
+            let worker = Worker::new(&worker, snapshot, counters.clone());
+            Shift::new(if workers == 1 { worker } else { worker.taught(i == 0) })
+        });
         let lanes = match (workers, shifts.next()) {
             (1, Some(shift)) => Lanes::Here { shift: Box::new(shift), last: None },
             (_, first) => {
@@ -181,6 +192,7 @@ pub fn replay(
             told: Vec::new(),
             told_before: VecDeque::new(),
             batches: Vec::new(),
+            sightings: Vec::new(),
             in_flight: 0,
             frames: 0,
             position: 0,
@@ -233,7 +245,15 @@ impl Shift {
             let frame = |slot: &Slot| &batch.bytes[slot.start..slot.start + slot.len];
             let inputs: Vec<Input<'_>> =
                 batch.slots.iter().map(|slot| slot.input(frame(slot), source)).collect();
-            self.frames(&inputs);
+            let mut rest = inputs.as_slice();
+            for &(ordinal, sighting) in &batch.sightings {
+                let before = rest.partition_point(|input| input.ordinal.is_some_and(|at| at < ordinal));
+                let (frames, after) = rest.split_at(before);
+                self.frames(frames);
+                self.worker.learn(sighting);
+                rest = after;
+            }
+            self.frames(rest);
             let outcome = self.end(batch.slots.last(), &batch.end, source);
             if outcomes.send(outcome).is_err() {
                 return;
@@ -245,8 +265,13 @@ impl Shift {
         let (outcome, index) = (&mut self.outcome, &mut self.index);
         self.worker.batch(inputs, &mut |input, stamp, event| {
             *index += 1;
-            outcome.push(((input.ordinal.unwrap_or(0), 0, 0, 0, *index), stamp, event));
+            outcome.push(((input.ordinal.unwrap_or(0), 0, 0, 0, *index), stamp, Made::Event(event)));
         });
+        for note in self.worker.notes() {
+            // Behind the alerts that it is about.
+            let order = (note.ordinal.unwrap_or(0), 0, 0, 0, u32::MAX);
+            outcome.push((order, note.stamp.clone(), Made::Note(note)));
+        }
     }
 
     /// Ends the batch, whose last frame of this worker was `last`: what came of it.
@@ -258,11 +283,15 @@ impl Shift {
         let mut late = |stamp: Stamp, event: Event| {
             *index += 1;
             let flow = flow_id(&event);
-            outcome.push(((end.last.1, 1, stamp.time.0, flow, *index), stamp, event));
+            outcome.push(((end.last.1, 1, stamp.time.0, flow, *index), stamp, Made::Event(event)));
         };
         self.worker.expire(end.last.0, &at, &mut late);
         if end.drain {
             self.worker.drain(&at, &mut late);
+        }
+        for note in self.worker.notes() {
+            let order = (end.last.1, 1, note.stamp.time.0, note.flow, u32::MAX);
+            outcome.push((order, note.stamp.clone(), Made::Note(note)));
         }
         self.index = 0;
         std::mem::take(&mut self.outcome)
@@ -296,6 +325,8 @@ struct Reader {
     told: Outcome,
     told_before: VecDeque<Outcome>,
     batches: Vec<Batch>,
+    /// Of the batch at hand.
+    sightings: Vec<(u64, Sighting)>,
     in_flight: usize,
     frames: u64,
     position: u64,
@@ -372,7 +403,9 @@ impl Reader {
                 let (told, anomalies, own) = (&mut self.told, &mut self.anomalies, &self.own);
                 let (matcher, shown) = (&mut self.matcher, &self.shown);
                 slot.merged = self.reassembly.take_through(&at, own, &mut |anomaly| {
-                    let mut tell = |stamp, event| told.push(((record.ordinal, 0, 0, 0, 0), stamp, event));
+                    let mut tell = |stamp, event| {
+                        told.push(((record.ordinal, 0, 0, 0, 0), stamp, Made::Event(event)));
+                    };
                     frame_alerts(matcher, anomaly.name(), &at, own, shown, || None, &mut tell);
                     if let Some((stamp, event)) = anomalies.decode_event(anomaly.name(), &at, own, shown) {
                         tell(stamp, event);
@@ -385,7 +418,18 @@ impl Reader {
                     self.reassembly.whole = frame;
                 }
             }
-            decoded => self.deal(lane(&decoded, lanes), slot, record.bytes, source),
+            decoded => {
+                let tells = match &decoded {
+                    Ok(Decoded::Ip(packet)) => may_tell(packet),
+                    Ok(Decoded::Arp(_)) => true,
+                    _ => false,
+                };
+                if let (true, Ok(decoded), true) = (tells, &decoded, lanes > 1) {
+                    let seen = sighting(decoded, link, record.bytes);
+                    self.sightings.extend(seen.map(|seen| (record.ordinal, seen)));
+                }
+                self.deal(lane(&decoded, lanes), slot, record.bytes, source);
+            }
         }
         self.taken(source);
     }
@@ -430,7 +474,8 @@ impl Reader {
             Lanes::Threads(lanes) => {
                 self.batches.resize_with(lanes.len(), Batch::default);
                 for (lane, batch) in lanes.iter().zip(self.batches.drain(..)) {
-                    let batch = Batch { end, source: Some(source.clone()), ..batch };
+                    let sightings = self.sightings.clone();
+                    let batch = Batch { end, sightings, source: Some(source.clone()), ..batch };
                     if lane.to_worker.send(batch).is_err() {
                         self.failure = Some(ReplayError::WorkerDied);
                         return;
@@ -438,6 +483,7 @@ impl Reader {
                 }
             }
         }
+        self.sightings.clear();
         self.told_before.push_back(told);
         self.in_flight += 1;
     }
@@ -456,8 +502,12 @@ impl Reader {
             }
             merged.sort_by_key(|&(order, ..)| order);
             self.in_flight -= 1;
-            for (_, stamp, event) in merged {
-                if let Err(err) = self.desk.take(&stamp, event) {
+            for (_, stamp, made) in merged {
+                let taken = match made {
+                    Made::Event(event) => self.desk.take(&stamp, event),
+                    Made::Note(note) => self.desk.take_note(&note),
+                };
+                if let Err(err) = taken {
                     self.failure = Some(err.into());
                     return;
                 }
@@ -496,7 +546,7 @@ impl Desk {
     }
 
     fn take(&mut self, stamp: &Stamp, mut event: Event) -> Result<(), OutputError> {
-        self.now = self.now.max(stamp.time);
+        self.pass(stamp.time)?;
         if matches!(&event, Event::Anomaly(anomaly) if anomaly.kind == AnomalyKind::Decode)
             && !self.anomalies.allows(stamp.time)
         {
@@ -519,6 +569,30 @@ impl Desk {
                 self.summary.isolations += u64::from(step.action == IsolationAction::Isolate);
                 self.recorder.record(stamp, &Event::Isolation(Box::new(step)))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Time passes.
+    fn pass(&mut self, now: Nanos) -> Result<(), OutputError> {
+        self.now = self.now.max(now);
+        for (time, step) in self.warden.overdue(self.now) {
+            let stamp = Stamp { time, source: self.source.clone(), packet: None };
+            self.recorder.record(&stamp, &Event::Isolation(Box::new(step)))?;
+        }
+        Ok(())
+    }
+
+    /// The verdicts that waited for what a worker has noted.
+    fn take_note(&mut self, note: &Note) -> Result<(), OutputError> {
+        self.pass(note.stamp.time)?;
+        let steps = self.warden.on_note(note);
+        while let Some(brake) = self.warden.brake(note.stamp.time) {
+            self.recorder.record(&note.stamp, &Event::Brake(brake))?;
+        }
+        for step in steps {
+            self.summary.isolations += u64::from(step.action == IsolationAction::Isolate);
+            self.recorder.record(&note.stamp, &Event::Isolation(Box::new(step)))?;
         }
         Ok(())
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use alert::{Alert, Severity};
-use detect::IndicatorDetector;
+use alert::{Alert, Basis, Binding, Orientation, Proof, Severity};
 use detect::rules::Matcher;
-use flow::{EndReason, Ended, Flow, FlowRecord, FlowTuple, Streams};
+use detect::{Home, IndicatorDetector, orientation_by};
+use flow::{EndReason, Ended, Flow, FlowRecord, FlowTuple, Streams, TcpConnection};
 use output::{
     AlertEvent, AnomalyEvent, AnomalyKind, Content, Event, EvidenceEvent, EvidencePacket, FlowEvent, Macs,
     Payload, Shown, Stamp, TransactionEvent, evidence_name,
@@ -14,12 +14,14 @@ use proto::Transaction;
 use wire::{Direction, IpProto, Malformed, Nanos, Packet};
 
 use crate::anomalies::Limiter;
+use crate::bindings::Bindings;
 use crate::bypass::Bypasser;
 use crate::counters::WorkerCounters;
 use crate::expectations::Expectations;
 use crate::files::FileOptions;
 use crate::input::{Input, Place};
 use crate::lookback::Lookback;
+use crate::notes::Note;
 use crate::session::{Bypass, Evidence, Findings, Found, Inspection, Moment, Session, Standing, look_on};
 use crate::snapshot::Snapshot;
 
@@ -41,6 +43,14 @@ pub(crate) struct Rooms {
     /// None in replay.
     pub(crate) bypasser: Option<Bypasser>,
     pub(crate) expectations: Expectations,
+    pub(crate) home: Arc<Home>,
+    pub(crate) bindings: Bindings,
+    /// Whether bindings are learned from the frames that come here; else from whoever hands the frames out.
+    pub(crate) learns: bool,
+    /// Whether what is learned is counted here.
+    pub(crate) counts_bindings: bool,
+    /// For the warden, beside alerts.
+    pub(crate) notes: Vec<Note>,
     pub(crate) place: Option<Place>,
     /// What is done with files whatever is matched with.
     pub(crate) configured_files: FileOptions,
@@ -55,6 +65,9 @@ pub(crate) struct Subject<'a> {
     pub(crate) bytes: [u64; 2],
     /// The packet at hand; none at the end of the flow.
     pub(crate) packet: Option<&'a Packet<'a>>,
+    pub(crate) orientation: Orientation,
+    /// See [`Proof::established`].
+    pub(crate) established: bool,
 }
 
 impl Subject<'_> {
@@ -66,6 +79,20 @@ impl Subject<'_> {
             length: packet.payload.len() as u64 + u64::from(packet.missing),
             stream: false,
         })
+    }
+}
+
+/// Whether a flow with these packets, `[to server, to client]`, is proof that both sides took part.
+#[inline]
+pub(crate) fn is_established(
+    proto: IpProto,
+    orientation: Orientation,
+    tcp: &TcpConnection,
+    packets: [u64; 2],
+) -> bool {
+    match proto {
+        IpProto::TCP => tcp.was_opened() || (orientation != Orientation::Handshake && tcp.was_heard()),
+        _ => packets.iter().all(|&packets| packets > 0),
     }
 }
 
@@ -101,6 +128,7 @@ impl Rooms {
     /// From now on detectors match with this.
     pub(crate) fn match_with(&mut self, snapshot: &Snapshot) {
         self.detector = IndicatorDetector::new(snapshot.indicators.clone());
+        self.home = snapshot.home.clone();
         self.matcher.set_rules(snapshot.rules.clone());
         self.files = snapshot.files(&self.configured_files);
     }
@@ -178,8 +206,8 @@ impl Rooms {
         input: &Input<'_>,
         emit: &mut impl FnMut(Stamp, Event),
     ) {
-        let Findings { alerts, contents, shown, logged, pieces, anomalies, gaps, depths, unexpected, .. } =
-            &mut self.findings;
+        let mut alerts = std::mem::take(&mut self.findings.alerts);
+        let Findings { shown, gaps, depths, unexpected, .. } = &mut self.findings;
         self.counters.gaps.add(std::mem::take(gaps));
         self.counters.depths_reached.add(std::mem::take(depths));
         self.counters.expectations_refused.add(std::mem::take(unexpected));
@@ -192,8 +220,10 @@ impl Rooms {
         for (at, (mut alert, transaction)) in alerts.drain(..).enumerate() {
             self.counters.alerts.add(1);
             session.set_alerted();
+            self.prove(&mut alert, transaction.as_ref(), flow, session, direction, input);
             evident |= is_evident(&alert, self.evidence_severity);
             alert.raised = self.clock.map(|now| now());
+            let Findings { contents, shown, .. } = &mut self.findings;
             let event = AlertEvent {
                 flow: Some(flow.tuple),
                 icmp: flow.icmp,
@@ -209,6 +239,8 @@ impl Rooms {
             };
             emit(stamp(input, input.time), Event::Alert(Box::new(event)));
         }
+        self.findings.alerts = alerts;
+        let Findings { logged, pieces, anomalies, .. } = &mut self.findings;
         self.counters.anomalies.add(anomalies.len() as u64);
         for Found { kind, event, tx_id } in anomalies.drain(..) {
             let app = (kind == AnomalyKind::AppLayer).then(|| session.layer.protocol()).flatten();
@@ -239,6 +271,59 @@ impl Rooms {
         if evident {
             self.evidence(&flow.tuple, session, input, emit);
         }
+    }
+
+    /// Says how well it is established that the alert's victim took part. If that may come later, the flow waits for it.
+    fn prove(
+        &self,
+        alert: &mut Alert,
+        transaction: Option<&(u64, Transaction)>,
+        flow: &Subject<'_>,
+        session: &mut Session,
+        direction: Direction,
+        input: &Input<'_>,
+    ) {
+        let least = if session.asker().is_some() { Orientation::Answered } else { Orientation::Guessed };
+        let of_flow = flow.orientation.max(least);
+        let orientation = transaction.map_or(of_flow, |(_, of)| orientation_by(of, of_flow));
+        if orientation == Orientation::Guessed && matches!(alert.basis, Some(Basis::Flow | Basis::Class)) {
+            (alert.victim, alert.basis) = (None, None);
+        }
+        let binding = match alert.victim {
+            Some(victim) if session.tunnel().is_none() => {
+                let sender = flow.tuple.ends(direction).0.ip == victim && !input.bytes.is_empty();
+                let frame = sender.then_some((input.link, input.bytes));
+                self.bindings.judge(victim, frame, |look| {
+                    self.lookback.latest(session.chain, input.position, |frame| look(input.link, frame));
+                })
+            }
+            _ => Binding::Unknown,
+        };
+        alert.proof = Proof { orientation, established: flow.established, binding };
+        if alert.victim.is_some() && !flow.established && orientation > Orientation::Guessed {
+            session.set_awaits_proof(true);
+        }
+    }
+
+    /// What an alert of this flow waits for has come, or cannot come any more.
+    #[cold]
+    pub(crate) fn note(
+        &mut self,
+        flow: u64,
+        proven: bool,
+        session: &mut Session,
+        input: &Input<'_>,
+        at: &Input<'_>,
+    ) {
+        session.set_awaits_proof(false);
+        self.notes.push(Note {
+            stamp: stamp(input, input.time),
+            ordinal: at.ordinal,
+            flow,
+            proven,
+            arrival: input.arrival,
+            raised: self.clock.map(|now| now()),
+        });
     }
 
     /// The packets of an alerted flow: first those from before the alert, then each as it comes.
@@ -287,7 +372,7 @@ impl Rooms {
         at: &Input<'_>,
         emit: &mut impl FnMut(Stamp, Event),
     ) {
-        let Ended { record, mut tcp, app: mut session } = ended;
+        let Ended { record, orientation, mut tcp, app: mut session } = ended;
         let standing = Standing::new(record.tuple.proto, &tcp, &session.layer, record.packets, record.bytes);
         let mut inspection = Inspection {
             packet: None,
@@ -295,6 +380,8 @@ impl Rooms {
             matcher: &mut self.matcher,
             tuple: &record.tuple,
             moment: Moment { time: record.end, arrival: None, direction: Direction::ToServer },
+            orientation,
+            home: &self.home,
             detector: &self.detector,
             files: &self.files,
             counters: &self.counters,
@@ -310,12 +397,17 @@ impl Rooms {
             packets: record.packets,
             bytes: record.bytes,
             packet: None,
+            orientation,
+            established: is_established(record.tuple.proto, orientation, &tcp, record.packets),
         };
         let was_open = matches!(session.evidence(), Evidence::Open(_));
         if was_open {
             session.set_evidence(Evidence::Complete);
         }
         self.report(&subject, &mut session, Direction::ToServer, &last, emit);
+        if session.awaits_proof() {
+            self.note(record.tuple.id, false, &mut session, &last, at);
+        }
         if was_open || matches!(session.evidence(), Evidence::Open(_)) {
             emit_evidence(&record.tuple, &last, Vec::new(), true, emit);
         }

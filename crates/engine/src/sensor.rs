@@ -13,6 +13,7 @@ use capture::{
 use crossbeam_channel::{Sender, bounded, unbounded};
 use output::{Event, Recorder, Source, Stamp, Written};
 
+use crate::bindings::Bindings;
 use crate::bypass::Bypasser;
 use crate::clock;
 use crate::control::Desk;
@@ -392,6 +393,7 @@ impl Threads<'_> {
         let keeper = spawn("keeper", move || keep(&bypass, &orders, &to_recorder))?;
         let owners = Arc::<Owners>::default();
         let expectations = Expectations::default();
+        let bindings = Bindings::default();
         let exchange = Arc::new(Exchange::new(options.workers).map_err(thread_error)?);
         let (mut workers, mut tell_workers) = (Vec::new(), Vec::new());
         let bell = warden.thread().clone();
@@ -414,6 +416,7 @@ impl Threads<'_> {
                 worker: worker
                     .with_bypass(bypasser.clone())
                     .with_expectations(expectations.clone())
+                    .with_bindings(bindings.clone())
                     .with_snapshots(snapshots.clone())
                     .steered_to(place)
                     .with_handover(handover.clone()),

@@ -1,8 +1,10 @@
 //! What the engine keeps on a flow, and how transactions become alerts and events.
 
-use alert::Alert;
+use std::net::IpAddr;
+
+use alert::{Alert, Orientation};
 use detect::rules::{FileView, FlowRules, Hit, Matcher, View, dns_over_https};
-use detect::{Context, IndicatorDetector, Memo, Stage};
+use detect::{Context, Home, IndicatorDetector, Memo, Stage, orientation_by};
 use flow::{FlowTable, FlowTuple, StreamEvent, Streams, TcpConnection};
 use output::{AnomalyKind, Ether, Macs, PieceEvent, Shown};
 use proto::{
@@ -77,6 +79,10 @@ struct Special {
     listed: bool,
     /// What the client says first to a listed address, until it is read.
     opening: Option<Opening>,
+    /// An alert waits for proof that its victim took part.
+    awaits_proof: bool,
+    /// Who asked for a flow that was announced.
+    asker: Option<IpAddr>,
 }
 
 /// Transactions so far.
@@ -153,6 +159,20 @@ impl Session {
         self.special.get_or_insert_default().macs.get_or_insert_default().add(frame)
     }
 
+    /// Whether an alert of this flow waits for proof.
+    pub(crate) fn awaits_proof(&self) -> bool {
+        self.special.as_ref().is_some_and(|special| special.awaits_proof)
+    }
+
+    pub(crate) fn set_awaits_proof(&mut self, awaits: bool) {
+        self.special.get_or_insert_default().awaits_proof = awaits;
+    }
+
+    /// Who asked for this flow on another one that announced it.
+    pub(crate) fn asker(&self) -> Option<IpAddr> {
+        self.special.as_ref().and_then(|special| special.asker)
+    }
+
     pub(crate) fn set_bypass(&mut self, bypass: Bypass) {
         self.special.get_or_insert_default().bypass = bypass;
     }
@@ -208,6 +228,8 @@ pub(crate) struct Inspection<'a> {
     pub(crate) matcher: &'a mut Matcher,
     pub(crate) tuple: &'a FlowTuple,
     pub(crate) moment: Moment,
+    pub(crate) orientation: Orientation,
+    pub(crate) home: &'a Home,
     pub(crate) detector: &'a IndicatorDetector,
     pub(crate) files: &'a FileOptions,
     pub(crate) counters: &'a WorkerCounters,
@@ -222,6 +244,9 @@ impl Inspection<'_> {
             direction: self.moment.direction,
             time: self.moment.time,
             arrival: self.moment.arrival,
+            orientation: self.orientation,
+            asker: self.tuple.client.ip,
+            home: self.home,
         }
     }
 
@@ -239,18 +264,19 @@ impl Inspection<'_> {
 
     /// Before a flow's first bytes are looked at: whether another flow announced it. Not when it is opened: what a
     /// passive FTP data connection will carry is said after that.
-    fn look_up_announcement(&mut self, layer: &mut AppLayer) {
-        if layer.silent()
-            && let Some((app, note)) = self.expectations.take(self.tuple)
+    fn look_up_announcement(&mut self, session: &mut Session) {
+        if session.layer.silent()
+            && let Some(announced) = self.expectations.take(self.tuple)
         {
-            layer.announced(self.tuple, app, note.as_deref());
+            session.layer.announced(self.tuple, announced.app, announced.note.as_deref());
+            session.special.get_or_insert_default().asker = Some(announced.asker);
         }
     }
 
     /// A datagram of the flow.
     pub(crate) fn datagram(&mut self, session: &mut Session, bytes: &[u8]) {
         if !bytes.is_empty() && !session.layer.finished() {
-            self.look_up_announcement(&mut session.layer);
+            self.look_up_announcement(session);
             let chunk = Chunk { direction: self.moment.direction, bytes, time: self.moment.time };
             let Session { layer, counts, special, .. } = session;
             let spoken = Spoken::of(layer);
@@ -273,7 +299,7 @@ impl Inspection<'_> {
                     return;
                 }
                 self.findings.gaps += 1;
-                self.look_up_announcement(&mut session.layer);
+                self.look_up_announcement(session);
                 let Session { layer, counts, special, .. } = session;
                 let spoken = Spoken::of(layer);
                 let mut collector = Collector::new(self, spoken, counts, special);
@@ -300,7 +326,7 @@ impl Inspection<'_> {
             self.matcher.stream_bytes(direction, bytes, &mut session.special.get_or_insert_default().rules);
         }
         if !session.layer.finished() {
-            self.look_up_announcement(&mut session.layer);
+            self.look_up_announcement(session);
             let chunk = Chunk { direction, bytes, time: self.moment.time };
             let Session { layer, counts, special, .. } = session;
             let spoken = Spoken::of(layer);
@@ -359,7 +385,19 @@ impl Collector<'_, '_> {
     /// Lets the detectors see a transaction; `id` is its ordinal in the flow.
     fn detect(&mut self, id: u64, transaction: &Transaction, stage: Stage) {
         let mut alerts = std::mem::take(&mut self.inspection.findings.scratch);
+        let asker = self.special.as_ref().and_then(|special| special.asker);
         let context = self.inspection.context();
+        // Who asked for a flow on another has acted, whoever opens it.
+        let of_flow = if asker.is_some() {
+            context.orientation.max(Orientation::Answered)
+        } else {
+            context.orientation
+        };
+        let context = Context {
+            orientation: orientation_by(transaction, of_flow),
+            asker: asker.unwrap_or(context.asker),
+            ..context
+        };
         let mut memo =
             self.special.as_mut().map(|special| std::mem::take(&mut special.memo)).unwrap_or_default();
         self.inspection.detector.transaction(&context, transaction, stage, &mut memo, &mut alerts);

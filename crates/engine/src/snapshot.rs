@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use detect::Home;
 use detect::rules::{BODY_LIMIT, HostBits, Matcher, Profiles, RuleSet, Thresholds};
 use intel::{Indicators, Kind};
 use rules::Filters;
@@ -25,6 +26,8 @@ pub struct Snapshot {
     pub filters: Arc<Filters>,
     /// What is done about alerts.
     pub policy: Arc<Policy>,
+    /// Which hosts are ours.
+    pub home: Arc<Home>,
     /// Where it is counted what rules cost, if it is.
     pub profiles: Option<Arc<Profiles>>,
     /// Bits that rules set on hosts: they outlive the rules.
@@ -48,6 +51,12 @@ impl Snapshot {
     #[must_use]
     pub fn with_policy(self, policy: Policy) -> Self {
         Snapshot { policy: Arc::new(policy), ..self }
+    }
+
+    /// With these home networks.
+    #[must_use]
+    pub fn with_home(self, home: Home) -> Self {
+        Snapshot { home: Arc::new(home), ..self }
     }
 
     /// With what outlives the one before it.

@@ -1,14 +1,16 @@
 //! The warden: turns verdicts into isolations in the kernel and tells what became of them.
 
+mod proofs;
 mod watch;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alert::{Observation, RuleAction, RuleFacts, Text};
+use alert::{Alert, Observation, RuleAction, RuleFacts, Text};
 use capture::{IsolationEntry, IsolationMap};
 use detect::rules::Thresholds;
+use flow::FlowTuple;
 use hdrhistogram::Histogram;
 use output::{AlertEvent, BrakeEvent, IsolationAction, IsolationEvent, Latency};
 use rules::Action;
@@ -80,6 +82,8 @@ pub struct Warden {
     /// Of the last verdict.
     pub(crate) verdict: u64,
     pub(crate) reconciled: Reconciled,
+    /// Alerts that wait for proof that their victims took part.
+    proofs: proofs::Proofs,
 }
 
 impl Warden {
@@ -96,6 +100,7 @@ impl Warden {
             suppressed: 0,
             verdict: 0,
             reconciled: Reconciled::default(),
+            proofs: proofs::Proofs::default(),
         };
         warden.adopt();
         warden
@@ -157,6 +162,9 @@ impl Warden {
             ("isolation.withheld.protected", of.withheld_protected),
             ("isolation.withheld.observe", of.withheld_observe),
             ("isolation.withheld.brake", of.withheld_brake),
+            ("isolation.withheld.proof", of.withheld_proof),
+            ("isolation.proofs_awaited", self.proofs.len() as u64),
+            ("isolation.proofs_forgotten", self.proofs.forgotten),
             ("isolation.brakes", of.brakes),
             ("isolation.brake_on", of.brake_on),
             ("isolation.relapses", of.relapses),
@@ -209,6 +217,7 @@ impl Warden {
     pub fn reset(&mut self, judge: Judge, keep_thresholds: Option<Nanos>) {
         self.judge = judge;
         self.register.clear();
+        self.proofs = proofs::Proofs::default();
         match keep_thresholds {
             Some(now) => self.thresholds.expire(now),
             None => self.thresholds.reset(),
@@ -217,8 +226,18 @@ impl Warden {
 
     /// Judges an alert; the step to be written down, if it leads to one.
     pub fn on_alert(&mut self, event: &AlertEvent) -> Option<IsolationEvent> {
-        let alert = &event.alert;
+        let step = self.judge_alert(&event.alert, event.flow);
+        self.await_proof(&event.alert, event.flow);
+        step
+    }
+
+    fn judge_alert(&mut self, alert: &Alert, flow: Option<FlowTuple>) -> Option<IsolationEvent> {
         let verdict = self.judge.on_alert(alert);
+        self.carry_out(verdict, alert.time, Self::cause(alert, flow))
+    }
+
+    /// Why an alert isolates.
+    fn cause(alert: &Alert, flow: Option<FlowTuple>) -> Isolation {
         let (by, reason) = match (&alert.hit, &alert.rule) {
             (Some(hit), _) => {
                 (Text::Own("indicator"), format!("{}: {} ({})", alert.signature, hit.observed, hit.source))
@@ -227,14 +246,13 @@ impl Warden {
             (None, None) => (Text::Own("detector"), alert.signature.to_string()),
         };
         let since_arrival = |at: Option<Nanos>| Some(at?.since(alert.arrival?).as_nanos() as u64);
-        let cause = Isolation {
+        Isolation {
             arrival: alert.arrival,
             latency: Latency { alert_ns: since_arrival(alert.raised), ..Latency::default() },
-            flow: event.flow,
+            flow,
             peer: alert.peer,
             ..Isolation::by(by, reason)
-        };
-        self.carry_out(verdict, alert.time, cause)
+        }
     }
 
     /// What the brake on isolations did that is not told yet: after an alert, and as time passes.

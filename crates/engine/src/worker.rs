@@ -12,6 +12,7 @@ use output::{Event, Shown, Stamp};
 use wire::{Decoded, Direction, LinkType, Malformed, Nanos, Packet, Transport, decode, decode_innermost};
 
 use crate::anomalies::Limiter;
+use crate::bindings::{Bindings, Learned, Sighting, may_tell, sighting};
 use crate::bypass::{Bypasser, can_be_bypassed};
 use crate::counters::WorkerCounters;
 use crate::expectations::Expectations;
@@ -19,8 +20,9 @@ use crate::files::FileOptions;
 use crate::handover::Handover;
 use crate::input::{Input, Place};
 use crate::lookback::Lookback;
+use crate::notes::Note;
 use crate::reassembly::{Merged, Reassembly};
-use crate::rooms::{Rooms, Subject};
+use crate::rooms::{Rooms, Subject, is_established};
 use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session, Standing, look_on};
 use crate::shed::HeavyFlows;
 use crate::snapshot::{Snapshot, Snapshots};
@@ -111,6 +113,11 @@ impl Worker {
                 clock: options.clock,
                 bypasser: None,
                 expectations: Expectations::default(),
+                home: snapshot.home.clone(),
+                bindings: Bindings::default(),
+                learns: true,
+                counts_bindings: true,
+                notes: Vec::new(),
                 place: None,
             },
             reassembly: Some(Box::new(Reassembly::new(options.defrag.clone(), options.tunnels))),
@@ -154,6 +161,37 @@ impl Worker {
     pub(crate) fn with_expectations(mut self, expectations: Expectations) -> Self {
         self.rooms.expectations = expectations;
         self
+    }
+
+    /// Shares with other workers where hosts live.
+    pub(crate) fn with_bindings(mut self, bindings: Bindings) -> Self {
+        self.rooms.bindings = bindings;
+        self
+    }
+
+    /// Where hosts live is not learned from the frames that come here: [`Worker::learn`] says it, to all workers. One
+    /// `counts` it.
+    pub(crate) fn taught(mut self, counts: bool) -> Self {
+        self.rooms.learns = false;
+        self.rooms.counts_bindings = counts;
+        self
+    }
+
+    /// A host was seen at its place.
+    pub(crate) fn learn(&mut self, sighting: Sighting) {
+        let counters = &self.rooms.counters;
+        match self.rooms.bindings.learn(sighting) {
+            _ if !self.rooms.counts_bindings => return,
+            Learned::Known => {}
+            Learned::Evicted => counters.bindings_evicted.add(1),
+            Learned::Busy => return counters.bindings_missed.add(1),
+        }
+        counters.bindings_learned.add(1);
+    }
+
+    /// What there is to tell the warden beside alerts, since it was asked last.
+    pub(crate) fn notes(&mut self) -> impl Iterator<Item = Note> + '_ {
+        self.rooms.notes.drain(..)
     }
 
     /// Lets flows be handed over to the kernel.
@@ -232,15 +270,29 @@ impl Worker {
         }
         let frames = u64::from(input.frames().packets);
         match decode_as(self.rooms.tunnels, input.link, input.bytes) {
-            Ok(Decoded::Ip(packet)) => return Some((packet, self.table.hash(&packet))),
+            Ok(Decoded::Ip(packet)) => {
+                if may_tell(&packet) {
+                    self.sight(&Decoded::Ip(packet), input);
+                }
+                return Some((packet, self.table.hash(&packet)));
+            }
             Ok(Decoded::NonIp(_)) => counters.non_ip.add(frames),
-            Ok(Decoded::Arp(_)) => {
+            Ok(decoded @ Decoded::Arp(_)) => {
                 counters.non_ip.add(frames);
                 counters.arp.add(frames);
+                self.sight(&decoded, input);
             }
             Err(reason) => self.rooms.malformed(reason, input, emit),
         }
         None
+    }
+
+    /// Learns from a frame where a host lives.
+    #[cold]
+    fn sight(&mut self, decoded: &Decoded<'_>, input: &Input<'_>) {
+        if let (true, Some(seen)) = (self.rooms.learns, sighting(decoded, input.link, input.bytes)) {
+            self.learn(seen);
+        }
     }
 
     /// Ends flows that have been silent for too long at `now`, all of them.
@@ -268,6 +320,7 @@ impl Worker {
         self.table.drain(&mut |ended| rooms.finish(ended, at, emit));
         rooms.anomalies.reset();
         rooms.expectations.clear();
+        rooms.bindings.clear();
         self.publish();
     }
 
@@ -345,6 +398,8 @@ impl Worker {
             matcher: &mut rooms.matcher,
             tuple: &flow.tuple,
             moment,
+            orientation: flow.orientation,
+            home: &rooms.home,
             detector: &rooms.detector,
             files: &rooms.files,
             counters: &rooms.counters,
@@ -397,8 +452,13 @@ impl Worker {
             packets: flow.packets,
             bytes: flow.bytes,
             packet: Some(packet),
+            orientation: flow.orientation,
+            established: is_established(packet.proto, flow.orientation, &flow.tcp, flow.packets),
         };
         rooms.report(&subject, &mut flow.app, moment.direction, input, emit);
+        if flow.app.awaits_proof() && subject.established {
+            rooms.note(flow.tuple.id, true, &mut flow.app, input, input);
+        }
         if tracked.interim {
             rooms.interim(flow, input, emit);
         }

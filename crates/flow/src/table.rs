@@ -9,13 +9,15 @@ mod entry;
 mod huge;
 mod index;
 mod key;
+mod orientation;
 mod prefetch;
 mod slab;
 mod wheel;
 
 use std::time::Duration;
 
-use wire::{Direction, Nanos, Packet, Transport};
+use alert::Orientation;
+use wire::{Direction, Nanos, Packet, TcpFlags, Transport};
 
 pub use entry::Flow;
 pub use index::KeyHash;
@@ -38,6 +40,8 @@ const SWEEP_STEP: usize = 4096;
 pub struct Ended<A> {
     /// What is written down.
     pub record: FlowRecord,
+    /// How certain it is that the client called.
+    pub orientation: Orientation,
     /// The connection, for payload that still waits ([`TcpConnection::flush`]).
     pub tcp: TcpConnection,
     /// What the upper rooms knew.
@@ -322,7 +326,13 @@ impl<A> FlowTable<A> {
     fn over(&self, slot: u32, packet: &Packet<'_>, time: Nanos) -> Option<EndReason> {
         let flow = self.slab.get(slot)?;
         match packet.transport {
-            Transport::Tcp(header) if flow.tcp.is_reuse(&header) => Some(EndReason::Reuse),
+            Transport::Tcp(header)
+                if header.flags.any(TcpFlags::SYN)
+                    && !header.flags.any(TcpFlags::ACK)
+                    && (flow.tcp.is_reuse(&header) || flow.is_contradicted(packet)) =>
+            {
+                Some(EndReason::Reuse)
+            }
             // The trailing ACK of a closed connection still belongs to it, so that what it counts does
             // not depend on when the table was swept: expiry is judged by the packet's own time.
             _ if self.is_silent(slot, time, 1) => Some(EndReason::Timeout),
@@ -380,7 +390,8 @@ impl<A> FlowTable<A> {
             EndReason::Evicted => self.counters.evicted[Class::of(flow.state) as usize] += 1,
             EndReason::Reuse | EndReason::Shutdown | EndReason::Active => {}
         }
-        ended(Ended { record: flow.record(reason), tcp: flow.tcp, app: flow.app });
+        let record = flow.record(reason);
+        ended(Ended { record, orientation: flow.orientation, tcp: flow.tcp, app: flow.app });
     }
 
     /// Puts a flow that is in no list where it is looked at when its timeout is over.

@@ -26,6 +26,6 @@ pub use kind::Kind;
 pub use loader::{Feed, Loader, MAX_INDICATORS};
 pub use malformed::Malformed;
 pub use patterns::Progress;
-pub use report::{LineError, LoadError, LoadReport, MAX_LINE_ERRORS};
+pub use report::{Bogon, LineError, LoadError, LoadReport, MAX_LINE_ERRORS};
 pub use set::{Hit, Indicators, Match};
 pub use table::Observable;

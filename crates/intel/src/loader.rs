@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use wire::is_bogon;
+
 use crate::attributes::{Interner, Said};
 use crate::formats::{lists, misp, stix};
 use crate::indicator::{Form, Indicator};
@@ -12,7 +14,7 @@ use crate::report::{LoadError, LoadReport};
 use crate::set::Indicators;
 use crate::source::Source;
 use crate::store::Inserted;
-use crate::table::Table;
+use crate::table::{Table, address, render};
 
 /// Indicators of a set unless said otherwise: twice as many as the largest lists at hand, about 700 MB.
 pub const MAX_INDICATORS: usize = 20_000_000;
@@ -156,6 +158,16 @@ impl Loader {
     }
 }
 
+/// Whether an indicator is an address that nobody has on the Internet, or a network that begins with one.
+fn is_bogon_key(kind: Kind, key: &[u8]) -> bool {
+    let octets = match kind {
+        Kind::Ip => key,
+        Kind::Network => key.get(1..).unwrap_or_default(),
+        _ => return false,
+    };
+    address(octets).is_some_and(is_bogon)
+}
+
 /// Takes in the entries of one file.
 pub(crate) struct Intake<'a> {
     loader: &'a mut Loader,
@@ -252,7 +264,12 @@ impl<'a> Intake<'a> {
         }
         let attributes = self.said(said);
         match self.loader.listed.insert(*kind, key, line, attributes) {
-            Inserted::New => self.loader.report.add(*kind),
+            Inserted::New => {
+                self.loader.report.add(*kind);
+                if is_bogon_key(*kind, key) {
+                    self.loader.report.bogon(self.name, line, render(*kind, key).into_owned());
+                }
+            }
             Inserted::Duplicate => self.loader.report.duplicates += 1,
             Inserted::Full => return Err(self.broken(line, "too much for one set: its texts take 4 GiB")),
         }

@@ -52,6 +52,27 @@ impl fmt::Display for LineError {
     }
 }
 
+/// An indicator that is an address which nobody has on the Internet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bogon {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The address or network.
+    pub text: String,
+}
+
+impl fmt::Display for Bogon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Bogon { file, line, text } = self;
+        write!(
+            f,
+            "{file}:{line}: {text} is no address of the Internet: contacts are told of and isolate nobody"
+        )
+    }
+}
+
 /// What was in the lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadReport {
@@ -67,6 +88,10 @@ pub struct LoadReport {
     pub skipped: u64,
     /// The first [`MAX_LINE_ERRORS`] of them.
     pub errors: Vec<LineError>,
+    /// Indicators that are addresses which nobody has on the Internet, or networks of such.
+    pub bogons_found: u64,
+    /// The first [`MAX_LINE_ERRORS`] of them.
+    pub bogons: Vec<Bogon>,
     /// Descriptions and tags that there was no room for.
     pub texts_dropped: u64,
 }
@@ -94,6 +119,13 @@ impl LoadReport {
         self.skipped += 1;
         if self.errors.len() < MAX_LINE_ERRORS {
             self.errors.push(LineError { file: file.to_owned(), line, why });
+        }
+    }
+
+    pub(crate) fn bogon(&mut self, file: &str, line: u32, text: String) {
+        self.bogons_found += 1;
+        if self.bogons.len() < MAX_LINE_ERRORS {
+            self.bogons.push(Bogon { file: file.to_owned(), line, text });
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use detect::Home;
 use engine::{Load, Loaded, Snapshot};
 use intel::{Feed, Indicators, Loader};
 use verdict::Policy;
@@ -36,12 +37,23 @@ fn load_unless(broken: Broken, config: &Config, added: &Added<'_>, strict: bool)
     let rules = rulebook::for_use(&config.rules, added.rules, broken)?;
     told.extend(rules.told);
     let snapshot = Snapshot::new(indicators).with_rules(rules.set, rules.filters);
-    Ok(Loaded { snapshot: snapshot.with_policy(setup::policy(config)?), told })
+    let nets = config.home.nets().map_err(Failure::usage)?;
+    let home = if nets.is_empty() { Home::default() } else { Home::new(nets) };
+    Ok(Loaded { snapshot: snapshot.with_home(home).with_policy(setup::policy(config)?), told })
 }
 
 /// The same for a sensor, who protects the machine that it runs on, and what that machine needs.
 pub fn live(config: &Config, strict: bool) -> Result<Loaded, Failure> {
-    Ok(protecting(load(config, &Added::default(), strict)?))
+    Ok(at_home(config, protecting(load(config, &Added::default(), strict)?)))
+}
+
+/// Where no home networks are named, those of this machine are home, too.
+fn at_home(config: &Config, Loaded { snapshot, told }: Loaded) -> Loaded {
+    if !config.home.networks.is_empty() {
+        return Loaded { snapshot, told };
+    }
+    let home = Home::clone(&snapshot.home).with(surroundings::networks());
+    Loaded { snapshot: snapshot.with_home(home), told }
 }
 
 fn protecting(Loaded { snapshot, mut told }: Loaded) -> Loaded {
@@ -76,6 +88,11 @@ fn indicators(
         }
         told.push(format!("{} indicator lines skipped", report.skipped));
     }
+    told.extend(report.bogons.iter().take(SHOWN_LINE_ERRORS).map(ToString::to_string));
+    if report.bogons_found > SHOWN_LINE_ERRORS as u64 {
+        let more = report.bogons_found - SHOWN_LINE_ERRORS as u64;
+        told.push(format!("{more} more indicators are addresses that nobody has on the Internet"));
+    }
     if !feeds.is_empty() {
         told.push(report.to_string());
     }
@@ -88,7 +105,7 @@ pub fn reload(path: &Path, strict: bool) -> Load {
     Box::new(move || {
         let config = Config::load(&path).map_err(|err| err.to_string())?;
         load_unless(Broken::Refused, &config, &Added::default(), strict)
-            .map(protecting)
+            .map(|loaded| at_home(&config, protecting(loaded)))
             .map_err(|failure| failure.message)
     })
 }

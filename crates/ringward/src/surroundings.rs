@@ -6,6 +6,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use verdict::Protected;
 
 const ROUTES: &str = "/proc/net/route";
@@ -16,6 +17,8 @@ const RESOLVERS: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.c
 
 /// RTF_GATEWAY of the kernel's route.h: the next hop is a gateway.
 const GATEWAY: u32 = 0x2;
+/// RTF_REJECT of the same.
+const REJECT: u32 = 0x200;
 
 const OWN: &str = "the sensor's own address";
 const A_GATEWAY: &str = "a gateway of this machine";
@@ -56,6 +59,35 @@ pub fn protect(protected: &mut Protected) -> Vec<String> {
     }
     broadcasts(&routes).for_each(|ip| protected.add(ip.into(), BROADCAST));
     unread
+}
+
+/// The networks that this machine has addresses in, those of captured ports among them.
+pub fn networks() -> Vec<IpNet> {
+    let read = |path: &str| std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let (four, six) = (read(ROUTES).unwrap_or_default(), read(ROUTES_V6).unwrap_or_default());
+    links(&four).chain(links_v6(&six)).collect()
+}
+
+/// Networks that are reached without a gateway.
+fn links(text: &str) -> impl Iterator<Item = IpNet> {
+    let direct = routes(text).filter(|route| route.flags & GATEWAY == 0 && route.mask != 0);
+    direct.filter_map(|route| {
+        let net = Ipv4Net::with_netmask(route.destination.into(), route.mask.into()).ok()?;
+        Some(net.into())
+    })
+}
+
+/// The same of `/proc/net/ipv6_route`: network, its length, two columns of the source, next hop, three numbers, flags.
+fn links_v6(text: &str) -> impl Iterator<Item = IpNet> {
+    text.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let address = |i: usize| Some(Ipv6Addr::from(u128::from_str_radix(fields.get(i)?, 16).ok()?));
+        let bits = u8::from_str_radix(fields.get(1)?, 16).ok()?;
+        let flags = u32::from_str_radix(fields.get(8)?, 16).ok()?;
+        let net = Ipv6Net::new(address(0)?, bits).ok()?;
+        let is_link = address(4)?.is_unspecified() && flags & (GATEWAY | REJECT) == 0 && bits > 0;
+        (is_link && !net.addr().is_multicast()).then_some(net.into())
+    })
 }
 
 /// A row of `/proc/net/route`: addresses are the network's bytes, printed as a number of this machine.

@@ -5,15 +5,18 @@ use std::mem::{Discriminant, discriminant};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use alert::Alert;
+use alert::{Alert, Binding, Proof};
 use wire::{Nanos, Scope, Target};
 
 use crate::brake::{Brake, BrakeChange, Limit};
 use crate::memory::Memory;
 use crate::policy::{Mode, Policy, RuleName};
 use crate::repeats::Repeats;
-use crate::rule::{Reach, Then};
+use crate::rule::{Reach, Rule, Then};
 use crate::scope::widened;
+
+#[path = "unproven.rs"]
+mod unproven;
 
 /// Isolations whose end one look takes up: an alert must not wait for a census.
 const LOOKS: usize = 64;
@@ -64,6 +67,8 @@ pub enum Withheld {
     ObserveRule,
     /// Too many hosts would be isolated.
     Brake(Limit),
+    /// It is not proven that it took part.
+    Unproven(Proof),
 }
 
 impl fmt::Display for Withheld {
@@ -73,6 +78,13 @@ impl fmt::Display for Withheld {
             Withheld::ObserveMode => f.write_str("policy mode is \"observe\""),
             Withheld::ObserveRule => f.write_str("the policy's rule says \"observe\""),
             Withheld::Brake(limit) => write!(f, "brake: {limit}"),
+            Withheld::Unproven(proof) => f.write_str(match proof.binding {
+                Binding::Differs => {
+                    "not proven that it took part: the packets come from another MAC address or VLAN than its own"
+                }
+                _ if proof.established => "not proven that it took part: the proof that the policy asks for is missing",
+                _ => "not proven that it took part: nobody answered, and its MAC address is not known",
+            }),
         }
     }
 }
@@ -84,6 +96,8 @@ pub struct Tally {
     pub withheld_protected: u64,
     /// Verdicts withheld because mode or rule only observe.
     pub withheld_observe: u64,
+    /// Verdicts withheld for want of proof.
+    pub withheld_proof: u64,
     /// Verdicts withheld by the brake.
     pub withheld_brake: u64,
     /// Times the brake tripped.
@@ -168,11 +182,7 @@ impl Judge {
         let Some(rule) = self.policy.rule(alert, &mut self.repeats) else { return Verdict::Nothing };
         let (Some(victim), false) = (alert.victim, rule.then == Then::Alert) else { return Verdict::Nothing };
         let target = Target::host(victim);
-        let asked = match (rule.reach, alert.peer) {
-            (Reach::Both, _) => Scope::Both,
-            (Reach::Outbound, _) => Scope::Outbound,
-            (Reach::Peers, peer) => Scope::Peers(peer.map(|peer| peer.to_canonical()).into_iter().collect()),
-        };
+        let asked = asked(rule, alert);
         let (observes, name) = (rule.then == Then::Observe, rule.name.clone());
         let lifetime = self.policy.lifetime_of(rule);
         if self.isolated.get(target).is_some_and(|(until, _)| until <= now) {
@@ -339,9 +349,19 @@ impl Judge {
             Withheld::Protected(_) => &mut self.tally.withheld_protected,
             Withheld::ObserveMode | Withheld::ObserveRule => &mut self.tally.withheld_observe,
             Withheld::Brake(_) => &mut self.tally.withheld_brake,
+            Withheld::Unproven(_) => &mut self.tally.withheld_proof,
         } += 1;
         let until = (why == Withheld::ObserveRule).then(|| now.after(held.lifetime));
         Verdict::Withhold { target, scope: held.scope, until, relapse: held.relapse, rule: Some(name), why }
+    }
+}
+
+/// How far a rule isolates an alert's victim.
+fn asked(rule: &Rule, alert: &Alert) -> Scope {
+    match (rule.reach, alert.peer) {
+        (Reach::Both, _) => Scope::Both,
+        (Reach::Outbound, _) => Scope::Outbound,
+        (Reach::Peers, peer) => Scope::Peers(peer.map(|peer| peer.to_canonical()).into_iter().collect()),
     }
 }
 

@@ -22,5 +22,5 @@ pub use memory::MAX_REMEMBERED;
 pub use policy::{Mode, Policy, RuleName};
 pub use protected::Protected;
 pub use repeats::{MAX_COUNTED, MAX_REPEAT, Repeat};
-pub use rule::{Group, Reach, Rule, Source, Techniques, Then, When};
+pub use rule::{Evidence, Group, Reach, Rule, Source, Techniques, Then, When};
 pub use scope::MAX_PEERS;

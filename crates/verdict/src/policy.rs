@@ -80,6 +80,15 @@ impl Policy {
         Some(rule)
     }
 
+    /// The rule that would decide over an alert that has the proof which it lacks.
+    pub(crate) fn rule_if_proven(&self, alert: &Alert) -> Option<&Rule> {
+        let victim = alert.victim?;
+        let suits = |rule: &&Rule| {
+            (rule.reach != Reach::Peers || alert.peer.is_some()) && rule.when.suits(alert, victim)
+        };
+        self.rules.iter().find(suits).filter(|rule| !rule.when.is_proven(alert))
+    }
+
     /// How long a host is isolated that was isolated for `before` when it was released last.
     pub(crate) fn lifetime_after(&self, before: Duration, wanted: Duration) -> Duration {
         let step = self.relapse.iter().find(|&&step| step > before).or(self.relapse.last());

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alert::{Alert, Observation, Severity, Stage, Tactic};
+use alert::{Alert, Binding, Observation, Orientation, Severity, Stage, Tactic};
 use ipnet::IpNet;
 
 use crate::nets::Nets;
@@ -108,6 +108,41 @@ impl Group {
     }
 }
 
+/// What proves that a victim took part in the traffic that an alert is about. Nothing does while it is a guess who called
+/// whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// A completed TCP handshake; or another answer, unless the victim's packets come from where it does not live: one
+    /// who forges a datagram gets its answer, too.
+    Established,
+    /// Its packets come from where it lives.
+    Bound,
+}
+
+impl Evidence {
+    /// The name in configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Evidence::Established => "established",
+            Evidence::Bound => "bound",
+        }
+    }
+
+    /// Whether an alert has it.
+    fn is_in(self, alert: &Alert) -> bool {
+        let proof = alert.proof;
+        let by_handshake = proof.orientation == Orientation::Handshake;
+        proof.orientation > Orientation::Guessed
+            && match self {
+                Evidence::Established => {
+                    proof.established && (by_handshake || proof.binding != Binding::Differs)
+                }
+                Evidence::Bound => proof.binding == Binding::Matches,
+            }
+    }
+}
+
 /// What must be so for a rule to apply: all that is said, of each list one. What is not said is as it likes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct When {
@@ -131,6 +166,8 @@ pub struct When {
     pub group: Vec<Arc<Group>>,
     /// Signature identifiers.
     pub sid: Vec<u32>,
+    /// What proves that the victim took part.
+    pub proof: Vec<Evidence>,
     /// So many such alerts about the same victim; counted last.
     pub repeat: Option<Repeat>,
 }
@@ -138,6 +175,16 @@ pub struct When {
 impl When {
     /// Whether all is so but the number of alerts. Severity 1 is worse than 2.
     pub(crate) fn applies(&self, alert: &Alert, victim: IpAddr) -> bool {
+        self.suits(alert, victim) && self.is_proven(alert)
+    }
+
+    /// Whether the alert has the proof that is asked for.
+    pub(crate) fn is_proven(&self, alert: &Alert) -> bool {
+        any(&self.proof, |evidence| evidence.is_in(alert))
+    }
+
+    /// Whether all is so but the number of alerts and the proof.
+    pub(crate) fn suits(&self, alert: &Alert, victim: IpAddr) -> bool {
         any(&self.source, |&source| source == Source::of(alert))
             && any(&self.seen, |&seen| seen == alert.observation)
             && self.min_severity.is_none_or(|least| alert.severity <= least)
@@ -219,7 +266,7 @@ pub struct Rule {
 
 impl Rule {
     /// What applies if no rule is configured: indicators of command and control, of which their lists are sure
-    /// (70 % or more, or nothing said), as severe as can be.
+    /// (70 % or more, or nothing said), as severe as can be, if it is proven that the victim took part.
     #[must_use]
     pub fn command_and_control() -> Self {
         Rule {
@@ -237,6 +284,7 @@ impl Rule {
                 min_severity: Some(Severity::High),
                 min_confidence: Some(70),
                 tactic: vec![Tactic::CommandAndControl],
+                proof: vec![Evidence::Established, Evidence::Bound],
                 ..When::default()
             },
             then: Then::Isolate,

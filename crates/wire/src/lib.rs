@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod arp;
+mod bogon;
 mod decode;
 mod fragment;
 mod header;
@@ -31,6 +32,7 @@ mod decode_tests;
 mod tunnel_tests;
 
 pub use arp::Arp;
+pub use bogon::is_bogon;
 pub use decode::{Decoded, MAX_VLANS, Packet, Vlans, decode, decode_innermost};
 pub use fragment::{Fragment, FragmentKey, Head, MAX_DATAGRAM, cannot_be_fragment, fragment};
 pub use header::IpHeader;

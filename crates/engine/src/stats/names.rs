@@ -79,7 +79,7 @@ pub const EACH_COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Name and meaning of the counters of verdicts, output and intelligence.
-pub const VERDICT_COUNTERS: [(&str, &str); 46] = [
+pub const VERDICT_COUNTERS: [(&str, &str); 49] = [
     (
         "detect.alerts_suppressed",
         "Alerts raised and not told, nor judged: their rule's threshold, a suppression or a rate filter says so.",
@@ -100,6 +100,12 @@ pub const VERDICT_COUNTERS: [(&str, &str); 46] = [
         "isolation.withheld.brake",
         "Verdicts withheld by the brake (policy.max_per_minute, policy.max_isolated).",
     ),
+    (
+        "isolation.withheld.proof",
+        "Verdicts withheld because it is not proven that the victim took part (when.proof of the policy's rule).",
+    ),
+    ("isolation.proofs_awaited", "Flows with alerts that wait for that proof now."),
+    ("isolation.proofs_forgotten", "Alerts that do not wait any more, because 4,096 later ones did."),
     ("isolation.restored", "Isolations of before a reboot that were put back into the map at the start."),
     ("isolation.not_restored", "Isolations of before a reboot that were not; the log and the event say why."),
     (

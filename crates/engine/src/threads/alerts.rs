@@ -9,8 +9,16 @@ use std::thread::{self, Thread};
 use output::{AlertEvent, Stamp};
 use rtrb::{Consumer, Producer, RingBuffer};
 
-/// An alert with where and when it was raised.
-pub(crate) type Raised = (Stamp, Box<AlertEvent>);
+use crate::notes::Note;
+
+/// What a worker tells the warden.
+#[derive(Debug)]
+pub(crate) enum Raised {
+    /// An alert with where and when it was raised.
+    Alert(Stamp, Box<AlertEvent>),
+    /// What became of a flow whose alerts wait for proof.
+    Note(Note),
+}
 
 /// Alerts of one worker that may wait.
 const ALERT_QUEUE: usize = 4096;

@@ -12,13 +12,14 @@ use rustix::thread::gettid;
 use verdict::Policy;
 use wire::Nanos;
 
-use super::alerts::AlertInbox;
+use super::alerts::{AlertInbox, Raised};
 use super::cores::Cores;
 use super::ticker::{CLOSELY, SELDOM, Ticker};
 use super::{EVENT_QUEUE, Record};
 use crate::clock;
 use crate::control::{Asked, Caller, Reply, Request};
 use crate::hold::HoldFile;
+use crate::notes::Note;
 use crate::posts::Posts;
 use crate::snapshot::Snapshots;
 use crate::stats::{Gauges, Stats};
@@ -92,9 +93,12 @@ impl WardenThread {
             let raised = self.alerts.take();
             let asked = self.asked.try_recv().ok();
             let nothing = raised.is_none() && asked.is_none();
-            if let Some((stamp, alert)) = raised
-                && self.judge(stamp, alert)
-            {
+            let isolated = match raised {
+                Some(Raised::Alert(stamp, alert)) => self.judge(stamp, alert),
+                Some(Raised::Note(note)) => self.take_note(&note),
+                None => false,
+            };
+            if isolated {
                 looks.closely_until = Instant::now() + CLOSE_WATCH;
             }
             if let Some(asked) = asked {
@@ -131,6 +135,9 @@ impl WardenThread {
         }
         if watched_now {
             self.heed_reload();
+            for (time, step) in self.warden.overdue(clock::wall()) {
+                self.tell(time, step);
+            }
             self.tell_brake();
             self.tell_ports();
         }
@@ -158,6 +165,19 @@ impl WardenThread {
         if let Some((stamp, step)) = step {
             self.record(stamp, step);
         }
+        isolated
+    }
+
+    /// The verdicts that waited for what a worker has noted.
+    fn take_note(&mut self, note: &Note) -> bool {
+        self.heed_reload();
+        let steps = self.warden.on_note(note);
+        let isolated = steps.iter().any(|step| step.enforced);
+        for step in steps {
+            let time = note.stamp.time.after(Duration::from_nanos(step.latency.map_ns.unwrap_or(0)));
+            self.record(Stamp { time, ..note.stamp.clone() }, Event::Isolation(Box::new(step)));
+        }
+        self.tell_brake();
         isolated
     }
 

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use output::{Event, Source, Stamp};
 use wire::{LinkType, Nanos};
 
-use super::alerts::AlertSender;
+use super::alerts::{AlertSender, Raised};
 use super::busy_poll::Watchdog;
 use super::cores::stay_on;
 use super::watch::PortChange;
@@ -164,6 +164,7 @@ impl WorkerThread {
                 worker.batch(&inputs[..frames.len()], &mut |_, stamp, event| {
                     emit(stamp, event, to_warden, to_recorder, counters);
                 });
+                tell(worker, to_warden, counters);
             });
         }
         // What is given meanwhile is left for the next round.
@@ -174,6 +175,7 @@ impl WorkerThread {
             worker.datagram(&input, &mut |stamp, event| {
                 emit(stamp, event, to_warden, to_recorder, counters);
             });
+            tell(worker, to_warden, counters);
             self.handover.recycle(parcel);
             received += 1;
         }
@@ -256,7 +258,9 @@ impl WorkerThread {
         let at = Input::nothing(time, position, &self.source);
         let (counters, to_warden, to_recorder) = (&self.counters, &mut self.warden, &self.recorder);
         let mut emit = |stamp, event| emit(stamp, event, to_warden, to_recorder, counters);
-        self.worker.sweep(time, &at, &mut emit)
+        let more = self.worker.sweep(time, &at, &mut emit);
+        tell(&mut self.worker, &mut self.warden, &self.counters);
+        more
     }
 
     /// Ends all flows.
@@ -265,6 +269,7 @@ impl WorkerThread {
         let (counters, to_warden, to_recorder) = (&self.counters, &mut self.warden, &self.recorder);
         let mut emit = |stamp, event| emit(stamp, event, to_warden, to_recorder, counters);
         self.worker.drain(&at, &mut emit);
+        tell(&mut self.worker, &mut self.warden, &self.counters);
     }
 
     fn sleep(&mut self) {
@@ -282,6 +287,13 @@ impl WorkerThread {
     }
 }
 
+/// What the warden waits for goes to it behind the alerts that it is about.
+fn tell(worker: &mut Worker, warden: &mut AlertSender, counters: &WorkerCounters) {
+    for note in worker.notes() {
+        counters.alerts_lost.add(u64::from(!warden.send(Raised::Note(note))));
+    }
+}
+
 /// Alerts go to the warden, who passes them on; everything else to the recorder. A full queue never
 /// stops a worker: the event is counted as lost.
 fn emit(
@@ -293,7 +305,7 @@ fn emit(
 ) {
     let lost = match event {
         Event::Alert(alert) => {
-            let lost = !warden.send((stamp, alert));
+            let lost = !warden.send(Raised::Alert(stamp, alert));
             counters.alerts_lost.add(u64::from(lost));
             lost
         }

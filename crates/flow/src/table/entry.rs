@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use wire::{Direction, Endpoint, IpProto, Nanos, Packet, TcpFlags, Transport};
+use alert::Orientation;
+use wire::{Direction, Endpoint, IpProto, Nanos, Packet, Transport};
 
+use super::orientation::{is_call, orient};
 use super::wheel::{Links, ListNumber};
 use crate::record::{EndReason, FlowRecord, FlowState, FlowTuple};
 use crate::tcp::TcpConnection;
-
-/// Ports below this belong to servers if the packet itself does not say who called whom.
-const WELL_KNOWN_PORTS: u16 = 1024;
 
 /// A live flow with what the upper rooms keep on it.
 #[derive(Debug)]
@@ -28,7 +27,10 @@ pub struct Flow<A> {
     /// Interim records that were due so far.
     pub(super) interims: u16,
     pub(super) state: FlowState,
-    icmp: Option<(u8, u8)>,
+    /// Type and code of the first message, of ICMP flows.
+    icmp: (u8, u8),
+    /// How certain it is that the client called.
+    pub orientation: Orientation,
     /// The connection, if it is TCP.
     pub tcp: TcpConnection,
     /// What the upper rooms know of it.
@@ -38,7 +40,7 @@ pub struct Flow<A> {
 impl<A> Flow<A> {
     /// The flow that a packet opens.
     pub(super) fn open(packet: &Packet<'_>, start: Nanos, app: impl FnOnce(&FlowTuple) -> A) -> Self {
-        let tuple = orient(packet, start);
+        let (tuple, orientation) = orient(packet, start);
         Flow {
             app: app(&tuple),
             tuple,
@@ -50,9 +52,10 @@ impl<A> Flow<A> {
             interims: 0,
             state: FlowState::New,
             icmp: match packet.transport {
-                Transport::Icmp { kind, code } => Some((kind, code)),
-                _ => None,
+                Transport::Icmp { kind, code } => (kind, code),
+                _ => (0, 0),
             },
+            orientation,
             tcp: TcpConnection::default(),
         }
     }
@@ -66,7 +69,18 @@ impl<A> Flow<A> {
         self.packets[direction.index()] += 1;
         self.bytes[direction.index()] += u64::from(wire_len);
         self.last = self.last.max(time);
+        if self.orientation == Orientation::Guessed && from_client && is_call(packet) {
+            self.orientation = Orientation::Handshake;
+        }
         direction
+    }
+
+    /// Whether a SYN of the supposed server shows that the guess at who called is wrong. In an established connection it
+    /// shows nothing: its receiver does not believe it either (RFC 5961, section 4).
+    pub(super) fn is_contradicted(&self, packet: &Packet<'_>) -> bool {
+        self.orientation == Orientation::Guessed
+            && self.tcp.state() != FlowState::Established
+            && !is(&packet.source(), &self.tuple.client)
     }
 
     /// Whether the flow has come into another interval since it was asked last.
@@ -110,7 +124,7 @@ impl<A> Flow<A> {
             state: self.state,
             reason,
             tcp: (self.tuple.proto == IpProto::TCP).then(|| self.tcp.record()),
-            icmp: self.icmp,
+            icmp: matches!(self.tuple.proto, IpProto::ICMP | IpProto::ICMPV6).then_some(self.icmp),
         }
     }
 }
@@ -119,17 +133,4 @@ impl<A> Flow<A> {
 #[inline]
 fn is(a: &Endpoint, b: &Endpoint) -> bool {
     a.port == b.port && super::key::words(a.ip) == super::key::words(b.ip)
-}
-
-/// Who called whom, as far as the first packet tells, and the flow's number.
-fn orient(packet: &Packet<'_>, start: Nanos) -> FlowTuple {
-    let (src, dst) = (packet.source(), packet.destination());
-    let from_server = match packet.transport {
-        Transport::Tcp(h) if h.flags.any(TcpFlags::SYN) => h.flags.any(TcpFlags::ACK),
-        _ => src.port != 0 && src.port < WELL_KNOWN_PORTS && dst.port >= WELL_KNOWN_PORTS,
-    };
-    let (client, server) = if from_server { (dst, src) } else { (src, dst) };
-    let stable = packet.flow_key().0.stable_hash();
-    let id = (stable ^ start.0.wrapping_mul(0xd6e8_feb8_6659_fd93)) >> 11;
-    FlowTuple { id, client, server, proto: packet.proto, vlans: packet.vlans, start }
 }

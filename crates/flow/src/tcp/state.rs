@@ -24,7 +24,7 @@ impl TcpConnection {
     pub fn state(&self) -> FlowState {
         if self.is_reset() || self.halves.iter().all(super::half::Half::is_over) {
             FlowState::Closed
-        } else if self.handshake == Handshake::Done && self.halves.iter().all(|half| half.flags != 0) {
+        } else if self.was_heard() {
             // Of a connection that is heard from one side only nobody knows whether the other lives.
             FlowState::Established
         } else {
@@ -36,6 +36,12 @@ impl TcpConnection {
     #[must_use]
     pub fn was_opened(&self) -> bool {
         self.handshake == Handshake::Done && self.halves.iter().all(|half| half.is(Fact::Syn))
+    }
+
+    /// Whether both sides were heard, be it in mid-connection, and one of them has spoken after the other.
+    #[must_use]
+    pub fn was_heard(&self) -> bool {
+        self.handshake == Handshake::Done && self.halves.iter().all(|half| half.flags != 0)
     }
 
     /// Whether what this segment carries belongs to an opened connection: it was opened, or this segment opens it, or

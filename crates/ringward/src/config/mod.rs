@@ -4,6 +4,7 @@ mod api;
 mod defrag;
 mod files;
 mod fleet;
+mod home;
 mod intel;
 mod ledger;
 mod policy;
@@ -206,6 +207,7 @@ impl Config {
         if !(1..=1 << 24).contains(&self.bypass.max_flows) {
             return Err(at.error("bypass.max_flows", "must be 1 to 16777216"));
         }
+        self.home.check(at)?;
         self.control.check(at)?;
         self.api.check(at)?;
         if self.files.max_mib == 0 {
@@ -322,6 +324,8 @@ mod tests {
         assert!(host.starts_with("ringward.toml:2: defrag.hosts.net: \"10\" is neither"), "{host}");
         let memory = error("[defrag]\nmax_mib = 0\n");
         assert!(memory.starts_with("ringward.toml:2: defrag.max_mib: must be"), "{memory}");
+        let home = error("[home]\nnetworks = [\"10.0.0.0/8\", \"ours\"]\n");
+        assert!(home.starts_with("ringward.toml:2: home.networks: \"ours\" is neither"), "{home}");
         let windows = error("[rules]\nfiles = []\nwindow_mib = 0\n");
         assert!(windows.starts_with("ringward.toml:3: rules.window_mib: must be 1 to"), "{windows}");
         let events = error("[output]\nevents = [\"dns\", \"dsn\"]\n");

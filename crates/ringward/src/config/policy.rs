@@ -3,7 +3,8 @@
 mod build;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Who is isolated, and who never is.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -108,8 +109,45 @@ pub struct WhenConfig {
     pub group: Option<Vec<String>>,
     /// Signature identifiers.
     pub sid: Option<Vec<u32>>,
+    /// What must prove that the victim took part, one or a list of which one is enough: "established", a completed TCP
+    /// handshake or another answer, and "bound", MAC address and VLAN are those last seen with its address by ARP, neighbor
+    /// discovery or DHCP. Without it an alert on one forged packet is enough.
+    #[serde(deserialize_with = "one_or_many")]
+    pub proof: Option<Vec<Evidence>>,
     /// So many such alerts about the victim within so long, as in { count = 3, within = "10m" }.
     pub repeat: Option<RepeatConfig>,
+}
+
+/// What proves that a victim took part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Evidence {
+    /// A completed handshake, or another answer.
+    Established,
+    /// The MAC address and VLAN of its own.
+    Bound,
+}
+
+/// A word, or a list of words.
+fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Evidence>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Words {
+        One(String),
+        Many(Vec<String>),
+    }
+    let words = match Words::deserialize(from)? {
+        Words::One(word) => vec![word],
+        Words::Many(words) => words,
+    };
+    let evidence = |word: &String| {
+        let known = [Evidence::Established, Evidence::Bound];
+        let found = known.into_iter().zip(["established", "bound"]).find(|(_, name)| name == word);
+        let wrong =
+            || D::Error::custom(format!("\"{word}\" is no proof; there are \"established\" and \"bound\""));
+        found.map(|(evidence, _)| evidence).ok_or_else(wrong)
+    };
+    words.iter().map(evidence).collect::<Result<_, _>>().map(Some)
 }
 
 /// So many alerts within so long.

@@ -11,6 +11,7 @@ use super::api::{Api, Control};
 use super::defrag::Defrag;
 use super::files::Files;
 use super::fleet::Fleet;
+use super::home::Home;
 use super::intel::Intel;
 use super::ledger::Ledger;
 use super::policy::PolicyConfig;
@@ -34,6 +35,8 @@ pub struct Config {
     pub flow: FlowConfig,
     /// TCP streams.
     pub streams: StreamsConfig,
+    /// Which hosts are ours.
+    pub home: Home,
     /// Threat intelligence.
     pub intel: Intel,
     /// Rules in Suricata's language.

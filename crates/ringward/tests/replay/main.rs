@@ -19,6 +19,7 @@ mod ja4;
 mod oracles;
 mod output;
 mod policy;
+mod proof;
 mod rules;
 mod story;
 mod streams;

@@ -82,14 +82,16 @@ fn a_storm_brakes_whoever_works_on_it() {
         [bypass]\nmax_flows = 1024\n";
     std::fs::write(desk.path("ringward.toml"), toml).unwrap();
     let mut capture = Capture::default();
-    let (query, _) = dns_exchange("bad.example");
+    let (query, answer) = dns_exchange("bad.example");
     for n in 0..HOSTS {
         let victim = std::net::Ipv4Addr::from(0x0a00_0100 + n);
         capture.udp((victim, 4000).into(), at("192.0.2.53:53"), &query);
+        capture.udp(at("192.0.2.53:53"), (victim, 4000).into(), &answer);
     }
     // Calm again, for a minute and more.
     capture.pause(120);
     capture.udp(at("10.99.0.1:4000"), at("192.0.2.53:53"), &query);
+    capture.udp(at("192.0.2.53:53"), at("10.99.0.1:4000"), &answer);
     capture.write(&desk.path("case.pcap"));
     let replay = |out: &str, workers: &str| {
         let args = [

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Capture, Desk, at, of_type, ringward, stderr};
 
 const V4: (&str, &str) = ("10.9.8.7:40000", "198.51.100.9:80");
-const V6: (&str, &str) = ("[2001:db8:5::7]:40000", "[2001:db8:66::9]:80");
+const V6: (&str, &str) = ("[fd00:5::7]:40000", "[2001:db8:66::9]:80");
 
 fn alert(events: &[Value]) -> &Value {
     let alerts = of_type(events, "alert");
@@ -135,7 +135,8 @@ fn every_kind_of_indicator_matches_where_it_should() {
     capture.tls(at("10.0.0.3:5003"), at("198.51.100.1:8443"), "bad.example");
     capture.tls(at("10.0.0.4:5004"), at("198.51.100.1:443"), "bad.example.org");
     capture.connection(at("10.0.0.5:5005"), at("198.51.100.66:9999"), b"\x00binary", b"", 100);
-    capture.udp(at("[2001:db8::6]:5006"), at("[2001:db8:bad::1]:1234"), b"beacon");
+    capture.udp(at("[fd00::6]:5006"), at("[2001:db8:bad::1]:1234"), b"beacon");
+    capture.udp(at("[2001:db8:bad::1]:1234"), at("[fd00::6]:5006"), b"ok");
     capture.http(at("10.0.0.7:5007"), at("198.51.100.2:8080"), "shop.example", "/evil/path");
     capture.http(at("10.0.0.8:5008"), at("198.51.100.2:80"), "shop.example", "/other");
     // From a listed address: worth an alert, not an isolation.
@@ -153,14 +154,14 @@ fn every_kind_of_indicator_matches_where_it_should() {
         (1001, "10.0.0.1"),
         (1003, "10.0.0.3"),
         (1004, "10.0.0.5"),
-        (1004, "2001:db8::6"),
+        (1004, "fd00::6"),
         (1005, "-"), // nobody is a victim of being scanned
         (1006, "10.0.0.7"),
     ];
     assert_eq!(seen, want.map(|(sid, host)| (sid, host.to_owned())));
     let isolated: Vec<&str> =
         of_type(&events, "isolation").iter().map(|e| e["isolation"]["host"].as_str().unwrap()).collect();
-    assert_eq!(isolated, ["10.0.0.1", "10.0.0.3", "10.0.0.5", "2001:db8::6", "10.0.0.7"]);
+    assert_eq!(isolated, ["10.0.0.1", "10.0.0.3", "10.0.0.5", "fd00::6", "10.0.0.7"]);
 }
 
 #[test]
@@ -179,7 +180,7 @@ fn segments_in_any_order_are_put_right() {
 #[test]
 fn protected_hosts_are_never_isolated() {
     let desk = Desk::new("bad.example\n");
-    let toml = "[policy]\nprotected = [\"10.9.8.0/24\", \"2001:db8:5::7\"]\n";
+    let toml = "[policy]\nprotected = [\"10.9.8.0/24\", \"fd00:5::7\"]\n";
     std::fs::write(desk.path("ringward.toml"), toml).unwrap();
     for (client, server) in [V4, V6] {
         let mut capture = Capture::default();

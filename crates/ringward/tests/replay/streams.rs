@@ -77,7 +77,7 @@ fn ours(path: &Path) -> Vec<Talk> {
     let mut table: FlowTable<Open> = FlowTable::new(1 << 20, timeouts);
     let mut talks = Vec::new();
     let finish = |ended: Ended<Open>, talks: &mut Vec<Talk>| {
-        let Ended { record, mut tcp, app: mut open } = ended;
+        let Ended { record, mut tcp, app: mut open, .. } = ended;
         tcp.flush(&streams, &mut |event| note(&mut open, event));
         if record.tuple.proto == IpProto::TCP {
             talks.push(open.talk);

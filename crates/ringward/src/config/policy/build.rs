@@ -10,7 +10,8 @@ use verdict::{Group, Limits, MAX_LIMIT, MAX_REPEAT, Policy, Repeat, Techniques};
 use wire::Target;
 
 use super::{
-    GroupConfig, Mode, PolicyConfig, Reach, RepeatConfig, RuleConfig, Seen, Source, Then, WhenConfig,
+    Evidence, GroupConfig, Mode, PolicyConfig, Reach, RepeatConfig, RuleConfig, Seen, Source, Then,
+    WhenConfig,
 };
 use crate::config::{ConfigError, Locator, lifetime, network};
 
@@ -176,6 +177,7 @@ impl WhenConfig {
             stage: list("when.stage", &self.stage, stage)?,
             group: list("when.group", &self.group, group)?,
             sid: list("when.sid", &self.sid, |&sid| Ok(sid))?,
+            proof: list("when.proof", &self.proof, |&of| Ok(evidence(of)))?,
             repeat: self.repeat.as_ref().map(RepeatConfig::repeat).transpose()?,
         })
     }
@@ -221,6 +223,13 @@ fn source(source: Source) -> verdict::Source {
         Source::Indicator => verdict::Source::Indicator,
         Source::Rule => verdict::Source::Rule,
         Source::Detector => verdict::Source::Detector,
+    }
+}
+
+fn evidence(of: Evidence) -> verdict::Evidence {
+    match of {
+        Evidence::Established => verdict::Evidence::Established,
+        Evidence::Bound => verdict::Evidence::Bound,
     }
 }
 
