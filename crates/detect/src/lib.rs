@@ -9,6 +9,7 @@ pub mod c2;
 mod catalogue;
 mod finding;
 mod indicator;
+pub mod parties;
 pub mod rules;
 mod traits;
 

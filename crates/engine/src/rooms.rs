@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use alert::{Alert, Severity};
 use detect::IndicatorDetector;
+use detect::parties;
 use detect::rules::Matcher;
 use flow::{EndReason, Ended, Flow, FlowRecord, FlowTuple, Streams};
 use output::{
@@ -159,12 +160,18 @@ impl Rooms {
         self.counters.gaps.add(std::mem::take(gaps));
         self.counters.depths_reached.add(std::mem::take(depths));
         self.counters.expectations_refused.add(std::mem::take(unexpected));
+        logged.iter().for_each(|(_, transaction)| session.remember_accounts(transaction));
         let mut evident = session.evidence() != Evidence::None;
         for (mut alert, transaction) in alerts.drain(..) {
             self.counters.alerts.add(1);
             session.set_alerted();
             evident |= is_evident(&alert, self.evidence_severity);
             alert.raised = self.clock.map(|now| now());
+            parties::complete(&mut alert, &flow.tuple);
+            session.accounts().iter().for_each(|name| alert.parties.account(name));
+            if let Some((_, transaction)) = &transaction {
+                parties::accounts(transaction, |name| alert.parties.account(name));
+            }
             let event = AlertEvent {
                 flow: Some(flow.tuple),
                 icmp: flow.icmp,

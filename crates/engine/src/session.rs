@@ -1,6 +1,6 @@
 //! What the engine keeps on a flow, and how transactions become alerts and events.
 
-use alert::Alert;
+use alert::{Alert, MAX_ACCOUNTS};
 use detect::rules::{FileView, FlowRules, Hit, Matcher, View, dns_over_https};
 use detect::{Context, IndicatorDetector, Memo, Stage};
 use flow::{FlowTable, FlowTuple, StreamEvent, Streams, TcpConnection};
@@ -67,6 +67,8 @@ struct Special {
     /// Names of the anomalies that were told.
     told: Vec<&'static str>,
     rules: Option<Box<FlowRules>>,
+    /// Accounts that its transactions named, at most [`MAX_ACCOUNTS`].
+    accounts: Vec<String>,
 }
 
 /// Transactions so far.
@@ -131,6 +133,21 @@ impl Session {
 
     pub(crate) fn set_tunnel(&mut self, outer: Outer) {
         self.special.get_or_insert_default().tunnel = Some(outer);
+    }
+
+    /// Remembers the accounts that a transaction of the flow names, for its alerts.
+    pub(crate) fn remember_accounts(&mut self, transaction: &Transaction) {
+        detect::parties::accounts(transaction, |name| {
+            let known = &mut self.special.get_or_insert_default().accounts;
+            if known.len() < MAX_ACCOUNTS && !known.iter().any(|one| one == name) {
+                known.push(name.to_owned());
+            }
+        });
+    }
+
+    /// Accounts that were named so far.
+    pub(crate) fn accounts(&self) -> &[String] {
+        self.special.as_ref().map_or(&[], |special| &special.accounts)
     }
 
     pub(crate) fn set_bypass(&mut self, bypass: Bypass) {

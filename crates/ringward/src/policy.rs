@@ -117,6 +117,7 @@ fn conditions(when: &When) -> Vec<(&'static str, Value)> {
         ("min_severity", when.min_severity.map(|severity| severity as u8)),
         ("max_severity", when.max_severity.map(|severity| severity as u8)),
         ("min_confidence", when.min_confidence),
+        ("min_victim_confidence", when.min_victim_confidence),
     ];
     said.extend(numbers.into_iter().filter_map(|(key, number)| Some((key, number?.into()))));
     said.extend(when.repeat.map(|of| ("repeat", json!({"count": of.count, "within": spoken(of.within)}))));
