@@ -21,6 +21,18 @@ impl RuleFacts {
         if named { None } else { class(&self.class)?.technique.as_ref() }
     }
 
+    /// Identifiers of the ATT&CK techniques that its author names, or else of the one that its class stands for.
+    pub fn technique_ids(&self) -> impl Iterator<Item = &str> {
+        self.values("mitre_technique_id").chain(self.by_class().map(|technique| technique.id))
+    }
+
+    /// The tactics that its author names, or else the one of its class. Some may come twice.
+    pub fn tactics(&self) -> impl Iterator<Item = Tactic> {
+        let named =
+            self.values("mitre_tactic_id").chain(self.values("mitre_tactic_name")).filter_map(Tactic::named);
+        named.chain(self.by_class().map(|technique| technique.tactic))
+    }
+
     /// How sure its author is, if he says so: "High" is 90 %, "Medium" 60 %, "Low" 30 %.
     #[must_use]
     pub fn confidence(&self) -> Option<u8> {

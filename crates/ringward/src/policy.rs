@@ -1,5 +1,7 @@
 //! `ringward policy check`: the policy as it is in force.
 
+mod reach;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -12,11 +14,16 @@ use crate::{Failure, PolicyCheckArgs, setup, surroundings};
 pub fn check(args: &PolicyCheckArgs) -> Result<(), Failure> {
     let config = Config::load(&args.config)?;
     let mut policy = setup::policy(&config)?;
+    let reach = reach::Loaded::read(&config)?;
+    let warnings = reach::warnings(&policy, &reach);
     surroundings::protect(&mut policy.protected).iter().for_each(|line| eprintln!("ringward: {line}"));
     if args.json {
-        println!("{:#}", as_json(&policy));
+        let mut told = as_json(&policy);
+        told["warnings"] = warnings.into();
+        println!("{told:#}");
     } else {
         print!("{}", as_text(&policy));
+        warnings.iter().for_each(|line| println!("warning: {line}"));
     }
     Ok(())
 }

@@ -72,7 +72,9 @@ impl Techniques {
         Ok(Techniques { text: id.into(), begins })
     }
 
-    fn has(&self, id: &str) -> bool {
+    /// Whether a technique is one of these.
+    #[must_use]
+    pub fn has(&self, id: &str) -> bool {
         let head = id.get(..self.text.len());
         head.is_some_and(|head| head.eq_ignore_ascii_case(&self.text))
             && (self.begins || id.len() == self.text.len())
