@@ -11,6 +11,7 @@ mod exact;
 mod files;
 mod fragments;
 mod golden;
+mod incidents;
 mod indicators;
 mod ja4;
 mod oracles;
