@@ -16,14 +16,14 @@ fn incidents(desk: &Desk) -> Vec<Value> {
     files.map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
 }
 
-fn told(alert: &Value, key: &str) -> Vec<String> {
+fn values(alert: &Value, key: &str) -> Vec<String> {
     let values = alert["alert"]["metadata"][key].as_array().cloned().unwrap_or_default();
     values.iter().map(|value| value.as_str().unwrap().to_owned()).collect()
 }
 
 /// Whether an alert names a host as victim, actor or target.
 fn names(alert: &Value, host: &str) -> bool {
-    ["victim", "actor", "target"].iter().any(|key| told(alert, key).iter().any(|ip| ip == host))
+    ["victim", "actor", "target"].iter().any(|key| values(alert, key).iter().any(|ip| ip == host))
 }
 
 const SEVERE: &str = "[policy]\nmode = \"enforce\"\n[[policy.rule]]\nname = \"severe\"\nwhen = { min_severity = 1 }\nthen = \"isolate\"\n";
@@ -36,26 +36,26 @@ fn all_alerts_of_a_host_join_its_incident() {
     let rule = |n: u32| {
         // The first are mild and come before what opens the incident.
         let (class, way) =
-            if n < 20 { ("misc-activity", "to_server") } else { ("trojan-activity", "to_client") };
-        let what = if n < 20 { "http.uri; content:\"/gate\"" } else { "http.stat_code; content:\"200\"" };
+            if n < 14 { ("misc-activity", "to_server") } else { ("trojan-activity", "to_client") };
+        let what = if n < 14 { "http.uri; content:\"/gate\"" } else { "http.stat_code; content:\"200\"" };
         format!(
             "alert http any any -> any any (msg:\"rule {n}\"; flow:established,{way}; {what}; classtype:{class}; sid:{n};)\n"
         )
     };
-    std::fs::write(desk.path("rat.rules"), (1..=33).map(rule).collect::<String>()).unwrap();
+    std::fs::write(desk.path("rat.rules"), (1..=27).map(rule).collect::<String>()).unwrap();
     let events = desk.replay(&capture, &["--rules", "rat.rules"]);
-    assert_eq!(of_type(&events, "alert").len(), 34);
+    assert_eq!(of_type(&events, "alert").len(), 28);
     let incidents = incidents(&desk);
     assert_eq!(incidents.len(), 1);
     let incident = &incidents[0];
     assert_eq!(
         (&incident["alerts"], &incident["rule_alerts"], &incident["victim"]),
-        (&json!(34), &json!(33), &json!("10.0.0.5"))
+        (&json!(28), &json!(27), &json!("10.0.0.5"))
     );
     let by_class: Vec<_> = of_type(&events, "alert")
         .into_iter()
-        .filter(|alert| told(alert, "mitre_technique_source") == ["class"])
-        .map(|alert| told(alert, "kill_chain_stage"))
+        .filter(|alert| values(alert, "mitre_technique_source") == ["class"])
+        .map(|alert| values(alert, "kill_chain_stage"))
         .collect();
     assert_eq!(by_class, vec![vec!["Command and Control".to_owned()]; 14]);
 }
@@ -69,7 +69,7 @@ fn mild_alerts_alone_are_no_incident() {
     let events = desk.replay(&capture, &["--rules", "mild.rules"]);
     let alert = of_type(&events, "alert")[0];
     assert_eq!(
-        (told(alert, "victim"), told(alert, "victim_basis")),
+        (values(alert, "victim"), values(alert, "victim_basis")),
         (vec!["10.0.0.5".to_owned()], vec!["flow".to_owned()])
     );
     assert_eq!(incidents(&desk), Vec::<Value>::new());
@@ -116,14 +116,17 @@ fn every_sentence_of_every_incident_is_true() {
     let args = ["replay", "-c", "ringward.toml", "--out", "out"].map(str::to_owned);
     let output =
         ringward(desk.dir.path(), args.into_iter().chain(all.iter().map(|path| path.display().to_string())));
-    assert!(output.status.success(), "{}", stderr(&output));
+    // Some of these captures end in the middle of a packet, which is told and fails the run at its end.
+    let told = stderr(&output);
+    let ends = told.contains(": the file is truncated after packet ");
+    assert!(output.status.success() || ends, "{told}");
     let events = events(&desk.path("out/eve.json"));
     let alerts = of_type(&events, "alert");
     let severe: Vec<&&Value> = alerts.iter().filter(|alert| alert["alert"]["severity"] == 1).collect();
-    let with_victim = severe.iter().filter(|alert| !told(alert, "victim").is_empty()).count();
+    let with_victim = severe.iter().filter(|alert| !values(alert, "victim").is_empty()).count();
     let mut bases: BTreeMap<String, u32> = BTreeMap::new();
     for alert in &severe {
-        *bases.entry(told(alert, "victim_basis").concat()).or_default() += 1;
+        *bases.entry(values(alert, "victim_basis").concat()).or_default() += 1;
     }
     let incidents = incidents(&desk);
     println!(
@@ -142,7 +145,7 @@ fn every_sentence_of_every_incident_is_true() {
     let zerologon =
         alerts.iter().filter(|alert| alert["alert"]["signature"].as_str().unwrap().contains("Zerologon"));
     for alert in zerologon {
-        assert_eq!(told(alert, "victim"), [alert["dest_ip"].as_str().unwrap()], "{alert}");
+        assert_eq!(values(alert, "victim"), [alert["dest_ip"].as_str().unwrap()], "{alert}");
     }
 }
 
@@ -163,12 +166,12 @@ fn is_true(incident: &Value, events: &[Value]) {
     assert_eq!(incident["summary"], json!(texts.join(" ")));
     for sentence in sentences {
         let text = sentence["text"].as_str().unwrap();
-        let of_rules = || ours.iter().filter(|alert| !told(alert, "rule_source").is_empty());
+        let of_rules = || ours.iter().filter(|alert| !values(alert, "rule_source").is_empty());
         let holds = match sentence["fact"].as_str().unwrap() {
             "indicator" => ours
                 .iter()
-                .any(|alert| told(alert, "ioc_observed").iter().any(|seen| text.contains(seen.as_str()))),
-            "indicators" => ours.iter().any(|alert| !told(alert, "ioc_value").is_empty()),
+                .any(|alert| values(alert, "ioc_observed").iter().any(|seen| text.contains(seen.as_str()))),
+            "indicators" => ours.iter().any(|alert| !values(alert, "ioc_value").is_empty()),
             "rules" => {
                 let worst =
                     of_rules().map(|alert| alert["alert"]["severity"].as_u64().unwrap()).min().unwrap();
@@ -185,13 +188,13 @@ fn is_true(incident: &Value, events: &[Value]) {
             "disclosure" => ours.iter().any(|alert| {
                 ["c2_host_name", "c2_user_name", "c2_operating_system"]
                     .iter()
-                    .any(|key| !told(alert, key).is_empty())
+                    .any(|key| !values(alert, key).is_empty())
             }),
             "accounts" => ours
                 .iter()
-                .any(|alert| told(alert, "account").iter().any(|name| text.contains(name.as_str()))),
+                .any(|alert| values(alert, "account").iter().any(|name| text.contains(name.as_str()))),
             "stage" => ours.iter().any(|alert| {
-                told(alert, "kill_chain_stage").iter().any(|stage| text.contains(stage.as_str()))
+                values(alert, "kill_chain_stage").iter().any(|stage| text.contains(stage.as_str()))
             }),
             "not_enforced" => steps.iter().any(|step| {
                 let because = step["isolation"]["not_enforced_because"].as_str().unwrap_or_default();
