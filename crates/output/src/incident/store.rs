@@ -217,6 +217,11 @@ impl IncidentStore {
         open.last = open.last.max(stamp.time);
         open.stamp = stamp.clone();
         open.incident.last = timestamp(open.last);
+        // Alerts of a flow's end, and those of several workers, come later than they happened.
+        let now = timestamp(stamp.time);
+        if now < open.incident.first {
+            open.incident.first = now;
+        }
         open
     }
 }
