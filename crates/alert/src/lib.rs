@@ -7,11 +7,13 @@
 
 mod attack;
 mod checkin;
+mod class;
 mod facts;
 mod parties;
 mod proof;
 mod rule;
 mod text;
+mod victim;
 
 use core::fmt;
 use core::net::IpAddr;
@@ -22,10 +24,12 @@ use wire::{Direction, Nanos};
 
 pub use attack::{Stage, Tactic, Technique};
 pub use checkin::{CheckIn, Disclosure};
-pub use parties::{Basis, Parties};
+pub use class::{CLASSES, Class, ClassTechnique, Role, class};
+pub use parties::{Basis, MAX_ACCOUNTS, Parties};
 pub use proof::{Binding, Orientation, Proof};
-pub use rule::{RuleAction, RuleFacts, Side};
+pub use rule::{RuleAction, RuleFacts, Side, Zone};
 pub use text::Text;
+pub use victim::{Ends, choose};
 
 /// Generator id of Ringward's own detectors; rules keep the gid of their author.
 pub const RINGWARD_GID: u32 = 7737;

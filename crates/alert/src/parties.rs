@@ -19,6 +19,41 @@ pub enum Basis {
     Flow,
 }
 
+impl Basis {
+    /// Every basis, the surest first.
+    pub const ALL: [Basis; 6] =
+        [Basis::Detector, Basis::Target, Basis::AttackTarget, Basis::Networks, Basis::Class, Basis::Flow];
+
+    /// The name in events and configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Basis::Detector => "detector",
+            Basis::Target => "target",
+            Basis::AttackTarget => "attack_target",
+            Basis::Networks => "networks",
+            Basis::Class => "class",
+            Basis::Flow => "flow",
+        }
+    }
+
+    /// How sure a victim is that was chosen so, in percent.
+    #[must_use]
+    pub fn confidence(self) -> u8 {
+        match self {
+            Basis::Detector => 100,
+            Basis::Target => 95,
+            Basis::AttackTarget => 85,
+            Basis::Networks => 75,
+            Basis::Class => 60,
+            Basis::Flow => 30,
+        }
+    }
+}
+
+/// Accounts that one alert names; what comes after is left out.
+pub const MAX_ACCOUNTS: usize = 8;
+
 /// The hosts and accounts of an alert. One host may be several of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parties {
@@ -30,4 +65,16 @@ pub struct Parties {
     pub outside: Option<IpAddr>,
     /// Accounts that are named in the traffic (Kerberos, NTLM, a log-in), as on the wire.
     pub accounts: Vec<String>,
+}
+
+impl Parties {
+    /// Adds an account, once, if there is room.
+    pub fn account(&mut self, name: &str) {
+        if !name.is_empty()
+            && self.accounts.len() < MAX_ACCOUNTS
+            && !self.accounts.iter().any(|known| known == name)
+        {
+            self.accounts.push(name.to_owned());
+        }
+    }
 }

@@ -22,6 +22,18 @@ pub enum Side {
     Destination,
 }
 
+/// On which side of the border an author puts an end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Zone {
+    /// Ours.
+    Home,
+    /// Not ours.
+    Outside,
+    /// Either.
+    #[default]
+    Any,
+}
+
 /// What is the same for every alert of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleFacts {
@@ -29,6 +41,10 @@ pub struct RuleFacts {
     pub action: RuleAction,
     /// Which side is the victim, if the rule says so.
     pub target: Option<Side>,
+    /// Where its header puts the sender and the receiver, by the variables that it names.
+    pub zones: [Zone; 2],
+    /// Its class's short name ("trojan-activity"); empty without one.
+    pub class: Arc<str>,
     /// Whether packets behind the alert are to be kept (`tag`).
     pub tagged: bool,
     /// Whether it limits how often it speaks.

@@ -68,6 +68,7 @@ fn answer(request: &Request) -> Reply {
         Request::IsolateList => Reply::Hosts {
             held: true,
             hosts: vec![Listed {
+                changes: Vec::new(),
                 host: "10.1.0.0/16".into(),
                 scope: "peers".into(),
                 peers: vec!["192.0.2.1".parse().unwrap()],

@@ -10,6 +10,7 @@ mod catalogue;
 mod finding;
 mod home;
 mod indicator;
+pub mod parties;
 pub mod rules;
 mod traits;
 

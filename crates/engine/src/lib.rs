@@ -48,6 +48,7 @@ pub use options::{
     BypassOptions, CapturePortOptions, GuardPort, InlinePair, SensorError, SensorOptions, Wakeup,
 };
 pub use reassembly::Merged;
+pub use register::Changed;
 pub use replay::{ReplayError, ReplayOptions, ReplaySummary, replay};
 pub use restore::{Known, Released, Restore};
 pub use sensor::{Matching, Sensor, Stopped};
@@ -55,7 +56,7 @@ pub use snapshot::Snapshot;
 pub use stats::{EACH_COUNTERS, MoreCounters, PORT_COUNTERS, Stats, VERDICT_COUNTERS};
 pub use tap::Tap;
 pub use threads::{Load, Loaded};
-pub use warden::Listed;
+pub use warden::{Listed, ListedChange};
 pub use worker::{Worker, WorkerOptions};
 
 /// Whether this process runs as root. A capability would do for most of it, but not for mounting a

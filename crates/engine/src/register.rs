@@ -13,6 +13,26 @@ use output::Latency;
 use verdict::RuleName;
 use wire::{Nanos, Scope, Target};
 
+/// Changes of an isolation that are listed, the latest; the ledger has all.
+pub(crate) const MAX_CHANGES: usize = 16;
+
+/// A change of a running isolation: it does not change who decided it first, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// When (wall clock).
+    pub time: Nanos,
+    /// "extend", "restore", "adopt", or "isolate" again.
+    pub action: String,
+    /// Who decided.
+    pub by: Text,
+    /// Who exactly, as far as is known.
+    pub who: Option<Arc<str>>,
+    /// Why.
+    pub reason: String,
+    /// When it ends from then on (wall clock).
+    pub until: Nanos,
+}
+
 /// An isolation in force.
 #[derive(Clone, Debug)]
 pub(crate) struct Isolation {
@@ -35,6 +55,8 @@ pub(crate) struct Isolation {
     pub(crate) flow: Option<FlowTuple>,
     pub(crate) peer: Option<IpAddr>,
     pub(crate) first_drop_told: bool,
+    /// What was changed since, at most [`MAX_CHANGES`].
+    pub(crate) changes: Vec<Changed>,
 }
 
 impl Isolation {
@@ -55,7 +77,31 @@ impl Isolation {
             flow: None,
             peer: None,
             first_drop_told: false,
+            changes: Vec::new(),
         }
+    }
+
+    /// The same isolation with the end and reach of a later step. Who decided first, why, and how fast it went stay.
+    pub(crate) fn changed_by(&self, step: &Isolation, action: &str, time: Nanos) -> Self {
+        let mut changed = Isolation {
+            until: step.until,
+            expires_ns: step.expires_ns,
+            scope: step.scope.clone(),
+            relapse: self.relapse.max(step.relapse),
+            ..self.clone()
+        };
+        if changed.changes.len() >= MAX_CHANGES {
+            changed.changes.remove(0);
+        }
+        changed.changes.push(Changed {
+            time,
+            action: action.to_owned(),
+            by: step.by.clone(),
+            who: step.who.clone(),
+            reason: step.reason.clone(),
+            until: step.until,
+        });
+        changed
     }
 }
 
@@ -190,6 +236,23 @@ mod tests {
         assert_eq!(register.due(100, 9), [(30, host(1)), (40, host(2)), (50, host(3))]);
         register.remove(host(1));
         assert_eq!((register.due(100, 9).len(), register.len()), (2, 2));
+    }
+
+    #[test]
+    fn a_change_keeps_the_first_reason() {
+        let first = Isolation { verdict: 7, ..Isolation::by(Text::Own("indicator"), "evil.example".into()) };
+        let mut isolation = first;
+        for n in 0..40 {
+            let step =
+                Isolation { expires_ns: n, ..Isolation::by(Text::Own("operator"), format!("ticket {n}")) };
+            isolation = isolation.changed_by(&step, "extend", Nanos(n));
+        }
+        assert_eq!(
+            (&*isolation.by, isolation.reason.as_str(), isolation.verdict),
+            ("indicator", "evil.example", 7)
+        );
+        assert_eq!((isolation.expires_ns, isolation.changes.len()), (39, MAX_CHANGES));
+        assert_eq!(isolation.changes.last().map(|change| change.reason.as_str()), Some("ticket 39"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use output::{IsolationAction, IsolationEvent};
 use wire::{Nanos, Scope, Target};
 
 use crate::clock;
-use crate::register::Isolation;
+use crate::register::{Changed, Isolation};
 use crate::warden::{Enforcement, Warden, step};
 
 /// Two clocks are read one after the other, and a verdict's time is that of its packet: ends this near are the same.
@@ -42,6 +42,8 @@ pub struct Known {
     pub reason: String,
     /// The C2 peer.
     pub peer: Option<IpAddr>,
+    /// What was changed since it was decided.
+    pub changes: Vec<Changed>,
     /// When its latest step was taken (wall clock).
     pub time: Nanos,
     /// When it ends (wall clock).
@@ -220,6 +222,7 @@ impl Warden {
             who: known.who.clone(),
             reason: known.reason.clone(),
             peer: known.peer,
+            changes: known.changes.clone(),
             ..found
         };
         if !as_known {
@@ -265,6 +268,7 @@ impl Warden {
             scope: known.scope.clone(),
             who: known.who.clone(),
             peer: known.peer,
+            changes: known.changes.clone(),
             ..Isolation::by(known.by.clone(), known.reason.clone())
         };
         self.judge.adopt(known.target, &known.scope, until);
@@ -335,6 +339,7 @@ mod tests {
             who: None,
             reason: String::new(),
             peer: None,
+            changes: Vec::new(),
             time: at(1000),
             until: at(4600),
             map: "boot-1".into(),

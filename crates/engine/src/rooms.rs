@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use alert::{Alert, Basis, Binding, Orientation, Proof, Severity};
+use detect::parties;
 use detect::rules::Matcher;
 use detect::{Home, IndicatorDetector, orientation_by};
 use flow::{EndReason, Ended, Flow, FlowRecord, FlowTuple, Streams, TcpConnection};
@@ -211,6 +212,7 @@ impl Rooms {
         self.counters.gaps.add(std::mem::take(gaps));
         self.counters.depths_reached.add(std::mem::take(depths));
         self.counters.expectations_refused.add(std::mem::take(unexpected));
+        logged.iter().for_each(|(_, transaction)| session.remember_accounts(transaction));
         let mut evident = session.evidence() != Evidence::None;
         let ether = match shown.ether(input.link, input.bytes) {
             Some(ether) if direction == Direction::ToServer => Some(ether),
@@ -223,6 +225,11 @@ impl Rooms {
             self.prove(&mut alert, transaction.as_ref(), flow, session, direction, input);
             evident |= is_evident(&alert, self.evidence_severity);
             alert.raised = self.clock.map(|now| now());
+            parties::complete(&mut alert, &flow.tuple);
+            session.accounts().iter().for_each(|name| alert.parties.account(name));
+            if let Some((_, transaction)) = &transaction {
+                parties::accounts(transaction, |name| alert.parties.account(name));
+            }
             let Findings { contents, shown, .. } = &mut self.findings;
             let event = AlertEvent {
                 flow: Some(flow.tuple),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use alert::{Alert, Orientation};
+use alert::{Alert, MAX_ACCOUNTS, Orientation};
 use detect::rules::{FileView, FlowRules, Hit, Matcher, View, dns_over_https};
 use detect::{Context, Home, IndicatorDetector, Memo, Stage, orientation_by};
 use flow::{FlowTable, FlowTuple, StreamEvent, Streams, TcpConnection};
@@ -83,6 +83,8 @@ struct Special {
     awaits_proof: bool,
     /// Who asked for a flow that was announced.
     asker: Option<IpAddr>,
+    /// Accounts that its transactions named, at most [`MAX_ACCOUNTS`].
+    accounts: Vec<String>,
 }
 
 /// Transactions so far.
@@ -171,6 +173,21 @@ impl Session {
     /// Who asked for this flow on another one that announced it.
     pub(crate) fn asker(&self) -> Option<IpAddr> {
         self.special.as_ref().and_then(|special| special.asker)
+    }
+
+    /// Remembers the accounts that a transaction of the flow names, for its alerts.
+    pub(crate) fn remember_accounts(&mut self, transaction: &Transaction) {
+        detect::parties::accounts(transaction, |name| {
+            let known = &mut self.special.get_or_insert_default().accounts;
+            if known.len() < MAX_ACCOUNTS && !known.iter().any(|one| one == name) {
+                known.push(name.to_owned());
+            }
+        });
+    }
+
+    /// Accounts that were named so far.
+    pub(crate) fn accounts(&self) -> &[String] {
+        self.special.as_ref().map_or(&[], |special| &special.accounts)
     }
 
     pub(crate) fn set_bypass(&mut self, bypass: Bypass) {

@@ -21,7 +21,7 @@ use crate::clock;
 use crate::control::Caller;
 use crate::latencies::Latencies;
 use crate::posts::Posts;
-use crate::register::{Isolation, Register};
+use crate::register::{Changed, Isolation, Register};
 use crate::restore::Reconciled;
 
 /// Where verdicts are enforced.
@@ -53,10 +53,13 @@ pub struct Listed {
     pub verdict: u64,
     /// Seconds until release.
     pub remaining_s: u64,
-    /// Who decided.
+    /// Who decided first.
     pub by: String,
     /// Why.
     pub reason: String,
+    /// What was changed since, the latest 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<ListedChange>,
     /// Packets dropped from or to it.
     pub dropped_packets: u64,
     /// Bytes of these.
@@ -67,6 +70,37 @@ pub struct Listed {
     /// Those that are configured and do not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_enforced_on: Vec<String>,
+}
+
+/// A change of an isolation in force.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct ListedChange {
+    /// When: nanoseconds since 1970.
+    pub time_ns: u64,
+    /// What: "extend", "restore", "adopt", "isolate".
+    pub action: String,
+    /// Who decided.
+    pub by: String,
+    /// Who exactly, as far as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// When it ends from then on: nanoseconds since 1970.
+    pub until_ns: u64,
+}
+
+impl From<&Changed> for ListedChange {
+    fn from(of: &Changed) -> Self {
+        ListedChange {
+            time_ns: of.time.0,
+            action: of.action.clone(),
+            by: of.by.to_string(),
+            who: of.who.as_ref().map(ToString::to_string),
+            reason: of.reason.clone(),
+            until_ns: of.until.0,
+        }
+    }
 }
 
 /// See the module's text.
@@ -317,6 +351,7 @@ impl Warden {
                 remaining_s: isolation.until.since(now).as_secs(),
                 by: isolation.by.to_string(),
                 reason: isolation.reason.clone(),
+                changes: isolation.changes.iter().map(ListedChange::from).collect(),
                 dropped_packets: entry.dropped_packets,
                 dropped_bytes: entry.dropped_bytes,
                 enforced_on: names(&places.enforced_on),
@@ -350,7 +385,8 @@ impl Warden {
         };
         self.verdict = number;
         // A new end of a running isolation is a step of it, not another.
-        if let Some(running) = self.register.get_mut(host) {
+        let running = self.register.get_mut(host).map(|running| running.clone());
+        if let Some(running) = &running {
             isolation.verdict = running.verdict;
         }
         let outcome = match &self.enforcement {
@@ -362,7 +398,8 @@ impl Warden {
                         None => Ok(written),
                         // Known all the same: it ends, and can be released; guards elsewhere, or that come back, obey it.
                         Some(why) => {
-                            self.register.enter(host, isolation.clone());
+                            let action = IsolationAction::Isolate.name();
+                            self.register.enter(host, since(running.as_ref(), &isolation, action, now));
                             Err(why)
                         }
                     },
@@ -383,7 +420,7 @@ impl Warden {
                 let action =
                     if written.extended { IsolationAction::Extend } else { IsolationAction::Isolate };
                 let event = step(host, action, &isolation, self.entry(host).as_ref());
-                self.register.enter(host, isolation);
+                self.register.enter(host, since(running.as_ref(), &isolation, action.name(), now));
                 Some(self.placed(event))
             }
             Err(why) => {
@@ -398,6 +435,11 @@ impl Warden {
             }
         }
     }
+}
+
+/// What is in force now: a step of a running isolation changes that, and is none of its own.
+fn since(running: Option<&Isolation>, step: &Isolation, action: &str, now: Nanos) -> Isolation {
+    running.map_or_else(|| step.clone(), |running| running.changed_by(step, action, now))
 }
 
 pub(crate) fn step(

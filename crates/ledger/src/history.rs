@@ -9,7 +9,9 @@ use wire::{Nanos, Target};
 use crate::error::LedgerError;
 use crate::files;
 use crate::line::{Body, Checksum, Line};
+use crate::recover::rebuild;
 use crate::scan::{Damage, Entry, Found, Harm, Place, Scan};
+use crate::state::Isolated;
 
 /// Something on the way through the files.
 #[derive(Debug)]
@@ -167,6 +169,15 @@ impl History {
         }
         Ok(None)
     }
+}
+
+/// Who is isolated by the ledger in `dir`, which is only read. Damage is passed over; what stands behind it is in doubt.
+///
+/// # Errors
+/// A directory or file that cannot be read.
+pub fn isolated(dir: &Path) -> Result<Vec<Isolated>, LedgerError> {
+    let rebuilt = rebuild(&files::list(dir)?)?;
+    Ok(rebuilt.state.open.into_values().collect())
 }
 
 /// What [`verify`] found.

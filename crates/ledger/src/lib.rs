@@ -22,12 +22,12 @@ mod sync;
 mod text;
 
 pub use error::LedgerError;
-pub use history::{Filter, History, Report, history, verify};
+pub use history::{Filter, History, Report, history, isolated, verify};
 pub use line::{Checksum, MAX_LINE};
 pub use record::{MAX_REASON, MAX_WORD, Record};
 pub use recover::{MAX_TOLD, Recovered};
 pub use scan::{Damage, Entry, Harm};
-pub use state::Isolated;
+pub use state::{Isolated, MAX_CHANGES};
 pub use store::{KEPT_DAMAGED, Ledger, Options};
 pub use sync::Syncer;
 pub use text::{parse_time, rfc3339};

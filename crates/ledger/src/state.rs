@@ -7,13 +7,35 @@ use wire::Target;
 use crate::line::Body;
 use crate::record::{Effect, Record};
 
+/// Changes of an isolation that are remembered.
+pub const MAX_CHANGES: usize = 16;
+
 /// An isolation that has not ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Isolated {
-    /// Its latest step.
+    /// How it stands after its latest step: whom, how far and until when are of that, who decided and why of its first.
     pub record: Record,
+    /// Later steps, the latest [`MAX_CHANGES`], as they were written.
+    pub changes: Vec<Record>,
     /// Lines behind that step are missing or damaged: it may have ended.
     pub in_doubt: bool,
+}
+
+impl Isolated {
+    fn new(record: Record, in_doubt: bool) -> Self {
+        Isolated { record, changes: Vec::new(), in_doubt }
+    }
+
+    /// Another step of the same isolation: it does not change who decided it first, and why.
+    fn change(&mut self, step: &Record) {
+        let Record { action, by, who, reason, peer, .. } = self.record.clone();
+        self.record = Record { action, by, who, reason, peer, ..step.clone() };
+        self.in_doubt = false;
+        if self.changes.len() >= MAX_CHANGES {
+            self.changes.remove(0);
+        }
+        self.changes.push(step.clone());
+    }
 }
 
 /// See the module's text.
@@ -31,7 +53,7 @@ impl State {
             Body::Head(_) => {}
             Body::Carry { record, in_doubt } => {
                 self.last_verdict = self.last_verdict.max(record.verdict);
-                self.open.insert(record.target, Isolated { record: record.clone(), in_doubt: *in_doubt });
+                self.open.insert(record.target, Isolated::new(record.clone(), *in_doubt));
             }
             Body::Record(record) => self.step(record),
             Body::Lost(_) => self.doubt(),
@@ -44,7 +66,12 @@ impl State {
         match record.effect() {
             Effect::Opens => {
                 self.ended.remove(&record.target);
-                self.open.insert(record.target, Isolated { record: record.clone(), in_doubt: false });
+                match self.open.get_mut(&record.target) {
+                    Some(open) if open.record.verdict == record.verdict => open.change(record),
+                    _ => {
+                        self.open.insert(record.target, Isolated::new(record.clone(), false));
+                    }
+                }
             }
             Effect::Closes => {
                 let isolated = self.open.remove(&record.target);

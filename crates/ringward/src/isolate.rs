@@ -4,11 +4,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use ::ledger::{Isolated, Record};
 use api::ClientError;
 use capture::PinnedIsolation;
 use clap::{Subcommand, ValueEnum};
-use engine::{HoldFile, Listed, Reply, Request};
-use wire::{Scope, Target};
+use engine::{HoldFile, Listed, ListedChange, Reply, Request};
+use wire::{Nanos, Scope, Target};
 
 use crate::commands::{configuration, sensor};
 use crate::config::{self, Config};
@@ -169,8 +170,19 @@ fn list(hosts: &[Listed], held: bool, json: bool) -> Result<(), Failure> {
             "{:<40} {scope:<8} {:>7} s left  {:>8} packets {:>10} bytes dropped  {}: {}",
             h.host, h.remaining_s, h.dropped_packets, h.dropped_bytes, h.by, h.reason
         );
+        for change in &h.changes {
+            println!("{:<40} {}", "", changed(change));
+        }
     }
     Ok(())
+}
+
+/// A line on a later change of an isolation.
+fn changed(change: &ListedChange) -> String {
+    let who = change.who.as_ref().map(|who| format!(" ({who})")).unwrap_or_default();
+    let [time, until] = [change.time_ns, change.until_ns].map(|ns| ::ledger::rfc3339(Nanos(ns)));
+    let (action, by, reason) = (&change.action, change.by.escape_debug(), change.reason.escape_debug());
+    format!("{action} by {by}{} at {time} until {until}: {reason}", who.escape_debug())
 }
 
 /// The same without the sensor, on the pinned maps and the hold file.
@@ -205,7 +217,7 @@ fn without(config: &Config, action: &IsolateAction, why: &str) -> Result<(), Fai
         },
         IsolateAction::List { json } => {
             eprintln!("ringward: no sensor is running; this is what is pinned in {}", folder.display());
-            list(&listed(&pinned)?, pinned.is_held() || file.exists(), *json)?;
+            list(&listed(&pinned, &known(config))?, pinned.is_held() || file.exists(), *json)?;
         }
         _ => {
             let isolated = isolated(&pinned);
@@ -264,25 +276,46 @@ fn write_down(config: &Config, released: &[Target], all: bool) {
     }
 }
 
-/// Who is in the pinned maps now.
-fn listed(pinned: &PinnedIsolation) -> Result<Vec<Listed>, Failure> {
+/// Who is isolated by the ledger: it knows who decided, and why. Without one the maps alone are listed.
+fn known(config: &Config) -> Vec<Isolated> {
+    if !config.ledger.enabled || !config.ledger.dir.exists() {
+        return Vec::new();
+    }
+    ::ledger::isolated(&config.ledger.dir).unwrap_or_else(|err| {
+        eprintln!("ringward: reasons are not listed: {err}");
+        Vec::new()
+    })
+}
+
+/// Who is in the pinned maps now, with what the ledger knows of them.
+fn listed(pinned: &PinnedIsolation, known: &[Isolated]) -> Result<Vec<Listed>, Failure> {
     let now = engine::monotonic();
     let entries = pinned.entries().map_err(Failure::running)?;
     let live = entries.into_iter().filter(|(_, entry)| entry.expires_ns > now.0);
     Ok(live
         .map(|(target, entry)| {
             let scope = pinned.scope(target, &entry);
+            let known = known.iter().find(|one| one.record.target == target);
+            let change = |step: &Record| ListedChange {
+                time_ns: step.time.0,
+                action: step.action.clone(),
+                by: step.by.clone(),
+                who: step.who.clone(),
+                reason: step.reason.clone(),
+                until_ns: step.until.unwrap_or(step.time).0,
+            };
             Listed {
                 host: target.to_string(),
                 scope: scope.name().to_owned(),
-                verdict: 0,
+                verdict: known.map_or(0, |one| one.record.verdict),
                 peers: match scope {
                     Scope::Peers(peers) => peers,
                     Scope::Both | Scope::Outbound => Vec::new(),
                 },
                 remaining_s: (entry.expires_ns - now.0) / 1_000_000_000,
-                by: "unknown".into(),
-                reason: "no sensor is running".into(),
+                by: known.map_or_else(|| "unknown".into(), |one| one.record.by.clone()),
+                reason: known.map_or_else(|| "not in the ledger".into(), |one| one.record.reason.clone()),
+                changes: known.map_or_else(Vec::new, |one| one.changes.iter().map(change).collect()),
                 dropped_packets: entry.dropped_packets,
                 dropped_bytes: entry.dropped_bytes,
                 enforced_on: Vec::new(),

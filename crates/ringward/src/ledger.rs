@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use engine::{Known, MoreCounters, Released, Restore, Tap};
+use engine::{Changed, Known, MoreCounters, Released, Restore, Tap};
 use ledger::{Isolated, Ledger, LedgerError, MAX_TOLD, Options, Record, Recovered, Syncer};
 use output::{Event, IsolationEvent, Stamp};
 use wire::{Nanos, Scope, Target};
@@ -192,8 +192,17 @@ fn complain_of(recovered: &Recovered) {
 }
 
 fn known(one: Isolated) -> Known {
-    let Isolated { record, in_doubt } = one;
+    let Isolated { record, changes, in_doubt } = one;
+    let change = |record: Record| Changed {
+        time: record.time,
+        action: record.action,
+        by: Arc::<str>::from(record.by).into(),
+        who: record.who.map(Arc::from),
+        reason: record.reason,
+        until: record.until.unwrap_or(record.time),
+    };
     Known {
+        changes: changes.into_iter().map(change).collect(),
         target: record.target,
         scope: record.scope,
         verdict: record.verdict,

@@ -1,5 +1,7 @@
 //! `ringward policy check`: the policy as it is in force.
 
+mod reach;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -12,11 +14,16 @@ use crate::{Failure, PolicyCheckArgs, setup, surroundings};
 pub fn check(args: &PolicyCheckArgs) -> Result<(), Failure> {
     let config = Config::load(&args.config)?;
     let mut policy = setup::policy(&config)?;
+    let reach = reach::Loaded::read(&config)?;
+    let warnings = reach::warnings(&policy, &reach);
     surroundings::protect(&mut policy.protected).iter().for_each(|line| eprintln!("ringward: {line}"));
     if args.json {
-        println!("{:#}", as_json(&policy));
+        let mut told = as_json(&policy);
+        told["warnings"] = warnings.into();
+        println!("{told:#}");
     } else {
         print!("{}", as_text(&policy));
+        warnings.iter().for_each(|line| println!("warning: {line}"));
     }
     Ok(())
 }
@@ -117,6 +124,7 @@ fn conditions(when: &When) -> Vec<(&'static str, Value)> {
         ("min_severity", when.min_severity.map(|severity| severity as u8)),
         ("max_severity", when.max_severity.map(|severity| severity as u8)),
         ("min_confidence", when.min_confidence),
+        ("min_victim_confidence", when.min_victim_confidence),
     ];
     said.extend(numbers.into_iter().filter_map(|(key, number)| Some((key, number?.into()))));
     said.extend(when.repeat.map(|of| ("repeat", json!({"count": of.count, "within": spoken(of.within)}))));

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use detect::rules::packet::Reputation;
 use detect::rules::{Profiles, RuleSet, compile};
-use rules::{Filters, LoadError, Loader, Refused, Report, Rule, Settings};
+use rules::{AddressSet, Filters, LoadError, Loader, Refused, Report, Rule, Settings};
 use serde_json::{Value, json};
 
 use crate::config::{Config, Rules};
@@ -28,6 +28,8 @@ pub struct Rulebook {
     pub filters: Filters,
     /// Reputations of addresses.
     pub reputation: Reputation,
+    /// `HOME_NET`, unless it is any host.
+    pub home: Option<AddressSet>,
 }
 
 fn unreadable(err: &LoadError) -> Failure {
@@ -57,6 +59,7 @@ pub fn load(config: &Rules, more: &[PathBuf]) -> Result<Rulebook, Failure> {
     if given(&config.threshold) {
         filters.file(&config.threshold, &settings).map_err(|err| unreadable(&err))?;
     }
+    let home = settings.home();
     let mut loader = Loader::new(settings);
     for path in config.files.iter().chain(more) {
         loader.file(path).map_err(|err| unreadable(&err))?;
@@ -70,7 +73,7 @@ pub fn load(config: &Rules, more: &[PathBuf]) -> Result<Rulebook, Failure> {
             return Err(Failure::usage(fault));
         }
     }
-    Ok(Rulebook { rules, report, filters, reputation })
+    Ok(Rulebook { rules, report, filters, reputation, home })
 }
 
 /// A compiled set, and the filters of its alerts.
@@ -88,9 +91,13 @@ impl Rulebook {
     /// Compiles the rules; those that cannot be are reported as not supported.
     #[must_use]
     pub fn compile(self) -> (Loaded, Report) {
-        let Rulebook { rules, mut report, filters, reputation } = self;
+        let Rulebook { rules, mut report, filters, reputation, home } = self;
         let (set, refused) = compile(rules);
         let set = set.with_reputation(reputation);
+        let set = match &home {
+            Some(home) => set.with_home(home),
+            None => set,
+        };
         report.loaded -= refused.len() as u64;
         report.unsupported.extend(refused.into_iter().map(|not| Refused {
             file: not.file,

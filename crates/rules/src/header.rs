@@ -8,6 +8,7 @@ use crate::fault::{Fault, unsupported, wrong};
 use crate::ports;
 use crate::rule::{Action, AddressSet, Header, HeaderProto, PortSet, RejectTo};
 use crate::settings::Settings;
+use crate::zone::{self, Zone};
 
 /// Sets that were read before: rules name the same few.
 #[derive(Debug, Default)]
@@ -84,6 +85,14 @@ pub(crate) fn parse(text: &str, settings: &Settings, cache: &mut Cache) -> Resul
         both_ways,
     };
     Ok((action, header))
+}
+
+/// On which side of the border a header that was read puts sender and receiver.
+pub(crate) fn zones(text: &str, settings: &Settings) -> [Zone; 2] {
+    match words(text).as_slice() {
+        [_, _, src, _, _, dst, _] => [zone::of(src, settings), zone::of(dst, settings)],
+        _ => Default::default(),
+    }
 }
 
 impl Cache {

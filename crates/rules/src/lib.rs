@@ -24,6 +24,7 @@ mod rule;
 mod settings;
 mod test;
 mod vars;
+mod zone;
 
 pub use address::MAX_ADDRESSES;
 
@@ -48,3 +49,4 @@ pub use test::{
     FastPattern, FieldTest, FlagTest, IpRep, IsDataAt, Layer, MathOp, NumberBase, NumberTest, PacketTest,
     Part, Pcre, Test, Transform, Which,
 };
+pub use zone::Zone;

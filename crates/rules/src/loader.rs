@@ -179,10 +179,11 @@ impl Loader {
         for (name, value) in options {
             build::apply(&mut builder, name, value).inspect_err(|_| name.clone_into(at))?;
         }
-        builder.finish().map_err(|(keyword, fault)| {
+        let rule = builder.finish().map_err(|(keyword, fault)| {
             keyword.unwrap_or("").clone_into(at);
             fault
-        })
+        })?;
+        Ok(Rule { zones: header::zones(head, &self.cx.settings), ..rule })
     }
 
     /// Of two rules with one id the later revision stays; of two with one revision the first.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::test::{FieldTest, PacketTest, Part};
+use crate::zone::Zone;
 
 /// What a rule does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -335,6 +336,8 @@ pub struct Rule {
     pub action: Action,
     /// What it asks first.
     pub header: Header,
+    /// On which side of the border its author puts sender and receiver.
+    pub zones: [Zone; 2],
     /// Generator; 1 if not given.
     pub gid: u32,
     /// Signature id.

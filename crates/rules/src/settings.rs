@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::address;
 use crate::defaults;
+use crate::rule::AddressSet;
 use crate::vars;
 
 /// Bytes of a settings file.
@@ -87,6 +89,12 @@ impl Settings {
     #[must_use]
     pub fn address(&self, name: &str) -> Option<&str> {
         self.addresses.get(name).map(String::as_str)
+    }
+
+    /// The hosts of `HOME_NET`; `None` if it is not defined, broken, or any host.
+    #[must_use]
+    pub fn home(&self) -> Option<AddressSet> {
+        address::parse("$HOME_NET", self).ok().filter(|set| !set.any_of.is_empty() || !set.none_of.is_empty())
     }
 
     /// The port list of a variable.

@@ -72,7 +72,9 @@ impl Techniques {
         Ok(Techniques { text: id.into(), begins })
     }
 
-    fn has(&self, id: &str) -> bool {
+    /// Whether a technique is one of these.
+    #[must_use]
+    pub fn has(&self, id: &str) -> bool {
         let head = id.get(..self.text.len());
         head.is_some_and(|head| head.eq_ignore_ascii_case(&self.text))
             && (self.begins || id.len() == self.text.len())
@@ -156,6 +158,8 @@ pub struct When {
     pub max_severity: Option<Severity>,
     /// At least so sure, in percent ([`Alert::confidence`]); who does not say how sure he is, is not.
     pub min_confidence: Option<u8>,
+    /// The victim is at least so sure, in percent ([`Alert::victim_confidence`]).
+    pub min_victim_confidence: Option<u8>,
     /// A technique that the alert names.
     pub technique: Vec<Techniques>,
     /// A tactic that it shows.
@@ -190,6 +194,9 @@ impl When {
             && self.min_severity.is_none_or(|least| alert.severity <= least)
             && self.max_severity.is_none_or(|most| alert.severity >= most)
             && self.min_confidence.is_none_or(|least| alert.confidence().is_some_and(|sure| sure >= least))
+            && self
+                .min_victim_confidence
+                .is_none_or(|least| alert.victim_confidence().is_some_and(|sure| sure >= least))
             && any(&self.sid, |&sid| sid == alert.sid)
             && any(&self.technique, |wanted| alert.technique_ids().any(|id| wanted.has(id)))
             && any(&self.tactic, |&wanted| alert.tactics().any(|tactic| tactic == wanted))

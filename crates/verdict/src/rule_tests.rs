@@ -33,6 +33,8 @@ fn by_rule(metadata: &[(&str, &str)]) -> Alert {
     let facts = RuleFacts {
         action: RuleAction::Alert,
         target: None,
+        zones: Default::default(),
+        class: "".into(),
         tagged: false,
         limited: false,
         metadata: metadata.iter().map(|&(key, value)| (key.into(), vec![value.into()])).collect(),

@@ -59,7 +59,7 @@ fn within<T: Ord + Copy>(ranges: &[(T, T)], address: T) -> bool {
 
 /// A set of addresses.
 #[derive(Debug, Default)]
-pub(super) struct Addresses {
+pub(crate) struct Addresses {
     any_of: Ranges,
     none_of: Ranges,
 }
@@ -121,6 +121,11 @@ impl Ends {
     /// Whether it takes what goes from one end to the other; `ports`: whether the protocol has them.
     pub(crate) fn take(&self, from: Endpoint, to: Endpoint, ports: bool) -> bool {
         self.one_way(from, to, ports) || (self.both_ways && self.one_way(to, from, ports))
+    }
+
+    /// Whether a packet that it takes goes against its arrow.
+    pub(super) fn is_turned(&self, from: Endpoint, to: Endpoint, ports: bool) -> bool {
+        self.both_ways && !self.one_way(from, to, ports)
     }
 
     fn one_way(&self, from: Endpoint, to: Endpoint, ports: bool) -> bool {

@@ -1,7 +1,7 @@
 //! From a rule that matched to an alert.
 
-use alert::{Alert, Observation, Parties, Proof, RuleAction};
-use wire::{Direction, Nanos};
+use alert::{Alert, Ends, Observation, Parties, Proof, RuleAction, choose};
+use wire::{Direction, IpProto, Nanos};
 
 use super::compiled::Compiled;
 use super::context::PacketContext;
@@ -13,12 +13,28 @@ impl Matcher {
     pub fn alert(&self, hit: &Hit, cx: &PacketContext<'_>) -> Option<Alert> {
         let rule = self.set().rules.get(hit.rule as usize)?;
         let (source, destination) = cx.tuple.ends(hit.direction);
-        let (victim, peer) = match rule.facts.target {
-            Some(alert::Side::Source) => (Some(source.ip), destination.ip),
-            Some(alert::Side::Destination) => (Some(destination.ip), source.ip),
-            None => (None, cx.tuple.server.ip),
+        let header = self.set().headers.get(rule.header as usize)?;
+        let ports = matches!(cx.tuple.proto, IpProto::TCP | IpProto::UDP | IpProto::SCTP);
+        let ends = Ends {
+            ips: [source.ip, destination.ip],
+            ours: [source.ip, destination.ip].map(|ip| self.set().is_ours(ip)),
+            from_client: hit.direction == Direction::ToServer,
+            turned: header.is_turned(source, destination, ports),
         };
-        Some(Alert { direction: hit.direction, victim, peer: Some(peer), ..base(rule, cx.time) })
+        let (chosen, parties) = choose(&rule.facts, &ends);
+        let peer = match chosen {
+            Some((victim, _)) if victim == source.ip => destination.ip,
+            Some(_) => source.ip,
+            None => cx.tuple.server.ip,
+        };
+        Some(Alert {
+            direction: hit.direction,
+            victim: chosen.map(|(victim, _)| victim),
+            basis: chosen.map(|(_, basis)| basis),
+            parties,
+            peer: Some(peer),
+            ..base(rule, cx.time)
+        })
     }
 }
 

@@ -1,19 +1,22 @@
 //! A compiled set of rules: immutable, shared by all workers.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use alert::{RuleFacts, Severity};
 use proto::{AppProto, Keep};
-use rules::App;
+use rules::{AddressSet, App};
 
-use super::addresses::Ends;
+use super::addresses::{Addresses, Ends};
 use super::app::speaks;
-use super::compiled::{Chains, Compiled};
+use super::compiled::{Chains, Compiled, Effect};
 use super::home::Home;
 use super::packet::Reputation;
 use super::payload::Payload;
 use super::transaction::Transactions;
 use super::verify::DatasetStore;
+use crate::finding::is_ours;
 
 /// See the module's text.
 #[derive(Debug, Default)]
@@ -34,6 +37,8 @@ pub struct RuleSet {
     pub(crate) events: HashMap<Arc<str>, Vec<u32>>,
     pub(crate) keep: Keep,
     pub(crate) reputation: Reputation,
+    /// The home network, beside all private addresses.
+    pub(crate) ours: Option<Addresses>,
     pub(crate) datasets: DatasetStore,
     /// Whether contents of files are looked at.
     pub(crate) file_content: bool,
@@ -68,6 +73,23 @@ impl RuleSet {
     #[must_use]
     pub fn with_reputation(self, reputation: Reputation) -> Self {
         RuleSet { reputation, ..self }
+    }
+
+    /// With this home network, that of `HOME_NET`: who is in it is one of ours, and so is every private address.
+    #[must_use]
+    pub fn with_home(self, home: &AddressSet) -> Self {
+        RuleSet { ours: Some(Addresses::new(home)), ..self }
+    }
+
+    /// What is known of each rule that makes alerts, with its severity.
+    pub fn facts(&self) -> impl Iterator<Item = (u32, Severity, &RuleFacts)> {
+        let telling = self.rules.iter().filter(|rule| rule.effect == Effect::Tell);
+        telling.map(|rule| (rule.sid, rule.severity, &*rule.facts))
+    }
+
+    /// Whether a host is one of ours.
+    pub(crate) fn is_ours(&self, host: IpAddr) -> bool {
+        is_ours(host) || self.ours.as_ref().is_some_and(|ours| ours.contain(host))
     }
 
     /// How many rules there are.

@@ -1,5 +1,7 @@
 //! `alert`: a finding. What Ringward adds goes into `alert.metadata`, as rule authors do.
 
+use core::net::IpAddr;
+
 use ::alert::Side;
 use ::flow::FlowTuple;
 use ::proto::Transaction;
@@ -197,7 +199,7 @@ fn metadata(event: &AlertEvent, of_author: bool) -> Value {
     }
     put("mitre_technique_id", ids);
     put("mitre_technique_name", alert.techniques.iter().map(|t| t.name().replace(' ', "_")).collect());
-    let mut stages: Vec<_> = tactics.iter().map(|t| t.stage()).collect();
+    let mut stages: Vec<_> = alert.tactics().map(|tactic| tactic.stage()).collect();
     stages.sort_unstable();
     stages.dedup();
     put("kill_chain_stage", stages.iter().map(|s| s.name().to_owned()).collect());
@@ -210,7 +212,23 @@ fn metadata(event: &AlertEvent, of_author: bool) -> Value {
         put("ioc_confidence", hit.confidence.iter().map(ToString::to_string).collect());
         put("ioc_tags", hit.tags.clone());
     }
-    put("victim", alert.victim.iter().map(ToString::to_string).collect());
+    if let Some(technique) = alert.by_class() {
+        put("mitre_tactic_id", vec![technique.tactic.id().to_owned()]);
+        put("mitre_tactic_name", vec![technique.tactic.name().replace(' ', "_")]);
+        put("mitre_technique_id", vec![technique.id.to_owned()]);
+        put("mitre_technique_name", vec![technique.name.replace(' ', "_")]);
+        put("mitre_technique_source", vec!["class".to_owned()]);
+    }
+    let ip = |ip: &Option<IpAddr>| ip.iter().map(ToString::to_string).collect::<Vec<_>>();
+    put("victim", ip(&alert.victim));
+    if let (Some(basis), Some(percent)) = (alert.basis, alert.victim_confidence()) {
+        put("victim_basis", vec![basis.name().to_owned()]);
+        put("victim_confidence", vec![percent.to_string()]);
+    }
+    put("actor", ip(&alert.parties.actor));
+    put("target", ip(&alert.parties.target));
+    put("outside", ip(&alert.parties.outside));
+    put("account", alert.parties.accounts.clone());
     if let Some(checkin) = &alert.checkin {
         let told = |d: &Option<::alert::Disclosure>| d.iter().map(|d| d.value.clone()).collect();
         put("c2_host_name", told(&checkin.host_name));

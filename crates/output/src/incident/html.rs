@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use super::history;
 use super::model::Incident;
 use crate::text::duration;
 
@@ -32,7 +33,7 @@ const KILL_CHAIN: [&str; 7] = [
 ];
 
 /// Escapes for text and quoted attributes.
-fn esc(text: &str) -> String {
+pub(super) fn esc(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -69,10 +70,11 @@ fn page(out: &mut String, i: &Incident) -> std::fmt::Result {
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
          <title>{id}</title><style>{STYLE}</style></head><body><main>\
-         <div class=\"brand\">Ringward incident report</div><h1>{summary}</h1>\
+         <div class=\"brand\">Ringward incident report</div><h1>{headline}</h1>{rest}\
          <div class=\"id mono\">{id} &middot; {first} to {last}</div>",
         id = esc(&i.id),
-        summary = esc(&i.summary),
+        headline = esc(i.sentences.first().map_or(&i.summary, |sentence| &sentence.text)),
+        rest = rest(i),
         first = esc(&i.first),
         last = esc(&i.last)
     )?;
@@ -96,8 +98,24 @@ fn page(out: &mut String, i: &Incident) -> std::fmt::Result {
             ]
         }),
     )?;
+    rows(
+        out,
+        "Rules",
+        &["Signature", "Text", "Class", "Severity", "Source", "Alerts"],
+        i.rules.iter().map(|x| {
+            vec![
+                code(&format!("{}:{}", x.gid, x.sid)),
+                esc(&x.signature),
+                esc(&x.category),
+                severity(x.severity).0.into(),
+                code(&x.source),
+                x.hits.to_string(),
+            ]
+        }),
+    )?;
     rows(out, "Hosts", &["Address", "Role"], i.hosts.iter().map(|h| vec![code(&h.ip), esc(&h.role)]))?;
-    verdict(out, i)?;
+    rows(out, "Accounts", &["As named in the traffic"], i.accounts.iter().map(|name| vec![code(name)]))?;
+    history::table(out, i)?;
     rows(
         out,
         "Evidence",
@@ -113,11 +131,17 @@ fn page(out: &mut String, i: &Incident) -> std::fmt::Result {
     out.write_str("</main></body></html>\n")
 }
 
+/// What the summary says beyond its first sentence.
+fn rest(i: &Incident) -> String {
+    let rest: Vec<String> = i.sentences.iter().skip(1).map(|sentence| esc(&sentence.text)).collect();
+    if rest.is_empty() { String::new() } else { format!("<p>{}</p>", rest.join(" ")) }
+}
+
 fn code(text: &str) -> String {
     format!("<code>{}</code>", esc(text))
 }
 
-fn rows(
+pub(super) fn rows(
     out: &mut String,
     title: &str,
     heads: &[&str],
@@ -232,7 +256,7 @@ fn timeline(out: &mut String, i: &Incident) -> std::fmt::Result {
 fn kill_chain(out: &mut String, i: &Incident) -> std::fmt::Result {
     out.write_str("<section><h2>Kill chain</h2><div class=\"chain\">")?;
     for stage in KILL_CHAIN {
-        let hit = i.techniques.iter().any(|t| t.stage == stage);
+        let hit = i.techniques.iter().any(|t| t.stage == stage) || i.kill_chain_stage == stage;
         write!(out, "<span{}>{stage}</span>", if hit { " class=\"hit\"" } else { "" })?;
     }
     out.write_str("</div></section>")
@@ -242,38 +266,21 @@ fn techniques(out: &mut String, i: &Incident) -> std::fmt::Result {
     rows(
         out,
         "ATT&amp;CK techniques",
-        &["Tactic", "Technique", "Name"],
+        &["Tactic", "Technique", "Name", "Shown by"],
         i.techniques.iter().map(|t| {
             vec![
                 format!("{} <span class=\"mute\">{}</span>", esc(&t.tactic), esc(&t.tactic_id)),
                 code(&t.id),
                 esc(&t.name),
+                match t.source.as_str() {
+                    "class" => "<span class=\"mute\">by class</span>".into(),
+                    "author" => "the rule".into(),
+                    "list" => "the list".into(),
+                    _ => "what was seen".into(),
+                },
             ]
         }),
     )
-}
-
-fn verdict(out: &mut String, i: &Incident) -> std::fmt::Result {
-    let v = &i.verdict;
-    let line = |name: &str, value: String| vec![name.to_owned(), value];
-    let mut lines = vec![line("Verdict", esc(&v.action))];
-    if v.action != "none" {
-        lines.push(line("Decided by", esc(&v.by)));
-        lines.push(line("Reason", esc(&v.reason)));
-        let enforced = match &v.not_enforced_because {
-            Some(why) => format!("no: {}", esc(why)),
-            None => "yes, in the kernel (XDP)".to_owned(),
-        };
-        lines.push(line("Enforced", enforced));
-        lines.extend(v.until.as_ref().map(|until| line("Until", esc(until))));
-        if v.enforced {
-            lines.push(line(
-                "Dropped",
-                format!("{} packets, {} bytes when last looked at", v.dropped_packets, v.dropped_bytes),
-            ));
-        }
-    }
-    rows(out, "Verdict", &["", ""], lines.into_iter())
 }
 
 #[cfg(test)]

@@ -1,12 +1,18 @@
 //! Incidents: everything that happened around one victim, told as a story.
 //!
 //! Alerts and isolation steps of one host belong to one incident until it has been quiet for
-//! [`QUIET`]. An incident is written as JSON and as one self-contained HTML page.
+//! [`QUIET`]: alerts of which it is the victim, and those that name it as actor or target once it has an incident. An
+//! incident is told of from its first verdict or its first alert of severity 1 or 2 on; what was milder before is part of
+//! it. It is written as JSON and as one self-contained HTML page.
 
+mod entries;
+mod history;
 mod html;
 mod model;
 mod store;
+mod story;
 mod techniques;
+mod verdicts;
 
 use std::path::Path;
 use std::time::Duration;

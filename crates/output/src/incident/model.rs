@@ -3,6 +3,8 @@
 use alert::CheckIn;
 use serde::{Deserialize, Serialize};
 
+use super::verdicts::VerdictSeen;
+
 /// A step of the timeline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
@@ -38,6 +40,28 @@ pub struct IndicatorSeen {
     pub description: Option<String>,
     /// "FILE:LINE".
     pub source: String,
+    /// What was seen the first time: "dns", "http", "ip" ...
+    #[serde(default)]
+    pub seen: String,
+    /// How often it matched.
+    pub hits: u64,
+}
+
+/// A rule that matched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleSeen {
+    /// Generator.
+    pub gid: u32,
+    /// Signature.
+    pub sid: u32,
+    /// Its text.
+    pub signature: String,
+    /// Its class's description.
+    pub category: String,
+    /// 1 high to 4 informational.
+    pub severity: u8,
+    /// "FILE:LINE".
+    pub source: String,
     /// How often it matched.
     pub hits: u64,
 }
@@ -55,6 +79,10 @@ pub struct TechniqueSeen {
     pub tactic: String,
     /// The kill-chain stage.
     pub stage: String,
+    /// Who says so: "finding" (what was seen shows it), "list", "author" (of a rule), or "class" if only the rule's class
+    /// stands for it.
+    #[serde(default)]
+    pub source: String,
 }
 
 /// What was disclosed in a C2 request.
@@ -99,31 +127,14 @@ impl Disclosed {
     }
 }
 
-/// The verdict and what came of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VerdictSeen {
-    /// "isolate", "withhold" or "none".
-    pub action: String,
-    /// Who decided.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-    /// Whether the kernel enforces it.
-    pub enforced: bool,
-    /// Why not, if not.
-    pub not_enforced_because: Option<String>,
-    /// Until when.
-    pub until: Option<String>,
-    /// Nanoseconds from the packet's arrival to the alert.
-    pub alert_ns: Option<u64>,
-    /// Nanoseconds from the packet's arrival to the entry in the isolation map.
-    pub map_ns: Option<u64>,
-    /// Nanoseconds from the packet's arrival to the first dropped packet.
-    pub first_drop_ns: Option<u64>,
-    /// Packets dropped, as far as known.
-    pub dropped_packets: u64,
-    /// Bytes dropped, as far as known.
-    pub dropped_bytes: u64,
+/// A sentence of a summary.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sentence {
+    /// Which fact: "indicator", "indicators", "rules", "disclosure", "accounts", "stage", "isolated", "not_enforced",
+    /// "withheld", "verdicts" or "no_verdict".
+    pub fact: String,
+    /// The sentence.
+    pub text: String,
 }
 
 /// An evidence file.
@@ -144,8 +155,11 @@ pub struct Incident {
     pub id: String,
     /// The host in trouble.
     pub victim: String,
-    /// One sentence.
+    /// Its sentences in one text.
     pub summary: String,
+    /// What the summary says, each sentence with the fact that it is made from.
+    #[serde(default)]
+    pub sentences: Vec<Sentence>,
     /// The worst alert's severity: 1 high to 4 informational.
     pub severity: u8,
     /// "observed", "isolated", "not isolated", "released", "expired".
@@ -154,20 +168,35 @@ pub struct Incident {
     pub first: String,
     /// When it was last heard of.
     pub last: String,
-    /// Alerts.
+    /// Alerts of which it is the victim, or that name it as actor or target.
     pub alerts: u64,
+    /// Those of rules.
+    #[serde(default)]
+    pub rule_alerts: u64,
     /// Who took part.
     pub hosts: Vec<Host>,
+    /// Accounts that were named in the traffic, as on the wire.
+    #[serde(default)]
+    pub accounts: Vec<String>,
     /// What matched.
     pub indicators: Vec<IndicatorSeen>,
+    /// Which rules matched.
+    #[serde(default)]
+    pub rules: Vec<RuleSeen>,
     /// What the C2 was told.
     pub disclosed: Vec<Disclosed>,
     /// What was shown, by ATT&CK.
     pub techniques: Vec<TechniqueSeen>,
     /// The furthest kill-chain stage.
     pub kill_chain_stage: String,
-    /// What was done.
+    /// The verdict of the headline: the first that was enforced, or else the first.
     pub verdict: VerdictSeen,
+    /// Every verdict, in order. What is in it is only ever added to.
+    #[serde(default)]
+    pub verdicts: Vec<VerdictSeen>,
+    /// Verdicts beyond the limit of the list.
+    #[serde(default)]
+    pub verdicts_omitted: u64,
     /// Packets.
     pub evidence: Vec<EvidenceFile>,
     /// What happened, in order.

@@ -4,16 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use ::alert::Observation;
+use ::alert::Severity;
 use wire::Nanos;
 
-use super::model::{Disclosed, EvidenceFile, Host, Incident, IndicatorSeen, Step, VerdictSeen};
-use super::{MAX_ENTRIES, MAX_OPEN, MAX_STEPS, QUIET, render_html, techniques};
+use super::entries::{add_alert, isolation_step, step};
+use super::model::{EvidenceFile, Host, Incident};
+use super::verdicts::{self, VerdictSeen};
+use super::{MAX_ENTRIES, MAX_OPEN, QUIET, render_html, story};
 use crate::access::Access;
 use crate::error::OutputError;
 use crate::event::{AlertEvent, Event, IsolationAction, IsolationEvent, Stamp};
 use crate::evidence::EvidenceSummary;
-use crate::text::{compact, duration, file_ip, timestamp};
+use crate::text::{compact, file_ip, timestamp};
+
+/// An alert so severe, or worse, opens an incident; milder ones join one that is open.
+const RELEVANT: Severity = Severity::Medium;
 
 #[derive(Debug)]
 struct Open {
@@ -24,6 +29,8 @@ struct Open {
     told: bool,
     /// Over the limit: no report files.
     refused: bool,
+    /// There was a verdict, or an alert that is severe enough; until then it is nothing to be told of.
+    relevant: bool,
 }
 
 /// An incident to be told of, and its state: "open" or "closed".
@@ -89,7 +96,7 @@ impl IncidentStore {
     /// time ("open") or the last ("closed"). What the disk refuses is tried again the next time.
     pub(crate) fn write(&mut self, dir: &Path) -> (Vec<Told>, Result<(), OutputError>) {
         let (mut told, mut outcome) = (Vec::new(), Ok(()));
-        for open in self.closed.iter_mut().chain(self.open.values_mut()).filter(|o| o.dirty) {
+        for open in self.closed.iter_mut().chain(self.open.values_mut()).filter(|o| o.dirty && o.relevant) {
             let id = &open.incident.id;
             open.dirty = false;
             if !open.told && self.written.len() as u64 >= self.limit {
@@ -132,10 +139,22 @@ impl IncidentStore {
         (told, outcome)
     }
 
+    /// Closes the incident of a host. One that was never relevant leaves no trace.
+    fn close_one(&mut self, victim: IpAddr) {
+        match self.open.remove(&victim) {
+            Some(open) if open.relevant => self.closed.push(open),
+            Some(open) => {
+                self.names.remove(&open.incident.id);
+            }
+            None => {}
+        }
+    }
+
     /// Closes every incident, for good. To be followed by [`IncidentStore::write`].
     pub(crate) fn close(&mut self) {
         self.owners.clear();
-        self.closed.extend(std::mem::take(&mut self.open).into_values());
+        let open = std::mem::take(&mut self.open).into_values();
+        self.closed.extend(open.filter(|open| open.relevant));
     }
 
     /// Reports written in this run.
@@ -143,46 +162,30 @@ impl IncidentStore {
         &self.written
     }
 
+    /// Every alert belongs to the incident of its victim, and to those that are open of its actor and target.
     fn alert(&mut self, stamp: &Stamp, event: &AlertEvent) {
-        // Without a victim there is nobody to tell a story about.
-        let Some(victim) = event.alert.victim else { return };
-        if let Some(file) = &event.evidence {
-            self.owners.insert(file.to_string(), victim);
-        }
-        let open = self.open(victim, stamp);
-        let incident = &mut open.incident;
         let alert = &event.alert;
-        incident.alerts += 1;
-        incident.severity = incident.severity.min(alert.severity as u8);
-        let role = match alert.observation {
-            Observation::Dns => "resolver",
-            // It need not know what passes through it.
-            Observation::Email | Observation::File | Observation::Rule | Observation::RuleDrop => "peer",
-            _ => "C2 server",
-        };
-        if let Some(peer) = alert.peer {
-            add_host(incident, peer, role);
+        if let Some(victim) = alert.victim {
+            if let Some(file) = &event.evidence {
+                self.owners.insert(file.to_string(), victim);
+            }
+            let open = self.open(victim, stamp);
+            open.relevant |= alert.severity <= RELEVANT;
+            add_alert(&mut open.incident, stamp, event, victim);
         }
-        add_indicator(incident, event);
-        techniques::add(incident, alert);
-        let mut what = match &alert.hit {
-            Some(hit) => format!("{}: {}", alert.signature, hit.observed),
-            None => alert.signature.to_string(),
-        };
-        if let Some((_, proto::Transaction::Http(http))) = &event.transaction {
-            what = format!("{what} ({} {})", http.method, http.uri);
-        }
-        step(incident, stamp.time, alert.observation.name(), what);
-        if let Some(checkin) = &alert.checkin {
-            let disclosed = Disclosed::new(checkin);
-            let told: Vec<String> =
-                disclosed.told.iter().map(|t| format!("{} {}", t.what.replace('_', " "), t.value)).collect();
-            step(incident, stamp.time, "decoded", format!("the request gave away {}", told.join(", ")));
-            if incident.disclosed.len() < MAX_ENTRIES && !incident.disclosed.contains(&disclosed) {
-                incident.disclosed.push(disclosed);
+        let others = [alert.parties.actor, alert.parties.target];
+        for (at, host) in others.into_iter().enumerate() {
+            let Some(host) =
+                host.filter(|&host| Some(host) != alert.victim && !others[..at].contains(&Some(host)))
+            else {
+                continue;
+            };
+            let fresh = |open: &Open| open.relevant && stamp.time.since(open.last) <= QUIET;
+            if self.open.get(&host).is_some_and(fresh) {
+                let open = self.open(host, stamp);
+                add_alert(&mut open.incident, stamp, event, host);
             }
         }
-        summarise(incident);
     }
 
     fn isolation(&mut self, stamp: &Stamp, event: &IsolationEvent) {
@@ -191,68 +194,30 @@ impl IncidentStore {
         if event.flow.is_none() && !self.open.contains_key(&victim) {
             return;
         }
-        let incident = &mut self.open(victim, stamp).incident;
-        let verdict = &mut incident.verdict;
-        let latency = event.latency;
-        let latest = matches!(event.action, IsolationAction::Isolate | IsolationAction::Withhold);
-        if latest {
-            *verdict = VerdictSeen {
-                action: if event.action == IsolationAction::Isolate { "isolate" } else { "withhold" }.into(),
-                by: event.by.to_string(),
-                reason: event.reason.clone(),
-                enforced: event.enforced,
-                not_enforced_because: event.not_enforced_because.clone(),
-                ..VerdictSeen::default()
-            };
+        let open = self.open(victim, stamp);
+        open.relevant = true;
+        let incident = &mut open.incident;
+        if !verdicts::add(&mut incident.verdicts, stamp, event) {
+            incident.verdicts_omitted += u64::from(matches!(
+                event.action,
+                IsolationAction::Isolate | IsolationAction::Withhold | IsolationAction::Restore
+            ));
         }
-        verdict.until = event.until.map(timestamp).or(verdict.until.take());
-        verdict.alert_ns = verdict.alert_ns.or(latency.alert_ns);
-        verdict.map_ns = verdict.map_ns.or(latency.map_ns);
-        verdict.first_drop_ns = verdict.first_drop_ns.or(latency.first_drop_ns);
-        verdict.dropped_packets = verdict.dropped_packets.max(event.dropped_packets);
-        verdict.dropped_bytes = verdict.dropped_bytes.max(event.dropped_bytes);
-        let because = event.not_enforced_because.as_deref().unwrap_or_default();
-        let (status, what) = match event.action {
-            IsolationAction::Isolate | IsolationAction::Extend if event.enforced => {
-                let after = latency.map_ns.map(|ns| format!(", {} after the packet", duration(ns)));
-                let again = (event.relapse > 0).then(|| format!(" (relapse {})", event.relapse));
-                let (after, again) = (after.unwrap_or_default(), again.unwrap_or_default());
-                ("isolated", format!("{victim} isolated{after}{again}"))
-            }
-            IsolationAction::Restore | IsolationAction::Adopt if event.enforced => {
-                ("isolated", format!("{victim} is still isolated after a restart"))
-            }
-            IsolationAction::Restore | IsolationAction::Adopt => {
-                ("not isolated", format!("{victim} is not isolated again after a restart: {because}"))
-            }
-            IsolationAction::Isolate | IsolationAction::Extend => {
-                ("not isolated", format!("verdict: isolate {victim}; not enforced: {because}"))
-            }
-            IsolationAction::Withhold => ("not isolated", format!("{victim} spared: {because}")),
-            IsolationAction::FirstDrop => {
-                let after = latency.first_drop_ns.map(|ns| format!(", {} after the packet", duration(ns)));
-                ("isolated", format!("first packet of {victim} dropped{}", after.unwrap_or_default()))
-            }
-            IsolationAction::Expire => {
-                ("expired", format!("isolation over, {} packets were dropped", event.dropped_packets))
-            }
-            IsolationAction::Release => {
-                ("released", format!("released, {} packets were dropped", event.dropped_packets))
-            }
-        };
-        incident.status = status.into();
-        step(incident, stamp.time, "isolation", what);
-        summarise(incident);
+        incident.verdict = verdicts::headline(&incident.verdicts);
+        incident.status = verdicts::status(&incident.verdicts).to_owned();
+        step(incident, stamp.time, "isolation", isolation_step(victim, event));
+        story::tell(incident);
     }
 
     /// The host's incident, a new one if it has none or was quiet for long.
     fn open(&mut self, victim: IpAddr, stamp: &Stamp) -> &mut Open {
         if self.open.get(&victim).is_some_and(|o| stamp.time.since(o.last) > QUIET) {
-            self.closed.extend(self.open.remove(&victim));
+            self.close_one(victim);
         }
         if !self.open.contains_key(&victim) && self.open.len() >= MAX_OPEN {
-            let oldest = self.open.iter().min_by_key(|(_, o)| o.last).map(|(&ip, _)| ip);
-            self.closed.extend(oldest.and_then(|ip| self.open.remove(&ip)));
+            // Those that may never be told of go first.
+            let oldest = self.open.iter().min_by_key(|(_, o)| (o.relevant, o.last)).map(|(&ip, _)| ip);
+            oldest.into_iter().for_each(|ip| self.close_one(ip));
         }
         let names = &mut self.names;
         let open = self.open.entry(victim).or_insert_with(|| Open {
@@ -262,11 +227,17 @@ impl IncidentStore {
             dirty: true,
             told: false,
             refused: false,
+            relevant: false,
         });
         open.dirty = true;
         open.last = open.last.max(stamp.time);
         open.stamp = stamp.clone();
         open.incident.last = timestamp(open.last);
+        // Alerts of a flow's end, and those of several workers, come later than they happened.
+        let now = timestamp(stamp.time);
+        if now < open.incident.first {
+            open.incident.first = now;
+        }
         open
     }
 }
@@ -282,90 +253,27 @@ fn fresh(victim: IpAddr, stamp: &Stamp, names: &mut BTreeSet<String>) -> Inciden
         id,
         victim: victim.to_string(),
         summary: String::new(),
+        sentences: Vec::new(),
         severity: 4,
         status: "observed".into(),
         first: timestamp(stamp.time),
         last: timestamp(stamp.time),
         alerts: 0,
+        rule_alerts: 0,
         hosts: vec![Host { ip: victim.to_string(), role: "victim".into() }],
+        accounts: Vec::new(),
         indicators: Vec::new(),
+        rules: Vec::new(),
         disclosed: Vec::new(),
         techniques: Vec::new(),
         kill_chain_stage: String::new(),
-        verdict: VerdictSeen { action: "none".into(), ..VerdictSeen::default() },
+        verdict: VerdictSeen::none(),
+        verdicts: Vec::new(),
+        verdicts_omitted: 0,
         evidence: Vec::new(),
         timeline: Vec::new(),
         steps_omitted: 0,
     }
 }
 
-fn add_host(incident: &mut Incident, ip: IpAddr, role: &str) {
-    let ip = ip.to_string();
-    let known = incident.hosts.iter().any(|h| h.ip == ip && h.role == role);
-    if !known && incident.hosts.len() < MAX_ENTRIES {
-        incident.hosts.push(Host { ip, role: role.into() });
-    }
-}
-
-fn add_indicator(incident: &mut Incident, event: &AlertEvent) {
-    let Some(hit) = &event.alert.hit else { return };
-    if let Some(seen) = incident.indicators.iter_mut().find(|i| i.value == *hit.indicator) {
-        seen.hits += 1;
-    } else if incident.indicators.len() < MAX_ENTRIES {
-        incident.indicators.push(IndicatorSeen {
-            kind: hit.kind.into(),
-            value: hit.indicator.to_string(),
-            observed: hit.observed.clone(),
-            description: hit.description.as_ref().map(ToString::to_string),
-            source: hit.source.clone(),
-            hits: 1,
-        });
-    }
-}
-
-fn step(incident: &mut Incident, time: Nanos, kind: &str, what: String) {
-    if incident.timeline.len() >= MAX_STEPS {
-        incident.steps_omitted += 1;
-        return;
-    }
-    let step = Step { time: timestamp(time), time_ns: time.0, kind: kind.into(), what };
-    let at = incident.timeline.partition_point(|s| s.time_ns <= time.0);
-    incident.timeline.insert(at, step);
-}
-
-/// "10.0.0.5 (DESKTOP-X, user alice, Windows 10) contacted evil.example (Demo RAT) and was isolated
-/// 0.4 ms after the packet."
-fn summarise(incident: &mut Incident) {
-    let told = |what: &str| {
-        incident.disclosed.iter().flat_map(|d| &d.told).find(|t| t.what == what).map(|t| t.value.clone())
-    };
-    let mut who = Vec::new();
-    who.extend(told("host_name"));
-    who.extend(told("user_name").map(|u| format!("user {u}")));
-    who.extend(told("operating_system"));
-    let who = if who.is_empty() { String::new() } else { format!(" ({})", who.join(", ")) };
-    let met = |role: &str| incident.hosts.iter().any(|h| h.role == role);
-    let did = match (met("C2 server"), met("resolver")) {
-        (true, _) => "contacted",
-        (false, true) => "looked up",
-        (false, false) => "was seen with",
-    };
-    let indicator = incident.indicators.first().map_or("a listed indicator".to_owned(), |i| {
-        let about = i.description.as_ref().map(|d| format!(" ({d})"));
-        format!("{}{}", i.observed, about.unwrap_or_default())
-    });
-    let verdict = &incident.verdict;
-    let outcome = match incident.status.as_str() {
-        "isolated" => {
-            let after = verdict.map_ns.map(|ns| format!(" {} after the packet", duration(ns)));
-            format!("was isolated{}", after.unwrap_or_default())
-        }
-        "not isolated" => {
-            let why = verdict.not_enforced_because.as_deref().unwrap_or_default();
-            format!("was not isolated ({why})")
-        }
-        "expired" | "released" => format!("was isolated; the isolation is over ({})", incident.status),
-        _ => "is under observation".to_owned(),
-    };
-    incident.summary = format!("{}{who} {did} {indicator} and {outcome}.", incident.victim);
 }

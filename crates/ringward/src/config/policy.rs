@@ -99,6 +99,11 @@ pub struct WhenConfig {
     /// confidence`: High is 90, Medium 60, Low 30; not at all if he says nothing).
     #[schemars(range(max = 100))]
     pub min_confidence: Option<u8>,
+    /// How sure it must be that the victim is the host in trouble, in percent. Indicators and detectors are (100); of rules
+    /// it depends on what names the victim: `target` 95, `metadata: attack_target` 85, the header's `$HOME_NET` 75, the class
+    /// 60, the direction of the flow alone 30.
+    #[schemars(range(max = 100))]
+    pub min_victim_confidence: Option<u8>,
     /// ATT&CK techniques, one of which it must name, as in "T1071.001", or in "T1071*" for all that begin so.
     pub technique: Option<Vec<String>>,
     /// ATT&CK tactics, by name or identifier, as in "Command and Control" or "TA0011".

@@ -10,6 +10,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("hold::releases_everybody_and_stays", hold_releases_everybody),
     ("hold::works_while_the_sensor_is_down", hold_while_down),
     ("hold::does_not_wait_for_a_sensor_that_hangs", hold_while_hanging),
+    ("hold::a_wish_under_hold_does_not_change_the_past", the_past_stays),
 ];
 
 fn hold_releases_everybody() {
@@ -60,6 +61,61 @@ fn hold_releases_everybody() {
     lab.looks_up("a", v4("b"), "bad.example");
     until("isolated", || lab.is_isolated(v4("a")));
     assert_eq!(reaches(&lab, "a", "b"), (false, true));
+}
+
+/// Isolated by an indicator, extended and released by an operator; then an operator's wish under hold.
+fn the_past_stays() {
+    let mut lab = Lab::new(1);
+    lab.configure("");
+    lab.start();
+    lab.looks_up("a", v4("b"), "bad.example");
+    until("isolated", || lab.is_isolated(v4("a")));
+    assert_eq!(reaches(&lab, "a", "b"), (false, true));
+    lab.step(v4("a"), "first_drop");
+    isolate(&lab, &["10.77.0.1", "--ttl", "3h", "--reason", "ticket 42"]);
+    let listed = &lab.listed()[0];
+    assert_eq!(listed["by"], "indicator", "{listed}");
+    assert!(listed["reason"].as_str().unwrap().contains("bad.example"), "{listed}");
+    let change = &listed["changes"][0];
+    assert_eq!((&change["by"], &change["reason"]), (&"operator".into(), &"ticket 42".into()), "{listed}");
+    // A stopped sensor's list has the reasons of the ledger.
+    lab.stop();
+    let listed = lab.ringward(&["isolate", "list", "--json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(
+        (&listed[0]["by"], &listed[0]["changes"][0]["reason"]),
+        (&"indicator".into(), &"ticket 42".into())
+    );
+    lab.start();
+    // The report of the first run is closed; this one tells its own.
+    assert!(lab.ringward(&["isolate", "rm", "10.77.0.1"]).status.success());
+    lab.looks_up("c", v4("b"), "bad.example");
+    until("isolated", || lab.is_isolated(v4("c")));
+    assert_eq!(reaches(&lab, "c", "b"), NO);
+    lab.step(v4("c"), "first_drop");
+    let host = v4("c").to_string();
+    assert!(lab.ringward(&["isolate", "rm", &host]).status.success());
+    assert!(lab.ringward(&["isolate", "flush", "--hold"]).status.success());
+    assert!(!lab.ringward(&["isolate", "add", &host]).status.success());
+    assert!(lab.ringward(&["isolate", "resume"]).status.success());
+    lab.stop();
+    let incident = lab.desk.list("out/incidents").into_iter().rev();
+    let incident = incident
+        .filter(|path| path.extension().is_some_and(|ext| ext == "json"))
+        .map(|path| serde_json::from_slice::<serde_json::Value>(&std::fs::read(path).unwrap()).unwrap())
+        .find(|incident| incident["victim"] == host.as_str())
+        .expect("an incident");
+    let verdict = &incident["verdict"];
+    assert_eq!((&verdict["by"], &verdict["enforced"]), (&"indicator".into(), &true.into()), "{incident}");
+    assert!(verdict["dropped_packets"].as_u64() > Some(0) && verdict["map_ns"].is_u64(), "{verdict}");
+    assert_eq!((&verdict["end"]["how"], &incident["status"]), (&"released".into(), &"released".into()));
+    let later = &incident["verdicts"][1];
+    assert_eq!((&later["by"], &later["enforced"]), (&"operator".into(), &false.into()), "{incident}");
+    let summary = incident["summary"].as_str().unwrap();
+    assert!(
+        summary.contains("was isolated after") && summary.contains("A later verdict by operator"),
+        "{summary}"
+    );
 }
 
 /// `ringward isolate` as an operator runs it whose sensor is down; all that it says.

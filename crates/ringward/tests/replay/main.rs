@@ -13,6 +13,7 @@ mod exact;
 mod files;
 mod fragments;
 mod golden;
+mod incidents;
 mod indicators;
 mod inputs;
 mod ja4;

@@ -90,7 +90,7 @@ alert tls any any -> any any (msg:"only told"; tls.sni; content:"bad.example"; t
     let incident: Value = serde_json::from_slice(&std::fs::read(incident.unwrap()).unwrap()).unwrap();
     let technique = json!({
         "id": "T1071", "name": "Application Layer Protocol", "tactic_id": "TA0011", "tactic": "Command and Control",
-        "stage": "Command and Control"
+        "stage": "Command and Control", "source": "author"
     });
     assert_eq!(incident["techniques"], json!([technique]));
 }

@@ -157,6 +157,7 @@ impl<'a> Builder<'a> {
         let rule = Rule {
             action,
             header,
+            zones: Default::default(),
             gid: 1,
             sid: 0,
             rev: 0,

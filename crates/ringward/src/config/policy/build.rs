@@ -166,12 +166,16 @@ impl WhenConfig {
         if self.min_confidence.is_some_and(|percent| percent > 100) {
             return Err(("when.min_confidence", "must be 0 to 100".into()));
         }
+        if self.min_victim_confidence.is_some_and(|percent| percent > 100) {
+            return Err(("when.min_victim_confidence", "must be 0 to 100".into()));
+        }
         Ok(verdict::When {
             source: list("when.source", &self.source, |&of| Ok(source(of)))?,
             seen: list("when.seen", &self.seen, |&seen| Ok(observation(seen)))?,
             min_severity: self.min_severity.map(|n| severity("when.min_severity", n)).transpose()?,
             max_severity: self.max_severity.map(|n| severity("when.max_severity", n)).transpose()?,
             min_confidence: self.min_confidence,
+            min_victim_confidence: self.min_victim_confidence,
             technique: list("when.technique", &self.technique, |text| Techniques::parse(text))?,
             tactic: list("when.tactic", &self.tactic, tactic)?,
             stage: list("when.stage", &self.stage, stage)?,
