@@ -179,7 +179,8 @@ fn every_request_arrives_as_it_was_meant_and_so_does_its_reply() {
         let http = http(method.as_str(), &path, &body.unwrap_or_default());
         let (status, body) = block(answered(&router, LOCAL, http));
         assert!((200..300).contains(&status), "{request:?}: {status}");
-        let who = Caller { by: Text::Own("operator"), who: Some("uid 1000".into()) };
+        let who =
+            Caller { by: Text::Own("operator"), who: Some("uid 1000".into()), from: Some("pid 4711".into()) };
         assert_eq!(desk.asked(), [(request.clone(), who)]);
         let status = StatusCode::from_u16(status).unwrap();
         assert_eq!(reply(&request, status, &body), Ok(answer(&request)));

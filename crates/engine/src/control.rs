@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use alert::Text;
 use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, Sender, bounded};
+use output::AuditEvent;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use wire::{Scope, Target};
 
+use crate::audit::Auditor;
 use crate::snapshot::Snapshots;
 use crate::stats::Stats;
 use crate::threads::Wish;
@@ -124,6 +126,8 @@ pub struct Caller {
     pub by: Text,
     /// Who exactly, as far as is known: "uid 0", "token soc", "site berlin" ...
     pub who: Option<Arc<str>>,
+    /// From where: "pid 4711", "192.0.2.1:50000" ...
+    pub from: Option<Arc<str>>,
 }
 
 /// Where a running sensor is asked, by whoever serves clients.
@@ -134,9 +138,15 @@ pub struct Desk {
     pub(crate) bell: Thread,
     pub(crate) reload: Sender<Wish>,
     pub(crate) snapshots: Arc<Snapshots>,
+    pub(crate) auditor: Auditor,
 }
 
 impl Desk {
+    /// Puts something on record: what an operator did, or was refused, beside what is asked here.
+    pub fn audit(&self, event: AuditEvent) {
+        self.auditor.tell(event);
+    }
+
     /// Asks, and waits for the answer: up to some seconds, for a reload up to ten minutes.
     #[must_use]
     pub fn ask(&self, request: Request, caller: &Caller) -> Reply {
@@ -145,7 +155,7 @@ impl Desk {
         let patience = match request {
             Request::IocHits { top } => return ioc_hits(&self.snapshots, top),
             Request::Reload => {
-                if self.reload.try_send(Some(answer)).is_err() {
+                if self.reload.try_send(Wish { caller: caller.clone(), answer: Some(answer) }).is_err() {
                     return unavailable("enough reloads are waiting");
                 }
                 RELOAD_TIMEOUT

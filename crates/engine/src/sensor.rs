@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use alert::Text;
 use capture::{
     BypassTable, CaptureError, CapturePort, Claim, Device, GRACE, Guard, IsolationMap, PinFolder, Sleeper,
     Steering,
@@ -13,9 +14,10 @@ use capture::{
 use crossbeam_channel::{Sender, bounded, unbounded};
 use output::{Event, Recorder, Source, Stamp, Written};
 
+use crate::audit::Auditor;
 use crate::bypass::Bypasser;
 use crate::clock;
-use crate::control::Desk;
+use crate::control::{Caller, Desk};
 use crate::counters::WorkerCounters;
 use crate::expectations::Expectations;
 use crate::handover::{Exchange, Handover};
@@ -175,7 +177,8 @@ impl Sensor {
 
     /// Makes what detectors match with anew, in a while, as `ringward reload` does; the log tells how that went.
     pub fn reload(&self) {
-        if self.wish.try_send(None).is_err() {
+        let caller = Caller { by: Text::Own("operator"), who: None, from: Some("a signal".into()) };
+        if self.wish.try_send(Wish { caller, answer: None }).is_err() {
             tracing::warn!("not reloaded: enough reloads are waiting");
         }
     }
@@ -338,7 +341,10 @@ impl Threads<'_> {
         let ticks = Arc::<Ticks>::default();
         let shared = Arc::downgrade(&ticks);
         let thread = spawn("tick", move || tick(&shared))?.thread().clone();
+        let (auditor, audits) = Auditor::new();
         let warden = WardenThread {
+            audits,
+            audits_lost: auditor.lost(),
             generation: 0,
             warden,
             alerts,
@@ -414,9 +420,16 @@ impl Threads<'_> {
             stop: stop_watch.clone(),
         };
         let watch = spawn("watch", move || watch.run())?;
-        let desk = Desk { warden: ask, bell, reload: wish.clone(), snapshots: snapshots.clone() };
+        let auditor = auditor.waking(bell.clone());
+        let desk = Desk {
+            warden: ask,
+            bell,
+            reload: wish.clone(),
+            snapshots: snapshots.clone(),
+            auditor: auditor.clone(),
+        };
         let (load, stop) = (self.matching.load, stop_reload.clone());
-        let reload = ReloadThread { load, snapshots, wishes, stop };
+        let reload = ReloadThread { load, snapshots, wishes, stop, auditor };
         // Not waited for when the sensor stops: it may be in the middle of ten million names.
         drop(spawn("reload", move || reload.run())?);
         Ok(Sensor {

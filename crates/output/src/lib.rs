@@ -23,3 +23,4 @@ pub use evidence::evidence_name;
 pub use files::{FileBudget, PieceBytes, PieceEnd, PieceEvent};
 pub use incident::{Incident, load as load_incident, render_html};
 pub use recorder::{DnsVersion, EventTypes, Recorder, RecorderOptions, Refused};
+pub use text::{rfc3339, spoken};

@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 use verdict::{Policy, Rule, When};
 
 use crate::config::Config;
-use crate::{Failure, PolicyCheckArgs, setup, surroundings};
+use crate::{Failure, PolicyCheckArgs, console, setup, surroundings};
 
 /// Checks a configuration and prints its policy, with the addresses that are protected on this machine.
 pub fn check(args: &PolicyCheckArgs) -> Result<(), Failure> {
     let config = Config::load(&args.config)?;
     let mut policy = setup::policy(&config)?;
-    surroundings::protect(&mut policy.protected).iter().for_each(|line| eprintln!("ringward: {line}"));
+    surroundings::protect(&mut policy.protected).iter().for_each(|line| errln!("{line}"));
     if args.json {
-        println!("{:#}", as_json(&policy));
+        console::json(&as_json(&policy))?;
     } else {
-        print!("{}", as_text(&policy));
+        as_text(&policy).lines().for_each(|line| outln!("{line}"));
     }
     Ok(())
 }

@@ -71,7 +71,7 @@ pub const EACH_COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Name and meaning of the counters of verdicts, output and intelligence.
-pub const VERDICT_COUNTERS: [(&str, &str); 34] = [
+pub const VERDICT_COUNTERS: [(&str, &str); 35] = [
     ("isolation.active", "Hosts, networks and stations isolated now."),
     ("isolation.held", "1 while the kill switch is on: nothing is dropped and nobody isolated; else 0."),
     ("isolation.not_enforced", "Verdicts that could not be enforced; the log says why."),
@@ -117,6 +117,7 @@ pub const VERDICT_COUNTERS: [(&str, &str); 34] = [
         "Files not stored because of files.max_total_mib, or because pieces of them were lost.",
     ),
     ("output.reports_refused", "Incidents without report files because of output.max_reports."),
+    ("output.audit_lost", "What operators did and the sensor had no room to put on record."),
     ("output.verdict_events_lost", "Alerts and isolation steps that the recorder had no room for."),
     ("output.NAME_lost", "Alerts and isolation steps that a listener (push, fleet, ledger) had no room for."),
     ("ledger.records", "Steps written into the ledger."),

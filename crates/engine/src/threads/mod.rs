@@ -5,6 +5,7 @@ mod alerts;
 mod busy_poll;
 mod cores;
 mod keeper;
+mod on_record;
 mod recorder;
 mod reload;
 mod ticker;

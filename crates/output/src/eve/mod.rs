@@ -2,6 +2,7 @@
 
 mod alert;
 mod anomaly;
+mod audit;
 mod bittorrent;
 mod databases;
 mod dcerpc;
@@ -117,6 +118,7 @@ pub(crate) fn lines(stamp: &Stamp, event: &Event, forms: &Forms) -> Vec<Value> {
         Event::Alert(e) if wanted("alert") => vec![alert::line(stamp, e, forms)],
         Event::Isolation(e) if wanted("isolation") => vec![isolation::line(stamp, e)],
         Event::Brake(e) if wanted("isolation") => vec![isolation::brake(stamp, e)],
+        Event::Audit(e) if wanted("audit") => vec![audit::line(stamp, e)],
         Event::Stats(e) => {
             let mut lines = Vec::new();
             if wanted("stats") {

@@ -105,7 +105,10 @@ impl IncidentStore {
             }
             let json = serde_json::to_vec_pretty(&open.incident).unwrap_or_default();
             save(&dir.join("incidents").join(format!("{id}.json")), &json)?;
-            save(&dir.join("incidents").join(format!("{id}.html")), render_html(&open.incident).as_bytes())?;
+            save(
+                &dir.join("incidents").join(format!("{id}.html")),
+                render_html(&open.incident, "..").as_bytes(),
+            )?;
             if !open.told {
                 open.told = true;
                 self.written.push(PathBuf::from(format!("incidents/{id}.html")));

@@ -1,6 +1,6 @@
 //! What both forms of messages share: who sends, how severe it is.
 
-use output::{AlertEvent, Event, IsolationAction};
+use output::{AlertEvent, AuditAction, Event, IsolationAction};
 
 use super::SyslogOptions;
 
@@ -82,6 +82,10 @@ pub(super) fn severities(event: &Event) -> Severities {
         // Somebody has to look: a list is wrong, or the network is on fire.
         Event::Brake(e) if e.on => (1, 10),
         Event::Brake(_) => (5, 3),
+        // The network is not defended any more.
+        Event::Audit(e) if e.action == AuditAction::Hold => (1, 10),
+        Event::Audit(e) if e.refused.is_some() => (4, 6),
+        Event::Audit(_) => (5, 3),
         _ => (6, 1),
     };
     Severities { syslog, cef }

@@ -156,6 +156,7 @@ fn kinds(event: &Event) -> Option<&'static str> {
     match event {
         Event::Alert(_) => Some("ringward.alert"),
         Event::Isolation(_) | Event::Brake(_) => Some("ringward.isolation"),
+        Event::Audit(_) => Some("ringward.audit"),
         _ => None,
     }
 }

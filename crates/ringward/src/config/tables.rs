@@ -11,6 +11,7 @@ use super::files::Files;
 use super::fleet::Fleet;
 use super::intel::Intel;
 use super::ledger::Ledger;
+use super::log::Log;
 use super::policy::PolicyConfig;
 use super::ports::{Bypass, Port, Workers};
 use super::push::Push;
@@ -42,6 +43,8 @@ pub struct Config {
     pub isolation: Isolation,
     /// Every verdict, by whom, why, and what came of it (docs/ledger.md).
     pub ledger: Ledger,
+    /// What the sensor writes to standard error.
+    pub log: Log,
     /// Where results are written.
     pub output: Output,
     /// Packets of alerted flows.
