@@ -386,3 +386,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_table_in_the_documentation_has_every_route_and_no_other() {
+    let api: serde_json::Value = serde_json::from_str(&openapi()).unwrap();
+    let mut served: Vec<String> = vec!["GET /openapi.json".into()];
+    for (path, item) in api["paths"].as_object().unwrap() {
+        served.extend(item.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())));
+    }
+    let table = include_str!("../../../docs/api.md").lines().filter_map(|line| line.strip_prefix("| `"));
+    let mut described: Vec<String> =
+        table.filter_map(|line| line.split_once("` |")).map(|(route, _)| described_as(route)).collect();
+    served.sort();
+    described.sort();
+    assert_eq!(described, served);
+}
+
+/// A route without the example of its body.
+fn described_as(route: &str) -> String {
+    route.split_once(':').map_or(route, |(route, _)| route).to_owned()
+}

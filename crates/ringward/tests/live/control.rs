@@ -12,6 +12,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("control::https_with_token_or_certificate_and_nothing_else", https),
     ("control::hostile_clients_are_refused_and_others_served", hostile),
     ("control::idle_clients_shut_nobody_out", idle_clients),
+    ("control::stray_signals_do_not_end_the_sensor", stray_signals),
     ("control::what_operators_do_is_on_record", on_record),
     ("control::a_killed_sensors_socket_is_replaced", dead_socket),
     ("control::bad_certificates_are_named", bad_files),
@@ -301,6 +302,28 @@ fn idle_clients() {
     remote.wait().unwrap();
     drop(local);
     lab.stop();
+}
+
+fn stray_signals() {
+    let mut lab = Lab::new(1);
+    lab.configure("[log]\nformat = \"json\"\n");
+    lab.start();
+    // By number: SIGUSR1, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGXFSZ, real-time ones.
+    for signal in [10, 14, 26, 27, 29, 30, 25, 34, 64] {
+        must(&format!("kill -{signal} {}", lab.pid()));
+    }
+    assert!(lab.ringward(&["stats"]).status.success());
+    assert_eq!(lab.stats()["intel.reloads"], 0);
+    must(&format!("kill -USR2 {}", lab.pid()));
+    until("SIGUSR2 reloads", || lab.stats()["intel.reloads"] == 1);
+    lab.stop();
+    // And each line of the log is an object.
+    let log = lab.log();
+    for line in log.lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|err| panic!("{err}: {line}"));
+        assert!(line["level"].is_string() && line["message"].is_string() && line["timestamp"].is_string(), "{line}");
+    }
+    assert!(log.contains("\"message\":\"running; output in "), "{log}");
 }
 
 fn on_record() {

@@ -18,3 +18,4 @@ mod policy;
 mod rules;
 mod story;
 mod streams;
+mod terminal;
