@@ -392,7 +392,9 @@ fn the_table_in_the_documentation_has_every_route_and_no_other() {
     let api: serde_json::Value = serde_json::from_str(&openapi()).unwrap();
     let mut served: Vec<String> = vec!["GET /openapi.json".into()];
     for (path, item) in api["paths"].as_object().unwrap() {
-        served.extend(item.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())));
+        served.extend(
+            item.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())),
+        );
     }
     let table = include_str!("../../../docs/api.md").lines().filter_map(|line| line.strip_prefix("| `"));
     let mut described: Vec<String> =

@@ -363,6 +363,7 @@ impl Threads<'_> {
             taps: self.taps,
             hold: self.hold,
             told_held: false,
+            turned_elsewhere: None,
         };
         let warden = spawn("warden", move || warden.run())?;
         let bypass = self.maps.bypass.clone();

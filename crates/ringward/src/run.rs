@@ -23,9 +23,6 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     signals::ignore_strays()?;
     let flag = || Arc::new(AtomicBool::new(false));
     let (stop, again) = (flag(), flag());
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, stop.clone()).map_err(Failure::running)?;
-    }
     for signal in [signal_hook::consts::SIGHUP, signal_hook::consts::SIGUSR2] {
         signal_hook::flag::register(signal, again.clone()).map_err(Failure::running)?;
     }
@@ -47,6 +44,9 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     told.iter().for_each(|line| errln!("{line}"));
     let recorder =
         Recorder::create(&config.output.dir, setup::recorder(&config, true)).map_err(Failure::running)?;
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, stop.clone()).map_err(Failure::running)?;
+    }
     // The socket is taken before anything is attached: a second sensor ends here.
     let bound = Bound::bind(&served).map_err(|err| match err {
         ApiError::File { .. } => Failure::usage(format!("{}: {err}", path.display())),

@@ -2,10 +2,27 @@
 
 use std::time::Duration;
 
-use output::{AuditAction, IsolationAction, IsolationEvent};
+use output::{AuditAction, AuditEvent, IsolationAction, IsolationEvent};
 use wire::{Nanos, Shown, Target};
 
+use super::WardenThread;
 use crate::control::Request;
+
+/// The command turns the kill switch in the kernel first, and asks within this time.
+const ASKED_WITHIN: Duration = Duration::from_secs(2);
+
+impl WardenThread {
+    /// The switch was found on or off, and nobody has asked for it since.
+    pub(super) fn record_hold_elsewhere(&mut self) {
+        if self.turned_elsewhere.is_some_and(|since| since.elapsed() >= ASKED_WITHIN) {
+            self.turned_elsewhere = None;
+            let action = if self.told_held { AuditAction::Hold } else { AuditAction::Resume };
+            let detail =
+                "found so in the kernel: turned while the sensor did not answer or did not run".into();
+            self.audit(AuditEvent { detail, ..AuditEvent::new(action, "unknown".into()) });
+        }
+    }
+}
 
 /// What goes on record of a request: the action, whom it is about, what was asked for. `None` of those that change
 /// nothing.

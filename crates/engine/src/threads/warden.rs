@@ -30,7 +30,6 @@ const CLOSE_WATCH: Duration = Duration::from_secs(2);
 /// Steps that a restart led to are told so many at once, and then there is a pause for those who write them down.
 const RESTORED_AT_ONCE: u32 = 4096;
 const RESTORED_PAUSE: Duration = Duration::from_millis(20);
-/// Scheduling priority of the warden (-20 first, 19 last).
 /// Places in the recorder's queue that the warden leaves free.
 const LEFT_FREE: usize = 2;
 /// Scheduling priority of a warden that may not be real-time (-20 first, 19 last).
@@ -63,6 +62,8 @@ pub(crate) struct WardenThread {
     pub(crate) hold: HoldFile,
     /// What the log was told last of the kill switch.
     pub(crate) told_held: bool,
+    /// Since when it is on or off without a request: what an operator did while this thread did not answer.
+    pub(crate) turned_elsewhere: Option<Instant>,
     /// Of the snapshot whose thresholds and policy are in force.
     pub(crate) generation: u64,
 }
@@ -134,6 +135,7 @@ impl WardenThread {
             self.tell(time, step);
         }
         if watched_now {
+            self.record_hold_elsewhere();
             self.heed_reload();
             self.tell_brake();
         }
@@ -228,7 +230,7 @@ impl WardenThread {
         }
     }
 
-    fn audit(&self, event: AuditEvent) {
+    pub(super) fn audit(&self, event: AuditEvent) {
         let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
         self.record(stamp, Event::Audit(Box::new(event)));
     }
@@ -317,6 +319,7 @@ impl WardenThread {
     fn take_hold(&mut self) -> &'static str {
         self.warden.hold(true);
         self.tell_of_hold();
+        self.turned_elsewhere = None;
         match self.hold.make() {
             Ok(()) => "; hold is in force until `ringward isolate resume`",
             Err(err) => {
@@ -333,6 +336,7 @@ impl WardenThread {
         }
         self.warden.hold(false);
         self.tell_of_hold();
+        self.turned_elsewhere = None;
         Reply::Done { message: "hold is over; verdicts are enforced again".into() }
     }
 
@@ -345,6 +349,9 @@ impl WardenThread {
             );
         } else if !held && self.told_held {
             tracing::warn!("hold is over; verdicts are enforced again");
+        }
+        if held != self.told_held {
+            self.turned_elsewhere = Some(Instant::now());
         }
         self.told_held = held;
     }

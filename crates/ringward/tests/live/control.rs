@@ -321,7 +321,10 @@ fn stray_signals() {
     let log = lab.log();
     for line in log.lines() {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|err| panic!("{err}: {line}"));
-        assert!(line["level"].is_string() && line["message"].is_string() && line["timestamp"].is_string(), "{line}");
+        assert!(
+            line["level"].is_string() && line["message"].is_string() && line["timestamp"].is_string(),
+            "{line}"
+        );
     }
     assert!(log.contains("\"message\":\"running; output in "), "{log}");
 }

@@ -174,7 +174,11 @@ fn who_may_not_ask() {
     };
     let released = alone(&["isolate", "rm", "10.77.0.1"]);
     assert_eq!(released.status.code(), Some(1));
-    assert!(stderr(&released).contains("10.77.0.1 is not isolated: no sensor is running"), "{}", stderr(&released));
+    assert!(
+        stderr(&released).contains("10.77.0.1 is not isolated: no sensor is running"),
+        "{}",
+        stderr(&released)
+    );
     let listed = alone(&["isolate", "list", "--json"]);
     assert_eq!((listed.status.code(), listed.stdout.as_slice()), (Some(0), &b"[]\n"[..]));
     assert!(stderr(&listed).contains("no sensor is running and nothing is pinned"), "{}", stderr(&listed));

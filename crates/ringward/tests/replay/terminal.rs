@@ -73,7 +73,11 @@ fn texts_of_others_do_not_steer_the_terminal() {
     let desk = Desk::new("bad.example\n");
     let hostile = "\u{1b}[2J\u{9b}31m\u{202e}\u{7f}";
     std::fs::write(desk.path("iocs.csv"), format!("bad.example\nnot {hostile} a domain\n")).unwrap();
-    std::fs::write(desk.path("a.rules"), format!("alert tcp any any -> any any (msg:\"a\"; {hostile}; sid:1;)\n")).unwrap();
+    std::fs::write(
+        desk.path("a.rules"),
+        format!("alert tcp any any -> any any (msg:\"a\"; {hostile}; sid:1;)\n"),
+    )
+    .unwrap();
     let name = format!("case{hostile}.pcap");
     case().write(&desk.path(&name));
     for args in [
@@ -118,7 +122,8 @@ fn a_report_elsewhere_keeps_its_links() {
         assert!(output.status.success(), "{}", stderr(&output));
         let page = desk.path(page);
         let html = std::fs::read_to_string(&page).unwrap();
-        let links: Vec<&str> = html.split("<a href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let links: Vec<&str> =
+            html.split("<a href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         assert!(!links.is_empty());
         for link in links {
             let file = page.parent().unwrap().join(link.replace("%20", " "));
@@ -130,7 +135,9 @@ fn a_report_elsewhere_keeps_its_links() {
 #[test]
 fn durations_are_refused_for_what_they_are() {
     let desk = Desk::new("");
-    for (ttl, why) in [("9999d", "is too long (maximum 3650d)"), ("soon", "invalid duration \"soon\" (expected e.g.")] {
+    for (ttl, why) in
+        [("9999d", "is too long (maximum 3650d)"), ("soon", "invalid duration \"soon\" (expected e.g.")]
+    {
         let output = ringward(desk.dir.path(), ["isolate", "add", "10.0.0.1", "--ttl", ttl]);
         assert_eq!(output.status.code(), Some(2));
         assert!(stderr(&output).contains(why), "{}", stderr(&output));
@@ -149,7 +156,11 @@ fn the_version_has_the_commit_and_bad_log_settings_are_one_line() {
     std::fs::write(desk.path("loud.toml"), "[log]\nlevel = \"loud\"\n").unwrap();
     let output = ringward(desk.dir.path(), ["run", "-c", "loud.toml"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).starts_with("ringward: loud.toml:2: unknown variant `loud`, expected one of `off`"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).starts_with("ringward: loud.toml:2: unknown variant `loud`, expected one of `off`"),
+        "{}",
+        stderr(&output)
+    );
     let output = Command::new(RINGWARD).arg("stats").env("RINGWARD_LOG_FORMAT", "xml").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(
