@@ -180,7 +180,7 @@ fn every_request_arrives_as_it_was_meant_and_so_does_its_reply() {
         let (status, body) = block(answered(&router, LOCAL, http));
         assert!((200..300).contains(&status), "{request:?}: {status}");
         let who =
-            Caller { by: Text::Own("operator"), who: Some("uid 1000".into()), from: Some("pid 4711".into()) };
+            Caller { by: Text::Own("operator"), who: Some("uid 1000".into()), from: Some("pid 7".into()) };
         assert_eq!(desk.asked(), [(request.clone(), who)]);
         let status = StatusCode::from_u16(status).unwrap();
         assert_eq!(reply(&request, status, &body), Ok(answer(&request)));

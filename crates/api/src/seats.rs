@@ -197,6 +197,7 @@ mod tests {
             !is_given_away(&new) && is_given_away(&many[0]) && !is_given_away(&few) && !is_given_away(&known)
         );
         // A source that has all of its places makes room itself.
+        let seats = Seats::default();
         let own: Vec<Taken> = (0..MAX_REMOTE_OF_SOURCE + 1).filter_map(|_| seats.take(remote(100))).collect();
         assert!(is_given_away(&own[0]) && !is_given_away(&own[1]));
         // Nobody is let in where all are being answered.
