@@ -338,7 +338,7 @@ fn on_record() {
         lab.events().into_iter().filter(|e| e["event_type"] == "audit").map(|e| e["audit"].clone()).collect()
     };
     let said = |lab: &Lab, args: &[&str]| String::from_utf8(lab.ringward(args).stdout).unwrap();
-    said(&lab, &["isolate", "add", "10.77.0.1", "--ttl", "10m", "--reason", "x\u{1b}[2J\nforged"]);
+    said(&lab, &["isolate", "add", "10.77.0.1", "--ttl", "10m", "--reason", "x\u{202e}forged"]);
     said(&lab, &["isolate", "rm", "10.77.0.1"]);
     assert!(!lab.ringward(&["isolate", "add", "127.0.0.1"]).status.success());
     said(&lab, &["isolate", "flush", "--hold"]);
@@ -386,7 +386,7 @@ fn on_record() {
     }
     assert!(text.contains("refused: 127.0.0.1 is not isolated: "), "{text}");
     assert!(
-        !text.chars().any(|c| c.is_control() && c != '\n') && text.contains("x\\u{1b}[2J\\nforged"),
+        !text.chars().any(|c| c != '\n' && wire::Shown::is_hazard(c)) && text.contains("x\\u{202e}forged"),
         "{text}"
     );
     assert_eq!(steps[steps.len() - 2..], ["hold", "resume"]);
