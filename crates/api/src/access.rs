@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Body;
+use output::AuditAction;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
@@ -16,6 +17,8 @@ use crate::limits::{BLOCKED_FOR, MAX_BODY};
 use crate::options::{HttpsOptions, Scope, Token};
 use crate::peer::{Access, Origin, Peer};
 use crate::problem::Problem;
+use crate::record::Record;
+use crate::seats::Seat;
 use crate::throttle::{Failed, Throttle};
 
 /// The doorkeeper: what it knows of those who may come in, and of those who tried.
@@ -24,6 +27,7 @@ pub(crate) struct Door {
     tokens: Vec<Token>,
     client_write: Vec<String>,
     throttle: Mutex<Throttle>,
+    pub(crate) record: Record,
     pub(crate) counters: Arc<ApiCounters>,
 }
 
@@ -31,7 +35,7 @@ impl Door {
     pub(crate) fn new(https: Option<&HttpsOptions>, counters: Arc<ApiCounters>) -> Self {
         let tokens = https.map_or_else(Vec::new, |https| https.tokens.clone());
         let client_write = https.map_or_else(Vec::new, |https| https.client_write.clone());
-        Door { tokens, client_write, throttle: Mutex::default(), counters }
+        Door { tokens, client_write, throttle: Mutex::default(), record: Record::default(), counters }
     }
 
     fn throttle(&self) -> MutexGuard<'_, Throttle> {
@@ -39,7 +43,8 @@ impl Door {
     }
 
     /// Somebody has not said who it is: the log hears of it, but not for ever.
-    pub(crate) fn failed(&self, peer: &Peer, origin: Origin, what: &str) {
+    pub(crate) fn failed(self: &Arc<Self>, peer: &Peer, origin: Origin, what: &str) {
+        self.refused(AuditAction::LoginRefused, None, peer, origin, what);
         match self.throttle().failed(origin, Instant::now()) {
             Failed::Again => tracing::warn!("api: {peer}: {what}"),
             Failed::Blocked => {
@@ -50,37 +55,65 @@ impl Door {
         }
     }
 
+    /// Puts a refusal on record; what is only counted is told in a while.
+    fn refused(
+        self: &Arc<Self>,
+        action: AuditAction,
+        who: Option<&Arc<str>>,
+        peer: &Peer,
+        origin: Origin,
+        why: &str,
+    ) {
+        if self.record.refused(action, who, (peer, origin), why, Instant::now()) {
+            let door = self.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(Record::PERIOD).await;
+                door.record.sum_up();
+            });
+        }
+    }
+
     /// As whom the peer asks.
-    fn admit(&self, peer: &Peer, headers: &HeaderMap) -> Result<Access, Problem> {
+    fn admit(self: &Arc<Self>, peer: &Peer, headers: &HeaderMap) -> Result<Access, Problem> {
         let (at, certificate) = match peer {
             // Whoever can open the socket is let in by its permissions.
-            Peer::Local { uid, .. } => {
-                return Ok(Access { who: format!("uid {uid}").into(), scope: Scope::Write });
+            Peer::Local { uid, pid, .. } => {
+                let from = pid.map_or_else(|| "another PID namespace".into(), |pid| format!("pid {pid}"));
+                return Ok(Access {
+                    who: format!("uid {uid}").into(),
+                    scope: Scope::Write,
+                    from: from.into(),
+                });
             }
             Peer::Remote { at, certificate } => (at, certificate),
         };
         let origin = Origin::from(at.ip());
         if self.throttle().blocks(origin, Instant::now()) {
             self.counters.throttled.one();
+            self.refused(AuditAction::Throttled, None, peer, origin, "too many failures");
             return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many failures; wait a minute"));
         }
+        let logged_in = |who: String, scope| {
+            let access = Access { who: who.into(), scope, from: peer.to_string().into() };
+            self.record.login(&access.who, peer, origin, Instant::now());
+            Ok(access)
+        };
         let Some(shown) = headers.get(header::AUTHORIZATION) else {
             return match certificate {
-                Some(name) => Ok(Access {
-                    who: format!("certificate {name}").into(),
-                    scope: if self.client_write.iter().any(|of| **of == **name) {
-                        Scope::Write
-                    } else {
-                        Scope::Read
-                    },
-                }),
-                None => Err(Problem::new(StatusCode::UNAUTHORIZED, "a bearer token is needed")),
+                Some(name) => {
+                    let writes = self.client_write.iter().any(|of| **of == **name);
+                    logged_in(format!("certificate {name}"), if writes { Scope::Write } else { Scope::Read })
+                }
+                None => {
+                    self.refused(AuditAction::LoginRefused, None, peer, origin, "no token");
+                    Err(Problem::new(StatusCode::UNAUTHORIZED, "a bearer token is needed"))
+                }
             };
         };
         match bearer(shown).and_then(|token| self.token(token)) {
             Some(token) => {
                 self.throttle().succeeded(origin);
-                Ok(Access { who: format!("token {}", token.name).into(), scope: token.scope })
+                logged_in(format!("token {}", token.name), token.scope)
             }
             None => {
                 self.failed(peer, origin, "wrong token");
@@ -135,6 +168,8 @@ pub(crate) async fn guard(State(door): State<Arc<Door>>, mut request: Request, n
     let routed = request.extensions().get::<MatchedPath>().is_some();
     let mut response = match admitted(&door, &peer, &request) {
         Ok(access) => {
+            // Whoever is answered keeps its place.
+            let _busy = request.extensions().get::<Arc<Seat>>().map(Seat::admitted);
             let (method, path) = (request.method().clone(), request.uri().path().to_owned());
             request.extensions_mut().insert(access.clone());
             let response = next.run(request).await;
@@ -159,7 +194,7 @@ pub(crate) async fn guard(State(door): State<Arc<Door>>, mut request: Request, n
     response
 }
 
-fn admitted(door: &Door, peer: &Peer, request: &Request) -> Result<Access, Problem> {
+fn admitted(door: &Arc<Door>, peer: &Peer, request: &Request) -> Result<Access, Problem> {
     let access = door.admit(peer, request.headers())?;
     // A browser would show its certificate for any page that asks it to.
     if request.headers().contains_key(header::ORIGIN) {
@@ -172,6 +207,10 @@ fn admitted(door: &Door, peer: &Peer, request: &Request) -> Result<Access, Probl
     }
     if access.scope < needed(request.method()) {
         let detail = format!("{} may look, not change", access.who);
+        if let Peer::Remote { at, .. } = peer {
+            let why = format!("{detail}: {} {}", request.method(), request.uri().path());
+            door.refused(AuditAction::Forbidden, Some(&access.who), peer, Origin::from(at.ip()), &why);
+        }
         return Err(Problem::new(StatusCode::FORBIDDEN, detail));
     }
     Ok(access)

@@ -70,6 +70,14 @@ pub enum ClientError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// Somebody listens, and this user may not ask.
+    #[error("permission denied on {}: {how}", path.display())]
+    Denied {
+        /// The socket.
+        path: PathBuf,
+        /// What would help.
+        how: String,
+    },
     /// The connection broke, or the answer made no sense.
     #[error("{place}: {what}")]
     Broken {
@@ -132,7 +140,12 @@ impl Client {
         let not_running = |source| ClientError::NotRunning { place: self.0.place(), source };
         match &self.0 {
             Way::Socket(path) => {
-                let stream = UnixStream::connect(path).await.map_err(not_running)?;
+                let stream = UnixStream::connect(path).await.map_err(|err| match err.kind() {
+                    io::ErrorKind::PermissionDenied => {
+                        ClientError::Denied { path: path.clone(), how: who_may(path) }
+                    }
+                    _ => not_running(err),
+                })?;
                 self.talk(stream, "localhost", None, request).await
             }
             Way::Https { host, port, tls, token, .. } => {
@@ -195,6 +208,23 @@ impl Way {
             Way::Socket(path) => path.display().to_string(),
             Way::Https { url, .. } => url.clone(),
         }
+    }
+}
+
+/// Whom a socket lets in, for somebody it does not.
+fn who_may(path: &Path) -> String {
+    use std::os::unix::fs::MetadataExt;
+    const GROUP_WRITES: u32 = 0o020;
+    // A folder on the way may be closed, too; then nobody can say.
+    let socket =
+        std::fs::metadata(path).ok().filter(|socket| socket.mode() & GROUP_WRITES != 0 && socket.gid() != 0);
+    match socket {
+        Some(socket) => {
+            let group = nix::unistd::Group::from_gid(socket.gid().into()).ok().flatten();
+            let group = group.map_or_else(|| socket.gid().to_string(), |group| group.name);
+            format!("run as root or join group {group}")
+        }
+        None => "run as root".into(),
     }
 }
 

@@ -16,11 +16,13 @@ use tower::ServiceExt;
 use crate::counters::ApiCounters;
 use crate::limits::{HEAD_TIMEOUT, MAX_FIELDS, MAX_HEAD, WRITE_TIMEOUT};
 use crate::peer::Peer;
+use crate::seats::Seat;
 
-/// Answers requests until the client has no more, takes too long, or `stop` comes and what is being answered is.
+/// Answers requests until the client has no more, takes too long, somebody else gets the place, or `stop` comes and what is being answered is.
 pub(crate) async fn serve(
     stream: impl AsyncRead + AsyncWrite,
     peer: Peer,
+    seat: Arc<Seat>,
     router: Router,
     counters: Arc<ApiCounters>,
     stop: impl Future<Output = ()>,
@@ -28,9 +30,10 @@ pub(crate) async fn serve(
     counters.connections.one();
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
-    let told = peer.clone();
+    let (told, seat_of_request) = (peer.clone(), seat.clone());
     let service = router.map_request(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
+        request.extensions_mut().insert(seat_of_request.clone());
         request
     });
     let connection = http1::Builder::new()
@@ -42,6 +45,11 @@ pub(crate) async fn serve(
     let mut connection = std::pin::pin!(connection);
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
+        () = seat.given_away() => {
+            counters.idle.one();
+            tracing::debug!("api: {told}: idle, and others need the place");
+            return;
+        }
         () = stop => {
             connection.as_mut().graceful_shutdown();
             connection.await

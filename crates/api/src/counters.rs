@@ -27,7 +27,8 @@ counters! {
     requests => "api.requests", "Requests to the control API, those that were refused among them.";
     connections => "api.connections", "Connections to it.";
     handshakes => "api.refused.handshake", "Connections without a TLS handshake: no TLS, no certificate that was asked for, one of somebody else, too slow.";
-    crowded => "api.refused.connections", "Connections hung up on because there were too many, all together or of their source.";
+    crowded => "api.refused.connections", "Connections hung up on because there were too many, all together or of their source, and all were being answered.";
+    idle => "api.refused.idle", "Connections hung up on while they asked for nothing, because others needed their place.";
     unauthorized => "api.refused.unauthorized", "Requests with no token, a wrong one, or one that may not do this.";
     throttled => "api.refused.throttled", "Requests refused unseen because their source had shown too many wrong tokens.";
     malformed => "api.refused.malformed", "Requests that are none of the API's: no such path or method, bad JSON, values out of bounds.";

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use engine::{MoreCounters, Request};
+use output::AuditEvent;
 
 use crate::access::Door;
 use crate::counters::ApiCounters;
@@ -48,6 +49,13 @@ impl Bound {
     pub fn counters(&self) -> MoreCounters {
         let counters = self.door.counters.clone();
         MoreCounters::new(move || counters.read())
+    }
+
+    /// Log-ins and refusals are told there, a flood of them as a count.
+    #[must_use]
+    pub fn on_record(self, tell: impl Fn(AuditEvent) + Send + Sync + 'static) -> Self {
+        self.door.record.tells(tell);
+        self
     }
 
     /// Serves from now on; `ask` answers, and may block.

@@ -40,12 +40,23 @@ pub(crate) struct Access {
     /// "uid 0", "token soc", "certificate soc-1".
     pub(crate) who: Arc<str>,
     pub(crate) scope: Scope,
+    /// "pid 4711", "192.0.2.1:50000".
+    pub(crate) from: Arc<str>,
 }
 
 /// Where somebody is, as far as limits are concerned: an address, of IPv6 its /64, since who has one address of it has
 /// them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Origin(IpAddr);
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(ip) => ip.fmt(f),
+            IpAddr::V6(ip) => write!(f, "{ip}/64"),
+        }
+    }
+}
 
 impl From<IpAddr> for Origin {
     fn from(ip: IpAddr) -> Self {

@@ -184,7 +184,8 @@ fn every_request_arrives_as_it_was_meant_and_so_does_its_reply() {
         let http = http(method.as_str(), &path, &body.unwrap_or_default());
         let (status, body) = block(answered(&router, LOCAL, http));
         assert!((200..300).contains(&status), "{request:?}: {status}");
-        let who = Caller { by: Text::Own("operator"), who: Some("uid 1000".into()) };
+        let who =
+            Caller { by: Text::Own("operator"), who: Some("uid 1000".into()), from: Some("pid 7".into()) };
         assert_eq!(desk.asked(), [(request.clone(), who)]);
         let status = StatusCode::from_u16(status).unwrap();
         assert_eq!(reply(&request, status, &body), Ok(answer(&request)));
@@ -390,4 +391,26 @@ proptest! {
             prop_assert!(status < 500, "{status}");
         }
     }
+}
+
+#[test]
+fn the_table_in_the_documentation_has_every_route_and_no_other() {
+    let api: serde_json::Value = serde_json::from_str(&openapi()).unwrap();
+    let mut served: Vec<String> = vec!["GET /openapi.json".into()];
+    for (path, item) in api["paths"].as_object().unwrap() {
+        served.extend(
+            item.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())),
+        );
+    }
+    let table = include_str!("../../../docs/api.md").lines().filter_map(|line| line.strip_prefix("| `"));
+    let mut described: Vec<String> =
+        table.filter_map(|line| line.split_once("` |")).map(|(route, _)| described_as(route)).collect();
+    served.sort();
+    described.sort();
+    assert_eq!(described, served);
+}
+
+/// A route without the example of its body.
+fn described_as(route: &str) -> String {
+    route.split_once(':').map_or(route, |(route, _)| route).to_owned()
 }

@@ -1,10 +1,9 @@
 //! The thread that serves: one, asleep unless somebody asks, behind workers and warden in line for a core.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -13,24 +12,26 @@ use engine::{Caller, Reply, Request};
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
 use tokio::net::{TcpListener, TcpStream, UnixListener};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::access::Door;
 use crate::connection;
-use crate::limits::{
-    HANDSHAKE_TIMEOUT, MAX_ASKED, MAX_LOCAL, MAX_RELOADS, MAX_REMOTE, MAX_REMOTE_OF_SOURCE, STOP_PATIENCE,
-};
+use crate::limits::{HANDSHAKE_TIMEOUT, MAX_ASKED, MAX_RELOADS, STOP_PATIENCE};
 use crate::listen::Bound;
 use crate::options::ApiError;
 use crate::peer::{Origin, Peer};
 use crate::routes::{App, router};
+use crate::seats::{Client, Seats, Taken};
 use crate::tls::{self, Tls};
 
 /// Scheduling priority of the threads (-20 first, 19 last).
 const API_NICE: i32 = 10;
 /// How long nobody is let in after the kernel refused to (no file descriptor is free, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often it is looked whether all have gone.
+const STOP_POLL: Duration = Duration::from_millis(5);
 
 /// Who answers requests. Called on a thread that may block.
 pub type Ask = Arc<dyn Fn(Request, &Caller) -> Reply + Send + Sync>;
@@ -81,7 +82,19 @@ impl Server {
 struct House {
     router: Router,
     door: Arc<Door>,
+    seats: Seats,
     stop: watch::Receiver<bool>,
+}
+
+impl House {
+    /// A place for a connection; counts what that costs others.
+    fn seat(&self, client: Client) -> Option<Taken> {
+        let taken = self.seats.take(client);
+        if taken.is_none() {
+            self.door.counters.crowded.one();
+        }
+        taken
+    }
 }
 
 impl fmt::Debug for House {
@@ -94,21 +107,23 @@ async fn run(bound: Bound, ask: Ask, mut stop: watch::Receiver<bool>) -> io::Res
     let (local, file) = bound.socket.split();
     let local = UnixListener::from_std(local)?;
     let router = router(App::new(ask), bound.door.clone());
-    let house = House { router, door: bound.door, stop: stop.clone() };
-    let rooms = Arc::new(Semaphore::new(MAX_LOCAL));
-    let beds = Arc::new(Semaphore::new(MAX_REMOTE));
-    tokio::spawn(serve_local(local, house.clone(), rooms.clone()));
+    let seats = Seats::default();
+    let house = House { router, door: bound.door, seats: seats.clone(), stop: stop.clone() };
+    let door = house.door.clone();
+    tokio::spawn(serve_local(local, house.clone()));
     if let Some((listener, tls)) = bound.https {
         let listener = TcpListener::from_std(listener)?;
-        tokio::spawn(serve_remote(listener, tls, house, beds.clone()));
+        tokio::spawn(serve_remote(listener, tls, house));
     }
     // An error is the sender's death, which is an order to stop, too.
     let _ = stop.wait_for(|stop| *stop).await;
     let all_gone = async {
-        let _ = rooms.acquire_many(MAX_LOCAL as u32).await;
-        let _ = beds.acquire_many(MAX_REMOTE as u32).await;
+        while !seats.is_empty() {
+            tokio::time::sleep(STOP_POLL).await;
+        }
     };
     let _ = tokio::time::timeout(STOP_PATIENCE, all_gone).await;
+    door.record.sum_up();
     drop(file);
     Ok(())
 }
@@ -117,35 +132,38 @@ async fn told_to(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn serve_local(listener: UnixListener, house: House, rooms: Arc<Semaphore>) {
+async fn serve_local(listener: UnixListener, house: House) {
     loop {
         let accept = async {
-            let room = rooms.clone().acquire_owned().await.map_err(io::Error::other)?;
             let (stream, _) = listener.accept().await?;
             let who = stream.peer_cred()?;
-            io::Result::Ok((room, stream, who))
+            io::Result::Ok((stream, who))
         };
         let accepted = tokio::select! {
             accepted = accept => accepted,
             () = told_to(house.stop.clone()) => return,
         };
-        match accepted {
-            Ok((room, stream, who)) => {
-                let peer = Peer::Local { uid: who.uid(), gid: who.gid(), pid: who.pid() };
-                let house = house.clone();
-                tokio::spawn(async move {
-                    let counters = house.door.counters.clone();
-                    connection::serve(stream, peer, house.router, counters, told_to(house.stop)).await;
-                    drop(room);
-                });
+        let (stream, who) = match accepted {
+            Ok(accepted) => accepted,
+            Err(err) => {
+                pause(&err).await;
+                continue;
             }
-            Err(err) => pause(&err).await,
-        }
+        };
+        let client = if who.uid() == 0 { Client::Root } else { Client::Local(who.uid()) };
+        let Some(taken) = house.seat(client) else { continue };
+        let peer = Peer::Local { uid: who.uid(), gid: who.gid(), pid: who.pid() };
+        let house = house.clone();
+        tokio::spawn(async move {
+            let counters = house.door.counters.clone();
+            let seat = taken.seat.clone();
+            connection::serve(stream, peer, seat, house.router, counters, told_to(house.stop)).await;
+            drop(taken);
+        });
     }
 }
 
-async fn serve_remote(listener: TcpListener, tls: Tls, house: House, beds: Arc<Semaphore>) {
-    let guests = Guests::default();
+async fn serve_remote(listener: TcpListener, tls: Tls, house: House) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -158,28 +176,27 @@ async fn serve_remote(listener: TcpListener, tls: Tls, house: House, beds: Arc<S
                 continue;
             }
         };
-        let origin = Origin::from(at.ip());
-        let (Some(guest), Ok(bed)) = (guests.enter(origin), beds.clone().try_acquire_owned()) else {
-            house.door.counters.crowded.one();
-            continue;
-        };
+        let Some(taken) = house.seat(Client::Remote(Origin::from(at.ip()))) else { continue };
         let (house, config) = (house.clone(), tls.current());
         tokio::spawn(async move {
             let _ = stream.set_nodelay(true);
-            remote(stream, at, TlsAcceptor::from(config), house).await;
-            drop((guest, bed));
+            remote(stream, at, &taken, TlsAcceptor::from(config), house).await;
         });
     }
 }
 
-async fn remote(stream: TcpStream, at: SocketAddr, acceptor: TlsAcceptor, house: House) {
-    let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await;
+async fn remote(stream: TcpStream, at: SocketAddr, taken: &Taken, acceptor: TlsAcceptor, house: House) {
     let counters = house.door.counters.clone();
+    let handshake = tokio::select! {
+        handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)) => handshake,
+        () = taken.seat.given_away() => return counters.idle.one(),
+    };
     let err = match handshake {
         Ok(Ok(stream)) => {
             let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
             let peer = Peer::Remote { at, certificate: shown.and_then(tls::name) };
-            return connection::serve(stream, peer, house.router, counters, told_to(house.stop)).await;
+            let seat = taken.seat.clone();
+            return connection::serve(stream, peer, seat, house.router, counters, told_to(house.stop)).await;
         }
         Ok(Err(err)) => err,
         Err(_) => io::ErrorKind::TimedOut.into(),
@@ -197,38 +214,6 @@ async fn remote(stream: TcpStream, at: SocketAddr, acceptor: TlsAcceptor, house:
 async fn pause(err: &io::Error) {
     tracing::warn!("api: nobody is let in for a moment: {err}");
     tokio::time::sleep(ACCEPT_PAUSE).await;
-}
-
-/// How many connections each source has.
-#[derive(Clone, Debug, Default)]
-struct Guests(Arc<Mutex<HashMap<Origin, usize>>>);
-
-/// One of them, until it is dropped.
-#[derive(Debug)]
-struct Guest(Guests, Origin);
-
-impl Guests {
-    fn enter(&self, origin: Origin) -> Option<Guest> {
-        let mut guests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = guests.entry(origin).or_default();
-        if *count >= MAX_REMOTE_OF_SOURCE {
-            return None;
-        }
-        *count += 1;
-        Some(Guest(self.clone(), origin))
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        let mut guests = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = guests.get_mut(&self.1) {
-            *count -= 1;
-            if *count == 0 {
-                guests.remove(&self.1);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use engine::Stats;
+use output::{AuditAction, AuditEvent};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -20,6 +22,7 @@ struct House {
     dir: TempDir,
     at: SocketAddr,
     counters: Arc<ApiCounters>,
+    told: Arc<Mutex<Vec<AuditEvent>>>,
     server: Option<Server>,
 }
 
@@ -72,8 +75,11 @@ impl House {
                 degraded: Vec::new(),
             },
         };
+        let told = Arc::<Mutex<Vec<AuditEvent>>>::default();
+        let to = told.clone();
+        let bound = bound.on_record(move |event| to.lock().unwrap().push(event));
         let server = Some(bound.serve(ask).unwrap());
-        House { dir, at: free, counters, server }
+        House { dir, at: free, counters, told, server }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -195,20 +201,55 @@ fn certificates_that_were_renewed_count_and_bad_ones_do_not() {
     assert!(house.asks("ca.pem", Some("token"), None).is_ok());
 }
 
+/// Answers come within this, however many idle clients there are.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 #[test]
-fn one_source_cannot_take_all_places() {
+fn idle_clients_of_the_socket_shut_nobody_out() {
     let house = House::new(true, false);
-    let idle: Vec<TcpStream> =
-        (0..MAX_REMOTE_OF_SOURCE).map(|_| TcpStream::connect(house.at).unwrap()).collect();
-    let one_more = TcpStream::connect(house.at).unwrap();
-    assert_eq!(rest(&one_more), "", "hung up on");
-    assert_eq!(house.counters.crowded.get(), 1);
+    let idle: Vec<UnixStream> =
+        (0..200).map(|_| UnixStream::connect(house.path("s.sock")).unwrap()).collect();
+    let began = Instant::now();
+    assert!(house.local().ask(&Request::Stats).is_ok());
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
+    assert!(house.counters.idle.get() >= 100, "{}", house.counters.idle.get());
     drop(idle);
-    let end = Instant::now() + Duration::from_secs(5);
-    while house.asks("ca.pem", Some("token"), None).is_err() {
-        assert!(Instant::now() < end, "places become free again");
-        thread::sleep(Duration::from_millis(20));
-    }
+}
+
+#[test]
+fn idle_https_connections_shut_nobody_out() {
+    let house = House::new(true, false);
+    let idle: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(house.at).unwrap()).collect();
+    let began = Instant::now();
+    assert_eq!(house.asks("ca.pem", Some("token"), None), Ok("token t".into()));
+    assert!(house.local().ask(&Request::Stats).is_ok());
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
+    assert!(house.counters.idle.get() >= 100, "{}", house.counters.idle.get());
+    assert_eq!(house.counters.crowded.get(), 0);
+    drop(idle);
+}
+
+#[test]
+fn log_ins_and_refusals_are_on_record() {
+    let house = House::new(true, true);
+    let told = || house.told.lock().unwrap().clone();
+    assert!(house.asks("ca.pem", Some("token"), None).is_ok());
+    assert!(house.asks("ca.pem", Some("token"), None).is_ok());
+    assert!(house.asks("ca.pem", None, Some("soc")).is_ok());
+    assert!(house.asks("ca.pem", Some("bad-token"), None).is_err());
+    let seen: Vec<(AuditAction, Option<String>)> =
+        told().iter().map(|event| (event.action, event.who.as_deref().map(str::to_owned))).collect();
+    assert_eq!(
+        seen,
+        [
+            (AuditAction::Login, Some("token t".into())),
+            (AuditAction::Login, Some("certificate soc".into())),
+            (AuditAction::LoginRefused, None)
+        ]
+    );
+    let refused = &told()[2];
+    assert_eq!(refused.refused.as_deref(), Some("wrong token"));
+    assert!(refused.from.as_deref().unwrap().starts_with("127.0.0.1:"), "{refused:?}");
 }
 
 #[test]

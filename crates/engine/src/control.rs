@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use alert::Text;
 use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, Sender, bounded};
-use output::OutputState;
+use output::{AuditEvent, OutputState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use wire::{Scope, Target};
 
+use crate::audit::Auditor;
 use crate::snapshot::Snapshots;
 use crate::stats::Stats;
 use crate::threads::Wish;
@@ -129,6 +130,8 @@ pub struct Caller {
     pub by: Text,
     /// Who exactly, as far as is known: "uid 0", "token soc", "site berlin" ...
     pub who: Option<Arc<str>>,
+    /// From where: "pid 4711", "192.0.2.1:50000" ...
+    pub from: Option<Arc<str>>,
 }
 
 /// Where a running sensor is asked, by whoever serves clients.
@@ -140,9 +143,15 @@ pub struct Desk {
     pub(crate) reload: Sender<Wish>,
     pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) output: Arc<OutputState>,
+    pub(crate) auditor: Auditor,
 }
 
 impl Desk {
+    /// Puts something on record: what an operator did, or was refused, beside what is asked here.
+    pub fn audit(&self, event: AuditEvent) {
+        self.auditor.tell(event);
+    }
+
     /// Asks, and waits for the answer: up to some seconds, for a reload up to ten minutes.
     #[must_use]
     pub fn ask(&self, request: Request, caller: &Caller) -> Reply {
@@ -152,7 +161,7 @@ impl Desk {
             Request::IocHits { top } => return ioc_hits(&self.snapshots, top),
             Request::Reopen => return reopen(&self.output),
             Request::Reload => {
-                if self.reload.try_send(Some(answer)).is_err() {
+                if self.reload.try_send(Wish { caller: caller.clone(), answer: Some(answer) }).is_err() {
                     return unavailable("enough reloads are waiting");
                 }
                 RELOAD_TIMEOUT

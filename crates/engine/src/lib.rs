@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod anomalies;
+mod audit;
 mod bindings;
 mod bypass;
 mod clock;

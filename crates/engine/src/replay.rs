@@ -306,7 +306,7 @@ fn flow_id(event: &Event) -> u64 {
         Event::Evidence(e) => e.flow.id,
         Event::Piece(e) => e.flow.id,
         Event::Anomaly(e) => e.flow.map_or(0, |(flow, _)| flow.id),
-        Event::Isolation(_) | Event::Brake(_) | Event::Port(_) | Event::Stats(_) => 0,
+        Event::Isolation(_) | Event::Brake(_) | Event::Port(_) | Event::Audit(_) | Event::Stats(_) => 0,
     }
 }
 

@@ -6,17 +6,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use alert::Text;
 use capture::{
-    Attachment, BypassTable, CaptureError, CapturePort, Claim, GRACE, Guard, IsolationMap, PinFolder, Sleeper,
-    Steering,
+    Attachment, BypassTable, CaptureError, CapturePort, Claim, GRACE, Guard, IsolationMap, PinFolder,
+    Sleeper, Steering,
 };
 use crossbeam_channel::{Sender, bounded, unbounded};
 use output::{Event, Recorder, Source, Stamp, Written};
 
+use crate::audit::Auditor;
 use crate::bindings::Bindings;
 use crate::bypass::Bypasser;
 use crate::clock;
-use crate::control::Desk;
+use crate::control::{Caller, Desk};
 use crate::counters::WorkerCounters;
 use crate::expectations::Expectations;
 use crate::handover::{Exchange, Handover};
@@ -195,7 +197,8 @@ impl Sensor {
 
     /// Makes what detectors match with anew, in a while, as `ringward reload` does; the log tells how that went.
     pub fn reload(&self) {
-        if self.wish.try_send(None).is_err() {
+        let caller = Caller { by: Text::Own("operator"), who: None, from: Some("a signal".into()) };
+        if self.wish.try_send(Wish { caller, answer: None }).is_err() {
             tracing::warn!("not reloaded: enough reloads are waiting");
         }
     }
@@ -366,7 +369,10 @@ impl Threads<'_> {
         let ticks = Arc::<Ticks>::default();
         let shared = Arc::downgrade(&ticks);
         let thread = spawn("tick", move || tick(&shared))?.thread().clone();
+        let (auditor, audits) = Auditor::new();
         let warden = WardenThread {
+            audits,
+            audits_lost: auditor.lost(),
             generation: 0,
             warden,
             alerts,
@@ -385,6 +391,7 @@ impl Threads<'_> {
             taps: self.taps,
             hold: self.hold,
             told_held: false,
+            turned_elsewhere: None,
         };
         let warden = spawn("warden", move || warden.run())?;
         let bypass = self.maps.bypass.clone();
@@ -447,9 +454,17 @@ impl Threads<'_> {
             stop: stop_watch.clone(),
         };
         let watch = spawn("watch", move || watch.run())?;
-        let desk = Desk { warden: ask, bell, reload: wish.clone(), snapshots: snapshots.clone(), output };
+        let auditor = auditor.waking(bell.clone());
+        let desk = Desk {
+            warden: ask,
+            bell,
+            reload: wish.clone(),
+            snapshots: snapshots.clone(),
+            output,
+            auditor: auditor.clone(),
+        };
         let (load, stop) = (self.matching.load, stop_reload.clone());
-        let reload = ReloadThread { load, snapshots, wishes, stop };
+        let reload = ReloadThread { load, snapshots, wishes, stop, auditor };
         // Not waited for when the sensor stops: it may be in the middle of ten million names.
         drop(spawn("reload", move || reload.run())?);
         Ok(Sensor {

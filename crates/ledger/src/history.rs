@@ -132,6 +132,17 @@ pub struct History {
     is_written: bool,
 }
 
+/// Whether there is a ledger in `dir`, were it an empty one.
+///
+/// # Errors
+/// A directory that cannot be read.
+pub fn exists(dir: &Path) -> Result<bool, LedgerError> {
+    if matches!(dir.try_exists(), Ok(false)) {
+        return Ok(false);
+    }
+    Ok(!files::list(dir)?.is_empty())
+}
+
 /// The records in `dir` that `filter` wants.
 ///
 /// # Errors

@@ -22,9 +22,9 @@ mod sync;
 mod text;
 
 pub use error::LedgerError;
-pub use history::{Filter, History, Report, history, isolated, verify};
+pub use history::{Filter, History, Report, exists, history, isolated, verify};
 pub use line::{Checksum, MAX_LINE};
-pub use record::{MAX_REASON, MAX_WORD, Record};
+pub use record::{AUDIT, Audit, MAX_REASON, MAX_WORD, NOBODY, Record};
 pub use recover::{MAX_TOLD, Recovered};
 pub use scan::{Damage, Entry, Harm};
 pub use state::{Isolated, MAX_CHANGES};

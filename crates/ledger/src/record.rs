@@ -47,6 +47,23 @@ pub struct Record {
     pub dropped_packets: u64,
     /// Bytes of these.
     pub dropped_bytes: u64,
+    /// Set if this is no step of an isolation, but something an operator did or was refused: `action` begins with
+    /// [`AUDIT`] then, and `target` is [`NOBODY`] where it is about no target.
+    pub audit: Option<Audit>,
+}
+
+/// What the actions of operators begin with.
+pub const AUDIT: &str = "audit.";
+/// The target of an operator's action that has none.
+pub const NOBODY: &str = "0.0.0.0";
+
+/// What is known of an operator's action beside what every record has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// From where: a process, an address with a port, a signal.
+    pub from: Option<String>,
+    /// How many actions this line stands for: more than one in a summary.
+    pub count: u64,
 }
 
 /// What a record does to its target.
@@ -76,6 +93,9 @@ impl Record {
         self.by = cut(self.by, MAX_WORD);
         self.map = cut(self.map, MAX_WORD);
         self.who = self.who.map(|who| cut(who, MAX_WORD));
+        if let Some(audit) = &mut self.audit {
+            audit.from = audit.from.take().map(|from| cut(from, MAX_WORD));
+        }
         self.not_enforced_because = self.not_enforced_because.map(|why| cut(why, MAX_WORD));
         self.reason = cut(self.reason, MAX_REASON);
         self
@@ -95,9 +115,15 @@ fn cut(mut text: String, max: usize) -> String {
     text
 }
 
+/// What a record of an operator's action says it is.
+const KIND: &str = "audit";
+
 /// A record in JSON.
 #[derive(Clone, Serialize, Deserialize)]
 struct Form {
+    /// "audit" for operators' actions. Earlier versions pass it over, and show the record by what they know of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
     time: String,
     action: String,
     verdict: u64,
@@ -121,6 +147,10 @@ struct Form {
     dropped_packets: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     dropped_bytes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    count: u64,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
@@ -131,7 +161,10 @@ fn is_zero(n: &u64) -> bool {
 impl From<Record> for Form {
     fn from(record: Record) -> Self {
         let scope = record.scope.name().to_owned();
+        let kind = record.audit.as_ref().map(|_| KIND.to_owned());
+        let Audit { from, count } = record.audit.unwrap_or_default();
         Form {
+            kind,
             time: rfc3339(record.time),
             action: record.action,
             verdict: record.verdict,
@@ -148,6 +181,8 @@ impl From<Record> for Form {
             peer: record.peer,
             dropped_packets: record.dropped_packets,
             dropped_bytes: record.dropped_bytes,
+            from,
+            count,
         }
     }
 }
@@ -178,6 +213,10 @@ impl TryFrom<Form> for Record {
             peer: form.peer,
             dropped_packets: form.dropped_packets,
             dropped_bytes: form.dropped_bytes,
+            audit: form
+                .kind
+                .is_some_and(|kind| kind == KIND)
+                .then_some(Audit { from: form.from, count: form.count }),
         })
     }
 }

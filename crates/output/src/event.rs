@@ -312,6 +312,94 @@ pub struct BrakeEvent {
     pub withheld: u64,
 }
 
+/// What an operator, or somebody who would like to be one, did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AuditAction {
+    /// The sensor started.
+    Start,
+    /// The sensor stops.
+    Stop,
+    /// A target was to be isolated.
+    Isolate,
+    /// A target was to be released.
+    Release,
+    /// Everybody was released.
+    Flush,
+    /// The kill switch was turned on.
+    Hold,
+    /// The kill switch was turned off.
+    Resume,
+    /// Indicators, rules and policy were loaded anew.
+    Reload,
+    /// A token or certificate was used for the first time from somewhere.
+    Login,
+    /// Somebody showed no token, a wrong one, or no certificate.
+    LoginRefused,
+    /// Somebody asked for more than the token or certificate is good for.
+    Forbidden,
+    /// Somebody was refused unheard after too many failures.
+    Throttled,
+}
+
+impl AuditAction {
+    /// The name in events and in the ledger.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            AuditAction::Start => "start",
+            AuditAction::Stop => "stop",
+            AuditAction::Isolate => "isolate",
+            AuditAction::Release => "release",
+            AuditAction::Flush => "flush",
+            AuditAction::Hold => "hold",
+            AuditAction::Resume => "resume",
+            AuditAction::Reload => "reload",
+            AuditAction::Login => "login",
+            AuditAction::LoginRefused => "login_refused",
+            AuditAction::Forbidden => "forbidden",
+            AuditAction::Throttled => "throttled",
+        }
+    }
+}
+
+/// Something for the record of what operators do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEvent {
+    /// What.
+    pub action: AuditAction,
+    /// In what role: "operator", "fleet", "sensor".
+    pub by: Text,
+    /// Who exactly, as far as is known: "uid 0", "token soc" ...
+    pub who: Option<Arc<str>>,
+    /// From where: "pid 4711", "192.0.2.1:50000", "SIGHUP" ...
+    pub from: Option<Arc<str>>,
+    /// Whom it was about.
+    pub target: Option<Target>,
+    /// What was asked for and what came of it, for humans.
+    pub detail: String,
+    /// Why it was not done; `None` if it was.
+    pub refused: Option<String>,
+    /// How many actions this stands for: more than one in a summary.
+    pub count: u64,
+}
+
+impl AuditEvent {
+    /// One action that was done, of which nothing else is known.
+    #[must_use]
+    pub fn new(action: AuditAction, by: Text) -> Self {
+        AuditEvent {
+            action,
+            by,
+            who: None,
+            from: None,
+            target: None,
+            detail: String::new(),
+            refused: None,
+            count: 1,
+        }
+    }
+}
+
 /// A packet to be written as evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EvidencePacket {
@@ -360,6 +448,8 @@ pub enum Event {
     Alert(Box<AlertEvent>),
     /// A step in an isolation.
     Isolation(Box<IsolationEvent>),
+    /// What an operator did, or was refused.
+    Audit(Box<AuditEvent>),
     /// Isolations are withheld from now on, or not any more.
     Brake(BrakeEvent),
     /// A port that enforces isolations was lost, or is back.

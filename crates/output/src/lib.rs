@@ -35,3 +35,4 @@ pub use recorder::{DnsVersion, EventTypes, Recorder, RecorderOptions};
 pub use results::{has_results, remove_results};
 pub use rotation::Rotation;
 pub use state::OutputState;
+pub use text::{rfc3339, spoken};

@@ -42,8 +42,8 @@ pub enum EventTypes {
 
 impl EventTypes {
     /// Event types that are no transactions.
-    const OTHERS: [&'static str; 8] =
-        ["alert", "anomaly", "counters", "evidence", "flow", "incident", "isolation", "stats"];
+    const OTHERS: [&'static str; 9] =
+        ["alert", "anomaly", "audit", "counters", "evidence", "flow", "incident", "isolation", "stats"];
 
     /// Every event type that there is, with that of [`RecorderOptions::netflow`].
     pub fn known() -> impl Iterator<Item = &'static str> {

@@ -1,6 +1,7 @@
 //! Times and addresses as texts.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use base64::Engine as _;
 use time::OffsetDateTime;
@@ -48,6 +49,27 @@ pub(crate) fn printable(bytes: &[u8]) -> String {
         _ => '.',
     };
     bytes.iter().map(shown).collect()
+}
+
+/// "2026-11-23T17:38:53Z" (RFC 3339), for people.
+#[must_use]
+pub fn rfc3339(at: Nanos) -> String {
+    let mut text = timestamp(at);
+    text.truncate("2026-11-23T17:38:53".len());
+    text.push('Z');
+    text
+}
+
+/// A duration for people: the two greatest units of it, as in "3d 4h", "1h 2m", "45s".
+#[must_use]
+pub fn spoken(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let parts =
+        [(seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let first = parts.iter().position(|(n, _)| *n > 0).unwrap_or(3);
+    let said = parts[first..].iter().take(2).enumerate();
+    let said = said.filter(|(i, (n, _))| *i == 0 || *n > 0).map(|(_, (n, unit))| format!("{n}{unit}"));
+    said.collect::<Vec<_>>().join(" ")
 }
 
 /// "20261123T173853.123456Z": fit for file names, sorts by time.
@@ -126,9 +148,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn durations_are_read_by_people() {
+        for (seconds, said) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (3599, "59m 59s"),
+            (3720, "1h 2m"),
+            (3601, "1h"),
+            (273_600, "3d 4h"),
+            (86_400, "1d"),
+        ] {
+            assert_eq!(spoken(Duration::from_secs(seconds)), said, "{seconds}");
+        }
+    }
+
+    #[test]
     fn texts_are_as_eve_has_them() {
         let at = Nanos(1_417_577_703_821_897_999);
         assert_eq!(timestamp(at), "2014-12-03T03:35:03.821897+0000");
+        assert_eq!(rfc3339(at), "2014-12-03T03:35:03Z");
         assert_eq!(compact(at), "20141203T033503.821897Z");
         assert_eq!(timestamp(Nanos(0)), "1970-01-01T00:00:00.000000+0000");
         assert_eq!(timestamp(Nanos(u64::MAX)), "2554-07-21T23:34:33.709551+0000");

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 /// What stays of a line that is too large: enough to find it in eve.json.
-const KEPT: [&str; 15] = [
+const KEPT: [&str; 16] = [
+    "audit",
     "timestamp",
     "flow_id",
     "in_iface",

@@ -10,6 +10,8 @@ pub struct Wanted {
     pub alerts: Option<Severity>,
     /// Steps of isolations.
     pub isolations: bool,
+    /// What operators do.
+    pub audits: bool,
 }
 
 impl Wanted {
@@ -19,6 +21,7 @@ impl Wanted {
         match event {
             Event::Alert(e) => self.alerts.is_some_and(|least| e.alert.severity <= least),
             Event::Isolation(_) | Event::Brake(_) | Event::Port(_) => self.isolations,
+            Event::Audit(_) => self.audits,
             _ => false,
         }
     }
@@ -36,11 +39,11 @@ mod tests {
             event.alert.severity = severity;
             Event::Alert(Box::new(event))
         };
-        let wanted = Wanted { alerts: Some(Severity::Medium), isolations: false };
+        let wanted = Wanted { alerts: Some(Severity::Medium), isolations: false, audits: false };
         assert!(wanted.has(&of(Severity::High)) && wanted.has(&of(Severity::Medium)));
         assert!(!wanted.has(&of(Severity::Low)));
         assert!(!wanted.has(&Event::Isolation(Box::new(isolation()))));
-        let steps = Wanted { alerts: None, isolations: true };
+        let steps = Wanted { alerts: None, isolations: true, audits: false };
         assert!(steps.has(&Event::Isolation(Box::new(isolation()))) && !steps.has(&of(Severity::High)));
     }
 }

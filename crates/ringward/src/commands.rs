@@ -11,7 +11,7 @@ use output::Recorder;
 
 use crate::config::Config;
 use crate::matching::Added;
-use crate::{Failure, Reach, ReplayArgs, ReportArgs, inputs, matching, rulebook, setup};
+use crate::{Failure, Reach, ReplayArgs, ReportArgs, console, inputs, matching, rulebook, setup};
 
 /// `ringward replay`.
 pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
@@ -22,7 +22,7 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
     let added = Added { indicators: &args.iocs, allow: &args.allow, rules: &args.rules };
     let Loaded { mut snapshot, told } = matching::load(&config, &added, args.strict)?;
     snapshot.profiles = args.profile_rules.then(Arc::default);
-    told.iter().for_each(|line| eprintln!("ringward: {line}"));
+    told.iter().for_each(|line| errln!("{line}"));
     let captures = inputs::captures(&args.pcaps, args.files_from.as_deref())?;
     let options = ReplayOptions {
         workers: args.workers.map_or(config.workers.count as usize, usize::from),
@@ -42,8 +42,8 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
             .save(&path, rulebook::profile(profiles).as_bytes())
             .map_err(|err| Failure::running(format!("{}: {err}", path.display())))?;
     }
-    eprintln!(
-        "ringward: {} packets, {} alerts, {} verdicts to isolate (replay enforces nothing); {}",
+    errln!(
+        "{} packets, {} alerts, {} verdicts to isolate (replay enforces nothing); {}",
         summary.frames,
         summary.alerts,
         summary.isolations,
@@ -53,24 +53,22 @@ pub fn replay(args: ReplayArgs) -> Result<(), Failure> {
         (refused.evidence_packets.load(Ordering::Relaxed), refused.reports.load(Ordering::Relaxed));
     let files = refused.files.load(Ordering::Relaxed);
     if files > 0 {
-        eprintln!("ringward: {files} files are over their limits and not stored");
+        errln!("{files} files are over their limits and not stored");
     }
     if packets + reports > 0 {
-        eprintln!(
-            "ringward: {packets} evidence packets and {reports} reports are over their limits and not written"
-        );
+        errln!("{packets} evidence packets and {reports} reports are over their limits and not written");
     }
     for (name, value) in &summary.counters {
         if name == "decoder.unsupported_link" && *value > 0 {
-            eprintln!("ringward: {value} packets have a link type that is not decoded");
+            errln!("{value} packets have a link type that is not decoded");
         }
     }
     for incident in &summary.written.incidents {
-        println!("{}", args.out.join(incident).display());
+        outln!("{}", args.out.join(incident).display());
     }
     match summary.damaged.as_slice() {
         [] => Ok(()),
-        damaged => Err(Failure::running(damaged.join("\nringward: "))),
+        damaged => Err(Failure::running(damaged.join("\n"))),
     }
 }
 
@@ -111,7 +109,7 @@ fn make_room(args: &ReplayArgs, captures: &[PathBuf]) -> Result<(), Failure> {
 pub fn reopen(reach: &Reach) -> Result<(), Failure> {
     match sensor(reach)?.ask(&Request::Reopen).map_err(Failure::running)? {
         Reply::Done { message } => {
-            println!("{message}");
+            outln!("{message}");
             Ok(())
         }
         Reply::Refused { message } | Reply::Unavailable { message } => Err(Failure::running(message)),
@@ -170,13 +168,13 @@ fn counters(reach: &Reach) -> Result<Stats, Failure> {
 pub fn stats(reach: &Reach, json: bool, prometheus: bool) -> Result<(), Failure> {
     let stats = counters(reach)?;
     if stats.get("isolation.held") != 0 {
-        eprintln!("ringward: HOLD is in force: nothing is dropped and nobody is isolated");
+        errln!("HOLD is in force: nothing is dropped and nobody is isolated");
     }
     for why in &stats.degraded {
-        eprintln!("ringward: degraded: {why}");
+        errln!("degraded: {why}");
     }
     if prometheus {
-        print!("{}", crate::prometheus::text(&stats));
+        console::out(&crate::prometheus::text(&stats));
     } else {
         print_counters(stats, json);
     }
@@ -193,11 +191,12 @@ fn print_counters(stats: Stats, json: bool) {
         if !stats.degraded.is_empty() {
             object.insert("degraded".into(), stats.degraded.into());
         }
-        println!("{}", serde_json::Value::Object(object));
+        console::out(&console::escaped(&serde_json::Value::Object(object).to_string()));
+        console::out("\n");
     } else {
-        println!("{:<48} {:>14}", "uptime_s", stats.uptime_s);
+        outln!("{:<48} {:>14}", "uptime_s", stats.uptime_s);
         for (name, value) in stats.counters {
-            println!("{name:<48} {value:>14}");
+            outln!("{name:<48} {value:>14}");
         }
     }
 }
@@ -206,7 +205,7 @@ fn print_counters(stats: Stats, json: bool) {
 pub fn reload(reach: &Reach) -> Result<(), Failure> {
     match sensor(reach)?.ask(&Request::Reload).map_err(Failure::running)? {
         Reply::Done { message } => {
-            println!("{message}");
+            message.lines().for_each(|line| outln!("{line}"));
             Ok(())
         }
         Reply::Refused { message } | Reply::Unavailable { message } => Err(Failure::running(message)),
@@ -221,16 +220,16 @@ pub fn hits(reach: &Reach, top: usize, json: bool) -> Result<(), Failure> {
         return Err(Failure::running("the sensor answered something else"));
     };
     if json {
-        println!("{}", serde_json::to_string_pretty(&hits).map_err(Failure::running)?);
+        console::json(&hits)?;
         return Ok(());
     }
     for HitRow { kind, indicator, hits, last_hit, source } in &hits {
         let last = time::OffsetDateTime::from_unix_timestamp(i64::from(*last_hit)).ok();
         let last = last.and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok());
-        println!("{hits:>10}  {:<20}  {kind:<12} {indicator}  {source}", last.unwrap_or_default());
+        outln!("{hits:>10}  {:<20}  {kind:<12} {indicator}  {source}", last.unwrap_or_default());
     }
     if total > hits.len() {
-        println!("{} more; --top shows them", total - hits.len());
+        outln!("{} more; --top shows them", total - hits.len());
     }
     Ok(())
 }
@@ -239,10 +238,30 @@ pub fn hits(reach: &Reach, top: usize, json: bool) -> Result<(), Failure> {
 pub fn report(args: &ReportArgs) -> Result<(), Failure> {
     let path = incident_path(args)?;
     let incident = output::load_incident(&path).map_err(Failure::running)?;
-    fs::write(&args.out, output::render_html(&incident))
+    fs::write(&args.out, output::render_html(&incident, &links_from(&args.out, &path)))
         .map_err(|err| Failure::running(format!("{}: {err}", args.out.display())))?;
-    println!("{}", args.out.display());
+    outln!("{}", args.out.display());
     Ok(())
+}
+
+/// How a page at `out` reaches the sensor's output directory, whose `incidents/` has the incident's file: a relative path
+/// where both are below one directory other than the root, else a `file:` URL.
+fn links_from(out: &Path, incident: &Path) -> String {
+    let folder = |path: &Path| {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        parent.canonicalize().unwrap_or_else(|_| parent.to_owned())
+    };
+    let from = folder(out);
+    let to = folder(incident);
+    let to = to.parent().unwrap_or(&to);
+    let shared = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+    if shared <= 1 {
+        return format!("file://{}", to.display()).trim_end_matches('/').to_owned();
+    }
+    let up = from.components().skip(shared).map(|_| "..".to_owned());
+    let down = to.components().skip(shared).map(|part| part.as_os_str().to_string_lossy().into_owned());
+    let links: Vec<String> = up.chain(down).collect();
+    if links.is_empty() { ".".into() } else { links.join("/") }
 }
 
 fn incident_path(args: &ReportArgs) -> Result<PathBuf, Failure> {

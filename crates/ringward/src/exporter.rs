@@ -38,7 +38,7 @@ pub fn start(at: SocketAddr, desk: Desk) -> io::Result<()> {
 fn serve(mut stream: TcpStream, desk: &Desk) -> io::Result<()> {
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    let caller = Caller { by: Text::Own("operator"), who: Some("prometheus".into()) };
+    let caller = Caller { by: Text::Own("operator"), who: Some("prometheus".into()), from: None };
     let (status, kind, body) = match target(&mut stream)? {
         Some(path) if path == "/metrics" => match desk.ask(Request::Stats, &caller) {
             Reply::Stats { stats } => {

@@ -206,7 +206,7 @@ fn wish(record: &Record, lifetime: Duration) -> Request {
 }
 
 fn caller(record: &Record) -> Caller {
-    Caller { by: Text::Own(FLEET), who: Some(format!("site {}", record.site).into()) }
+    Caller { by: Text::Own(FLEET), who: Some(format!("site {}", record.site).into()), from: None }
 }
 
 fn said(reply: Reply) -> String {

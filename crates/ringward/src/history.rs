@@ -1,16 +1,16 @@
 //! `ringward isolate history`: what the ledger has.
 
 use std::collections::VecDeque;
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use ledger::{Entry, Filter, Record};
+use ledger::{Audit, Entry, Filter, Record};
 use serde_json::json;
-use wire::{Nanos, Scope, Target};
+use wire::{Nanos, Scope, Shown, Target};
 
 use crate::commands::configuration;
-use crate::{Failure, Reach, config};
+use crate::{Failure, Reach, config, console};
 
 /// Damaged places that are told one by one.
 const TOLD: usize = 20;
@@ -61,9 +61,7 @@ pub fn run(reach: &Reach, args: &HistoryArgs) -> Result<(), Failure> {
     match print(&mut out, &dir, args).and_then(|()| out.flush().map_err(Printing::Out)) {
         Ok(()) => Ok(()),
         Err(Printing::Failed(failure)) => Err(failure),
-        // Whoever reads has seen enough.
-        Err(Printing::Out(err)) if err.kind() == ErrorKind::BrokenPipe => Ok(()),
-        Err(Printing::Out(err)) => Err(Failure::running(err)),
+        Err(Printing::Out(err)) => console::failed(&err),
     }
 }
 
@@ -76,6 +74,7 @@ enum Printing {
 fn print(out: &mut impl Write, dir: &Path, args: &HistoryArgs) -> Result<(), Printing> {
     let failed = |err| Printing::Failed(Failure::running(err));
     let filter = Filter { target: args.host, since: args.since };
+    exists(dir).map_err(Printing::Failed)?;
     let mut history = ledger::history(dir, filter).map_err(failed)?;
     let mut last = VecDeque::new();
     let mut damaged = 0;
@@ -91,7 +90,7 @@ fn print(out: &mut impl Write, dir: &Path, args: &HistoryArgs) -> Result<(), Pri
             (Err(damage), _) => {
                 damaged += 1;
                 if damaged <= TOLD {
-                    eprintln!("ringward: damaged: {damage}");
+                    errln!("damaged: {damage}");
                 }
             }
         }
@@ -100,9 +99,17 @@ fn print(out: &mut impl Write, dir: &Path, args: &HistoryArgs) -> Result<(), Pri
         show(out, entry, args.json).map_err(Printing::Out)?;
     }
     if damaged > 0 {
-        eprintln!("ringward: the ledger is damaged in {damaged} places; what is whole is shown");
+        errln!("the ledger is damaged in {damaged} places; what is whole is shown");
     }
     Ok(())
+}
+
+/// An empty history is another thing than none.
+fn exists(dir: &Path) -> Result<(), Failure> {
+    match ledger::exists(dir).map_err(Failure::running)? {
+        true => Ok(()),
+        false => Err(Failure::running(format!("{}: there is no ledger", dir.display()))),
+    }
 }
 
 fn show(out: &mut impl Write, entry: &Entry, as_json: bool) -> io::Result<()> {
@@ -111,24 +118,27 @@ fn show(out: &mut impl Write, entry: &Entry, as_json: bool) -> io::Result<()> {
         let mut line = serde_json::to_value(record).unwrap_or_default();
         line["seq"] = json!(entry.seq);
         line["sum"] = json!(entry.sum.to_string());
-        writeln!(out, "{line}")
+        writeln!(out, "{}", console::escaped(&line.to_string()))
     } else {
         writeln!(out, "{}", text(record))
     }
 }
 
 fn text(record: &Record) -> String {
+    if let Some(audit) = &record.audit {
+        return audit_text(record, audit);
+    }
     let mut text = format!(
         "{}  {:<10} {:<24} by {}",
         ledger::rfc3339(record.time),
-        record.action,
+        Shown(&record.action),
         record.target.to_string(),
-        record.by
+        Shown(&record.by)
     );
     if let Some(who) = &record.who {
-        text.push_str(&format!(" ({who})"));
+        text.push_str(&format!(" ({})", Shown(who)));
     }
-    text.push_str(&format!(": {}", record.reason.escape_debug()));
+    text.push_str(&format!(": {}", Shown(&record.reason)));
     match &record.scope {
         Scope::Both => {}
         Scope::Peers(peers) => {
@@ -144,22 +154,46 @@ fn text(record: &Record) -> String {
         text.push_str(&format!("; {} packets dropped", record.dropped_packets));
     }
     if let Some(why) = &record.not_enforced_because {
-        text.push_str(&format!("; not enforced: {}", why.escape_debug()));
+        text.push_str(&format!("; not enforced: {}", Shown(why)));
+    }
+    text
+}
+
+/// What an operator did, or was refused.
+fn audit_text(record: &Record, audit: &Audit) -> String {
+    let target = record.target.to_string();
+    let target = if target == ledger::NOBODY { "-".to_owned() } else { target };
+    let action = record.action.strip_prefix(ledger::AUDIT).unwrap_or(&record.action);
+    let mut text =
+        format!("{}  {action:<10} {target:<24} by {}", ledger::rfc3339(record.time), Shown(&record.by));
+    if let Some(who) = &record.who {
+        text.push_str(&format!(" ({})", Shown(who)));
+    }
+    if let Some(from) = &audit.from {
+        text.push_str(&format!(" from {}", Shown(from)));
+    }
+    text.push_str(&format!(": {}", Shown(&record.reason)));
+    if audit.count > 1 {
+        text.push_str(&format!("; {} times", audit.count));
+    }
+    if let Some(why) = &record.not_enforced_because {
+        text.push_str(&format!("; refused: {}", Shown(why)));
     }
     text
 }
 
 fn verify(dir: &Path) -> Result<(), Failure> {
+    exists(dir)?;
     let report = ledger::verify(dir).map_err(Failure::running)?;
     for damage in report.damage.iter().take(TOLD) {
-        eprintln!("ringward: damaged: {damage}");
+        errln!("damaged: {damage}");
     }
     match report.range {
         Some((first, last, sum)) => {
-            println!("{} files, {} intact lines from {first} to {last}", report.files, report.intact);
-            println!("checksum of line {last}: {sum}");
+            outln!("{} files, {} intact lines from {first} to {last}", report.files, report.intact);
+            outln!("checksum of line {last}: {sum}");
         }
-        None => println!("{} files, no line", report.files),
+        None => outln!("{} files, no line", report.files),
     }
     match report.damage.len() {
         0 => Ok(()),

@@ -25,7 +25,7 @@ pub fn captures(named: &[PathBuf], list: Option<&Path>) -> Result<Vec<PathBuf>, 
             let mut found = Vec::new();
             let skipped = folder(path, &mut found)?;
             if skipped > 0 {
-                eprintln!("ringward: {}: {skipped} files are no captures and skipped", path.display());
+                errln!("{}: {skipped} files are no captures and skipped", path.display());
             }
             if found.is_empty() {
                 return Err(Failure::running(format!("{}: no captures in this folder", path.display())));

@@ -9,13 +9,14 @@ use api::ClientError;
 use capture::PinnedIsolation;
 use clap::{Subcommand, ValueEnum};
 use engine::{HoldFile, Listed, ListedChange, Reply, Request};
+use output::AuditAction;
 use wire::{Nanos, Scope, Target};
 
 use crate::commands::{configuration, sensor};
 use crate::config::{self, Config};
 use crate::history::{self, HistoryArgs};
 use crate::ledger;
-use crate::{Failure, Reach};
+use crate::{Failure, Reach, console};
 
 /// What of hold is told wherever it is in force.
 const HOLD: &str =
@@ -130,7 +131,7 @@ pub fn run(reach: &Reach, action: &IsolateAction) -> Result<(), Failure> {
 fn answer(reply: Reply, action: &IsolateAction) -> Result<(), Failure> {
     match reply {
         Reply::Done { message } => {
-            println!("{message}");
+            message.lines().for_each(|line| outln!("{line}"));
             Ok(())
         }
         Reply::Refused { message } | Reply::Unavailable { message } => Err(Failure::running(message)),
@@ -145,10 +146,10 @@ fn answer(reply: Reply, action: &IsolateAction) -> Result<(), Failure> {
 
 fn list(hosts: &[Listed], held: bool, json: bool) -> Result<(), Failure> {
     if held {
-        eprintln!("ringward: {HOLD}");
+        errln!("{HOLD}");
     }
     if json {
-        println!("{}", serde_json::to_string_pretty(hosts).map_err(Failure::running)?);
+        console::json(&hosts)?;
         return Ok(());
     }
     // The same for all of them.
@@ -158,20 +159,24 @@ fn list(hosts: &[Listed], held: bool, json: bool) -> Result<(), Failure> {
         } else {
             format!("on {} only", host.enforced_on.join(", "))
         };
-        eprintln!(
-            "ringward: enforced {on}; not in force on {} (see `ringward stats`)",
+        errln!("enforced {on}; not in force on {} (see `ringward stats`)",
             host.not_enforced_on.join(", ")
         );
     }
     for h in hosts {
         let peers: Vec<String> = h.peers.iter().map(IpAddr::to_string).collect();
         let scope = if peers.is_empty() { h.scope.clone() } else { format!("from {}", peers.join(", ")) };
-        println!(
-            "{:<40} {scope:<8} {:>7} s left  {:>8} packets {:>10} bytes dropped  {}: {}",
-            h.host, h.remaining_s, h.dropped_packets, h.dropped_bytes, h.by, h.reason
+        outln!(
+            "{:<40} {scope:<8} {:>7} left  {:>8} packets {:>10} bytes dropped  {}: {}",
+            h.host,
+            output::spoken(Duration::from_secs(h.remaining_s)),
+            h.dropped_packets,
+            h.dropped_bytes,
+            h.by,
+            h.reason
         );
         for change in &h.changes {
-            println!("{:<40} {}", "", changed(change));
+            outln!("{:<40} {}", "", changed(change));
         }
     }
     Ok(())
@@ -195,20 +200,39 @@ fn without(config: &Config, action: &IsolateAction, why: &str) -> Result<(), Fai
         IsolateAction::Resume => {
             file.remove().map_err(|err| Failure::running(format!("{}: {err}", file.path().display())))?;
             let _ = pinned?.map(|pinned| pinned.hold(false));
-            println!("hold is over; no sensor is running");
+            on_record(config, AuditAction::Resume, None, "no sensor was running");
+            outln!("hold is over; no sensor is running");
             return Ok(());
         }
         _ => {}
     }
     let Some(pinned) = pinned? else {
-        println!("no sensor is running and nothing is pinned in {}", folder.display());
-        return Ok(());
+        let nothing = format!("no sensor is running and nothing is pinned in {}", folder.display());
+        return match action {
+            IsolateAction::Rm { target } => {
+                Err(Failure::running(format!("{target} is not isolated: {nothing}")))
+            }
+            IsolateAction::List { json } => {
+                errln!("{nothing}: nobody is isolated");
+                list(&[], file.exists(), *json)
+            }
+            _ => {
+                outln!("0 hosts released: {nothing}");
+                Ok(())
+            }
+        };
     };
     match action {
         IsolateAction::Rm { target } => match pinned.remove(*target).map_err(Failure::running)? {
             Some(entry) => {
                 write_down(config, &[*target], false);
-                println!(
+                on_record(
+                    config,
+                    AuditAction::Release,
+                    Some(*target),
+                    "from the pinned map, no sensor was running",
+                );
+                outln!(
                     "{target} is released from the pinned map, {} packets were dropped; no sensor is running",
                     entry.dropped_packets
                 );
@@ -216,14 +240,20 @@ fn without(config: &Config, action: &IsolateAction, why: &str) -> Result<(), Fai
             None => return Err(Failure::running(format!("{target} is not isolated"))),
         },
         IsolateAction::List { json } => {
-            eprintln!("ringward: no sensor is running; this is what is pinned in {}", folder.display());
+            errln!("no sensor is running; this is what is pinned in {}", folder.display());
             list(&listed(&pinned, &known(config))?, pinned.is_held() || file.exists(), *json)?;
         }
         _ => {
             let isolated = isolated(&pinned);
             let released = pinned.release_all().map_err(Failure::running)?;
             write_down(config, &isolated, true);
-            println!("{released} hosts released from the pinned map; no sensor is running");
+            on_record(
+                config,
+                AuditAction::Flush,
+                None,
+                &format!("{released} hosts released, no sensor was running"),
+            );
+            outln!("{released} hosts released from the pinned map; no sensor is running");
         }
     }
     Ok(())
@@ -238,12 +268,12 @@ fn hold(
 ) -> Result<(), Failure> {
     let mut failures = Vec::new();
     let mut released = 0;
+    let mut held = false;
     match pinned {
         Ok(Some(pinned)) => {
-            if !pinned.hold(true) {
-                eprintln!(
-                    "ringward: an earlier version is pinned, which knows no hold; its hosts are released"
-                );
+            held = pinned.hold(true);
+            if !held {
+                errln!("an earlier version is pinned, which knows no hold; its hosts are released");
             }
             let isolated = isolated(&pinned);
             match pinned.release_all() {
@@ -255,13 +285,19 @@ fn hold(
         Ok(None) => {}
         Err(failure) => failures.push(failure.message),
     }
-    if let Err(err) = file.make() {
-        failures.push(format!("hold file {}: {err}", file.path().display()));
+    match file.make() {
+        Ok(()) => held = true,
+        Err(err) => failures.push(format!("hold file {}: {err}", file.path().display())),
     }
-    println!(
-        "{released} hosts released from the pinned map ({why}); hold is in force until `ringward isolate resume`"
-    );
-    if failures.is_empty() { Ok(()) } else { Err(Failure::running(failures.join("\nringward: "))) }
+    if held {
+        on_record(config, AuditAction::Hold, None, &format!("{released} hosts released; {why}"));
+        outln!(
+            "{released} hosts released from the pinned map ({why}); hold is in force until `ringward isolate resume`"
+        );
+    } else {
+        failures.insert(0, format!("hold is not in force ({why})"));
+    }
+    if failures.is_empty() { Ok(()) } else { Err(Failure::running(failures.join("\n"))) }
 }
 
 /// Whom the pinned maps have; nobody if they cannot be read, which does not keep anybody from being released.
@@ -272,7 +308,14 @@ fn isolated(pinned: &PinnedIsolation) -> Vec<Target> {
 /// Tells the ledger of releases while no sensor does.
 fn write_down(config: &Config, released: &[Target], all: bool) {
     if let Err(err) = ledger::released_by_hand(config, released, all) {
-        eprintln!("ringward: released, but a reboot would isolate them again: {err}");
+        errln!("released, but a reboot would isolate them again: {err}");
+    }
+}
+
+/// Puts what an operator did while no sensor ran on record.
+fn on_record(config: &Config, action: AuditAction, target: Option<Target>, detail: &str) {
+    if let Err(err) = ledger::by_hand(config, action, target, detail) {
+        errln!("done, but not on record in the ledger: {err}");
     }
 }
 
@@ -282,7 +325,7 @@ fn known(config: &Config) -> Vec<Isolated> {
         return Vec::new();
     }
     ::ledger::isolated(&config.ledger.dir).unwrap_or_else(|err| {
-        eprintln!("ringward: reasons are not listed: {err}");
+        errln!("reasons are not listed: {err}");
         Vec::new()
     })
 }

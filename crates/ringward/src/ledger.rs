@@ -1,19 +1,21 @@
 //! The ledger of a running sensor: a thread that writes what the warden tells, another that syncs it.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver as Bell, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use alert::Text;
 use crossbeam_channel::Receiver;
 use engine::{Changed, Known, MoreCounters, Released, Restore, Tap};
-use ledger::{Isolated, Ledger, LedgerError, MAX_TOLD, Options, Record, Recovered, Syncer};
-use output::{Event, IsolationEvent, Stamp};
+use ledger::{Audit, Isolated, Ledger, LedgerError, MAX_TOLD, Options, Record, Recovered, Syncer};
+use output::{AuditAction, AuditEvent, Event, IsolationEvent, Stamp};
 use wire::{Nanos, Scope, Target};
 
-use crate::Failure;
 use crate::config::{Config, Role};
+use crate::{Failure, console};
 
 /// Steps that may wait to be written: minutes of a full disk in ordinary times. What does not fit is lost to the ledger, and
 /// counted (`output.ledger_lost`).
@@ -85,7 +87,8 @@ pub fn open(config: &Config) -> Result<Option<Opened>, Failure> {
     complain_of(&recovered);
     let counts = Counts::default();
     counts.damaged.store(recovered.damaged_places, Ordering::Relaxed);
-    let (tap, steps) = Tap::new("ledger", WAITING, |event| matches!(event, Event::Isolation(_)));
+    let (tap, steps) =
+        Tap::new("ledger", WAITING, |event| matches!(event, Event::Isolation(_) | Event::Audit(_)));
     let counted = [
         ("ledger.records", counts.records.clone()),
         ("ledger.write_errors", counts.write_errors.clone()),
@@ -150,6 +153,7 @@ pub fn released_by_hand(config: &Config, hosts: &[Target], all: bool) -> Result<
         peer: None,
         dropped_packets: 0,
         dropped_bytes: 0,
+        audit: None,
     };
     for Isolated { record, .. } in &recovered.open {
         if !all && !hosts.contains(&record.target) {
@@ -242,7 +246,53 @@ fn record(time: Nanos, step: &IsolationEvent, map: &str) -> Record {
         peer: step.peer,
         dropped_packets: step.dropped_packets,
         dropped_bytes: step.dropped_bytes,
+        audit: None,
     }
+}
+
+/// What an operator did, or was refused, as it is written down.
+fn audit(time: Nanos, event: &AuditEvent) -> Record {
+    Record {
+        time,
+        action: format!("{}{}", ledger::AUDIT, event.action.name()),
+        verdict: 0,
+        target: event.target.unwrap_or(Target::host(IpAddr::V4(Ipv4Addr::UNSPECIFIED))),
+        scope: Scope::Both,
+        by: event.by.to_string(),
+        who: event.who.as_ref().map(ToString::to_string),
+        reason: event.detail.clone(),
+        enforced: event.refused.is_none(),
+        not_enforced_because: event.refused.clone(),
+        until: None,
+        map: String::new(),
+        peer: None,
+        dropped_packets: 0,
+        dropped_bytes: 0,
+        audit: Some(Audit { from: event.from.as_ref().map(ToString::to_string), count: event.count }),
+    }
+}
+
+/// Writes down what an operator did while no sensor ran. Where there is no ledger, none is made.
+pub fn by_hand(
+    config: &Config,
+    action: AuditAction,
+    target: Option<Target>,
+    detail: &str,
+) -> Result<(), LedgerError> {
+    if !config.ledger.enabled || !config.ledger.dir.exists() {
+        return Ok(());
+    }
+    let (mut ledger, recovered) = Ledger::open(options(config))?;
+    complain_of(&recovered);
+    let event = AuditEvent {
+        who: Some(format!("uid {}", rustix::process::getuid().as_raw()).into()),
+        from: Some(format!("pid {}", std::process::id()).into()),
+        target,
+        detail: detail.into(),
+        ..AuditEvent::new(action, Text::Own("operator"))
+    };
+    ledger.append(&audit(console::now(), &event))?;
+    ledger.sync()
 }
 
 /// The thread that writes.
@@ -260,8 +310,13 @@ struct Writer {
 impl Writer {
     fn run(mut self, steps: &Receiver<(Stamp, Event)>) {
         for (stamp, event) in steps {
-            let Event::Isolation(step) = event else { continue };
-            let record = record(stamp.time, &step, self.map.get().map_or("", String::as_str));
+            let record = match event {
+                Event::Isolation(step) => {
+                    record(stamp.time, &step, self.map.get().map_or("", String::as_str))
+                }
+                Event::Audit(event) => audit(stamp.time, &event),
+                _ => continue,
+            };
             self.write(|ledger| ledger.append(&record));
             // What was lost comes after everything that waits.
             let lost = self.lost.load(Ordering::Relaxed);

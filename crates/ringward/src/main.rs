@@ -1,6 +1,9 @@
 //! The `ringward` command.
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod console;
+
 mod commands;
 mod config;
 mod counter_list;
@@ -11,6 +14,7 @@ mod history;
 mod inputs;
 mod isolate;
 mod ledger;
+mod log;
 mod matching;
 mod policy;
 mod prometheus;
@@ -19,6 +23,7 @@ mod reference;
 mod rulebook;
 mod run;
 mod setup;
+mod signals;
 mod surroundings;
 
 use std::path::PathBuf;
@@ -30,6 +35,9 @@ use clap::{Parser, Subcommand};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The version, with the commit that it was built from where that is known (build.rs).
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("RINGWARD_BUILT_FROM"));
+
 /// Done.
 const OK: u8 = 0;
 /// Failed while running.
@@ -40,8 +48,10 @@ const USAGE: u8 = 2;
 /// Network detection and response sensor: reads packets through AF_XDP, matches threat intelligence,
 /// isolates hosts in the kernel.
 #[derive(Debug, Parser)]
-#[command(name = "ringward", version, arg_required_else_help = true)]
+#[command(name = "ringward", version = VERSION, arg_required_else_help = true)]
 struct Cli {
+    #[command(flatten)]
+    log: log::LogArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -319,15 +329,18 @@ impl From<config::ConfigError> for Failure {
 fn main() -> ExitCode {
     // clap exits with 2 on bad usage and 0 for --help and --version.
     let cli = Cli::parse();
-    // Whoever reads the log may be slow; the sensor does not wait for them. Lines are written on a thread of
-    // their own, and dropped when too many wait. The guard writes the rest when it goes.
-    let (log, _guard) = tracing_appender::non_blocking(std::io::stderr());
-    tracing_subscriber::fmt()
-        .with_writer(log)
-        .with_target(false)
-        .with_ansi(false)
-        .with_max_level(tracing::Level::INFO)
-        .init();
+    let config = match &cli.command {
+        Command::Run { config, .. } => Some(config.as_path()),
+        Command::Replay(args) => args.config.as_deref(),
+        _ => None,
+    };
+    let _guard = match log::start(&cli.log, config, matches!(cli.command, Command::Run { .. })) {
+        Ok(guard) => guard,
+        Err(failure) => {
+            console::failure(&failure.message);
+            return ExitCode::from(failure.code);
+        }
+    };
     let outcome = match cli.command {
         Command::Run { config, strict } => run::run(&config, strict),
         Command::Replay(args) => commands::replay(args),
@@ -349,14 +362,14 @@ fn main() -> ExitCode {
         Command::Policy { action: PolicyAction::Check(args) } => policy::check(&args),
         Command::Rules { action: RulesAction::Check(args) } => rulebook::check(&args),
         Command::Reference { page } => {
-            print!("{}", page.text());
+            console::out(&page.text());
             Ok(())
         }
     };
     match outcome {
         Ok(()) => ExitCode::from(OK),
         Err(failure) => {
-            failure.message.lines().for_each(|line| eprintln!("ringward: {line}"));
+            console::failure(&failure.message);
             ExitCode::from(failure.code)
         }
     }

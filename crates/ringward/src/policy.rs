@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use verdict::{Policy, Rule, When};
 
 use crate::config::Config;
-use crate::{Failure, PolicyCheckArgs, setup, surroundings};
+use crate::{Failure, PolicyCheckArgs, console, setup, surroundings};
 
 /// Checks a configuration and prints its policy, with the addresses that are protected on this machine.
 pub fn check(args: &PolicyCheckArgs) -> Result<(), Failure> {
@@ -16,14 +16,14 @@ pub fn check(args: &PolicyCheckArgs) -> Result<(), Failure> {
     let mut policy = setup::policy(&config)?;
     let reach = reach::Loaded::read(&config)?;
     let warnings = reach::warnings(&policy, &reach);
-    surroundings::protect(&mut policy.protected).iter().for_each(|line| eprintln!("ringward: {line}"));
+    surroundings::protect(&mut policy.protected).iter().for_each(|line| errln!("{line}"));
     if args.json {
         let mut told = as_json(&policy);
         told["warnings"] = warnings.into();
-        println!("{told:#}");
+        console::json(&told)?;
     } else {
-        print!("{}", as_text(&policy));
-        warnings.iter().for_each(|line| println!("warning: {line}"));
+        as_text(&policy).lines().for_each(|line| outln!("{line}"));
+        warnings.iter().for_each(|line| outln!("warning: {line}"));
     }
     Ok(())
 }

@@ -75,6 +75,7 @@ impl Wiring {
         let wanted = Wanted {
             alerts: told.contains(&Told::Alert).then(|| setup::severity(min_severity)),
             isolations: told.contains(&Told::Isolation),
+            audits: told.contains(&Told::Audit),
         };
         let (tap, events) = Tap::new(format!("push.{name}"), room, move |event| wanted.has(event));
         self.taps.push(tap);

@@ -10,7 +10,7 @@ use rules::{AddressSet, Filters, LoadError, Loader, Refused, Report, Rule, Setti
 use serde_json::{Value, json};
 
 use crate::config::{Config, Rules};
-use crate::{Failure, RulesCheckArgs};
+use crate::{Failure, RulesCheckArgs, console};
 
 /// Rules that are not loaded and printed one by one; the rest is only counted.
 const SHOWN: usize = 1000;
@@ -176,18 +176,19 @@ pub fn check(args: &RulesCheckArgs) -> Result<(), Failure> {
     let seconds = begin.elapsed().as_secs_f64();
     let bytes = loaded.set.memory();
     if args.json {
-        println!("{}", as_json(&report, &loaded.filters, seconds, bytes));
+        console::out(&console::escaped(&as_json(&report, &loaded.filters, seconds, bytes).to_string()));
+        console::out("\n");
     } else {
         for refused in report.unsupported.iter().take(SHOWN) {
-            println!("unsupported: {refused}");
+            outln!("unsupported: {refused}");
         }
         for refused in report.errors.iter().take(SHOWN) {
-            println!("error: {refused}");
+            outln!("error: {refused}");
         }
         for warning in report.warnings.iter().take(SHOWN) {
-            println!("warning: {warning}");
+            outln!("warning: {warning}");
         }
-        println!(
+        outln!(
             "{} rules loaded, {} disabled, {} not for this sensor, {} duplicates; {} unsupported, {} errors; {seconds:.3} s, {bytes} bytes",
             report.loaded,
             report.disabled,

@@ -6,19 +6,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use alert::Text;
 use api::{ApiError, Bound};
 use engine::{Desk, Loaded, Matching, Sensor, SensorOptions, Stopped, Tap};
-use output::Recorder;
+use output::{AuditAction, AuditEvent, Recorder};
 
 use crate::config::{Config, Mode, Role};
 use crate::ledger::{self, Book};
 use crate::push::Pushes;
-use crate::{Failure, exporter, fleet, matching, setup};
+use crate::{Failure, exporter, fleet, matching, setup, signals};
 
 const POLL: Duration = Duration::from_millis(50);
 
 /// `ringward run`.
 pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
+    signals::ignore_strays()?;
+    let flag = || Arc::new(AtomicBool::new(false));
+    let (stop, again) = (flag(), flag());
+    for signal in [signal_hook::consts::SIGHUP, signal_hook::consts::SIGUSR2] {
+        signal_hook::flag::register(signal, again.clone()).map_err(Failure::running)?;
+    }
     let mut config = Config::load(path)?;
     config.output.name_after_host();
     if config.port.is_empty() {
@@ -35,17 +42,14 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     capture::log_libbpf();
     let served = setup::api(&config)?;
     let Loaded { snapshot, told } = matching::live(&config, strict)?;
-    told.iter().for_each(|line| eprintln!("ringward: {line}"));
+    told.iter().for_each(|line| errln!("{line}"));
     // Whatever can be wrong with configuration and ports is found before anything is made on disk.
     let to_record = setup::recorder(&config, true)?;
     let mut options = setup::sensor(&config, Vec::new())?;
     options.look_up_ports().map_err(Failure::running)?;
-    let flag = || Arc::new(AtomicBool::new(false));
-    let (stop, again) = (flag(), flag());
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, stop.clone()).map_err(Failure::running)?;
     }
-    signal_hook::flag::register(signal_hook::consts::SIGHUP, again.clone()).map_err(Failure::running)?;
     // The socket is taken before anything is attached: a second sensor ends here.
     let bound = Bound::bind(&served).map_err(|err| match err {
         ApiError::File { .. } => Failure::usage(format!("{}: {err}", path.display())),
@@ -60,6 +64,14 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
             return Err(Failure::running(err));
         }
     };
+    let begins = format!(
+        "version {}; configuration {}; policy mode {}; {} indicators, {} rules",
+        crate::VERSION,
+        path.display(),
+        snapshot.policy.mode.name(),
+        snapshot.indicators.len(),
+        snapshot.rules.len()
+    );
     let matching = Matching { snapshot, load: matching::reload(path, strict) };
     let sensor = match Sensor::start(options, matching, recorder, taps) {
         Ok(sensor) => sensor,
@@ -83,7 +95,9 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
         );
     }
     let told = Told { book: beside.book, pushes: beside.pushes };
-    eprintln!("ringward: running; output in {}", config.output.dir.display());
+    let desk = sensor.desk();
+    desk.audit(on_record(AuditAction::Start, begins));
+    errln!("running; output in {}", config.output.dir.display());
     let mut broken = false;
     while !stop.load(Ordering::Relaxed) && !broken {
         thread::sleep(POLL);
@@ -96,6 +110,8 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
     if let Some(joined) = &doors.joined {
         joined.close();
     }
+    let ends = if broken { "a thread died" } else { "SIGINT or SIGTERM" };
+    desk.audit(on_record(AuditAction::Stop, ends.into()));
     let stopped = sensor.stop();
     doors.close();
     told.finish();
@@ -107,6 +123,16 @@ pub fn run(path: &Path, strict: bool) -> Result<(), Failure> {
 /// Whether verdicts are to be enforced and there is no port to enforce them on.
 fn enforces_nowhere(config: &Config) -> bool {
     config.policy.mode == Mode::Enforce && config.port.iter().all(|port| port.role == Role::Capture)
+}
+
+/// What the sensor itself puts on record.
+fn on_record(action: AuditAction, detail: String) -> AuditEvent {
+    AuditEvent {
+        who: Some(format!("uid {}", rustix::process::geteuid().as_raw()).into()),
+        from: Some(format!("pid {}", std::process::id()).into()),
+        detail,
+        ..AuditEvent::new(action, Text::Own("sensor"))
+    }
 }
 
 /// Who listens to the sensor.
@@ -173,7 +199,13 @@ impl Doors {
         joining: Option<fleet::Joining>,
     ) -> Result<Self, Failure> {
         let desk: Desk = sensor.desk();
-        let api = bound.serve(move |request, caller| desk.ask(request, caller)).map_err(Failure::running)?;
+        let api = {
+            let record = desk.clone();
+            bound
+                .on_record(move |event| record.audit(event))
+                .serve(move |request, caller| desk.ask(request, caller))
+        }
+        .map_err(Failure::running)?;
         let joined =
             metrics(config, sensor).and_then(|()| joining.map(|fleet| fleet.join(sensor.desk())).transpose());
         match joined {
@@ -202,8 +234,8 @@ fn metrics(config: &Config, sensor: &Sensor) -> Result<(), Failure> {
 
 fn summary(stopped: &Stopped) {
     let s = &stopped.stats;
-    eprintln!(
-        "ringward: received {} = processed {} + bypassed {} + passed {} + isolated {} + dropped {} + in flight {}",
+    errln!(
+        "received {} = processed {} + bypassed {} + passed {} + isolated {} + dropped {} + in flight {}",
         s.get("capture.received"),
         s.get("capture.processed"),
         s.get("capture.bypassed"),
@@ -213,21 +245,19 @@ fn summary(stopped: &Stopped) {
         s.get("capture.in_flight")
     );
     if stopped.inline {
-        eprintln!(
-            "ringward: inline ports stay in force, the kernel forwards alone; `ip link set dev NAME xdp off` on both \
+        errln!(
+            "inline ports stay in force, the kernel forwards alone; `ip link set dev NAME xdp off` on both \
              ends takes the wire down"
         );
     }
     let (count, p50, p99, max) = stopped.latency_ns;
     if count > 0 {
-        eprintln!(
-            "ringward: packet to map entry, {count} isolations: p50 {p50} ns, p99 {p99} ns, max {max} ns"
-        );
+        errln!("packet to map entry, {count} isolations: p50 {p50} ns, p99 {p99} ns, max {max} ns");
     }
     if !stopped.still_isolated.is_empty() {
         let hosts = &stopped.still_isolated;
-        eprintln!(
-            "ringward: {} stay isolated until their time is over, and the guard ports in force for that; \
+        errln!(
+            "{} stay isolated until their time is over, and the guard ports in force for that; \
              `ringward isolate flush` releases them",
             hosts.join(", ")
         );

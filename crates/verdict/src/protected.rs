@@ -65,12 +65,15 @@ impl Protected {
 
     fn why_host(&self, host: IpAddr) -> Option<String> {
         let host = host.to_canonical();
-        let nobody = host.is_multicast()
-            || host.is_unspecified()
-            || host.is_loopback()
-            || matches!(host, IpAddr::V4(v4) if v4.is_broadcast());
-        if nobody {
-            return Some(format!("{host} is not a single host"));
+        let what = match host {
+            host if host.is_loopback() => Some("a loopback address"),
+            host if host.is_unspecified() => Some("the unspecified address"),
+            host if host.is_multicast() => Some("a multicast address"),
+            IpAddr::V4(v4) if v4.is_broadcast() => Some("the broadcast address"),
+            _ => None,
+        };
+        if let Some(what) = what {
+            return Some(format!("{host} is {what}, not a host"));
         }
         let (net, why) = self.nets.get(host)?;
         Some(if net.prefix_len() == net.max_prefix_len() {
@@ -119,10 +122,17 @@ mod tests {
     #[test]
     fn nobody_isolates_a_group() {
         let none = Protected::default();
-        for group in
-            ["224.0.0.1", "255.255.255.255", "0.0.0.0", "127.0.0.1", "ff02::1", "::", "::1", "224.0.0.1@7"]
-        {
-            assert!(why(&none, group).ends_with("is not a single host"), "{group}");
+        for (nobody, what) in [
+            ("224.0.0.1", "224.0.0.1 is a multicast address, not a host"),
+            ("255.255.255.255", "255.255.255.255 is the broadcast address, not a host"),
+            ("0.0.0.0", "0.0.0.0 is the unspecified address, not a host"),
+            ("127.0.0.1", "127.0.0.1 is a loopback address, not a host"),
+            ("ff02::1", "ff02::1 is a multicast address, not a host"),
+            ("::", ":: is the unspecified address, not a host"),
+            ("::1", "::1 is a loopback address, not a host"),
+            ("224.0.0.1@7", "224.0.0.1 is a multicast address, not a host"),
+        ] {
+            assert_eq!(why(&none, nobody), what);
         }
         for mac in ["ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", "33:33:00:00:00:01", "00:00:00:00:00:00"] {
             assert!(why(&none, mac).ends_with("is not a single station"), "{mac}");

@@ -70,7 +70,11 @@ impl App {
             room.ok().and_then(Result::ok)
         };
         let Some(room) = room else { return unavailable("the sensor is busy") };
-        let caller = Caller { by: alert::Text::Own("operator"), who: Some(access.who.clone()) };
+        let caller = Caller {
+            by: alert::Text::Own("operator"),
+            who: Some(access.who.clone()),
+            from: Some(access.from.clone()),
+        };
         let ask = self.ask.clone();
         let answered = tokio::task::spawn_blocking(move || {
             let reply = ask(request, &caller);

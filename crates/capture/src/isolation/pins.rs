@@ -62,7 +62,11 @@ pub(super) fn adopt(folder: &Path, name: &str) -> Result<Option<MapHandle>, Capt
 }
 
 fn pinned(path: &Path) -> Result<Option<MapHandle>, CaptureError> {
-    in_host_mounts(|| path.exists().then(|| MapHandle::from_pinned_path(path))).transpose().map_err(map_error)
+    // A folder that may not be looked into is an error, not an empty one.
+    let exists = in_host_mounts(|| path.try_exists());
+    let there =
+        exists.map_err(|source| CaptureError::Pin { path: path.to_owned(), what: "look at", source })?;
+    there.then(|| in_host_mounts(|| MapHandle::from_pinned_path(path))).transpose().map_err(map_error)
 }
 
 fn foreign(path: &Path) -> CaptureError {

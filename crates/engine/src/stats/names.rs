@@ -79,7 +79,7 @@ pub const EACH_COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Name and meaning of the counters of verdicts, output and intelligence.
-pub const VERDICT_COUNTERS: [(&str, &str); 49] = [
+pub const VERDICT_COUNTERS: [(&str, &str); 50] = [
     (
         "detect.alerts_suppressed",
         "Alerts raised and not told, nor judged: their rule's threshold, a suppression or a rate filter says so.",
@@ -148,10 +148,20 @@ pub const VERDICT_COUNTERS: [(&str, &str); 49] = [
         "Times eve.json was opened anew: SIGHUP, `ringward reopen`, or its path no longer led to the open file.",
     ),
     ("output.rotated", "Times eve.json was renamed by output.rotate_size or output.rotate_every."),
-    ("output.rotation_errors", "Rotations, compressions and removals of old files that failed; the log says why."),
-    ("output.lines_waiting", "Lines that wait in memory because the disk refused them: alerts and isolations."),
+    (
+        "output.rotation_errors",
+        "Rotations, compressions and removals of old files that failed; the log says why.",
+    ),
+    (
+        "output.lines_waiting",
+        "Lines that wait in memory because the disk refused them: alerts and isolations.",
+    ),
     ("output.failing", "1 while the disk refuses what is to be written into eve.json."),
-    ("output.lost.TYPE", "Lines of that event type that the disk refused; they count in output.events_lost, too."),
+    (
+        "output.lost.TYPE",
+        "Lines of that event type that the disk refused; they count in output.events_lost, too.",
+    ),
+    ("output.audit_lost", "What operators did and the sensor had no room to put on record."),
     ("output.verdict_events_lost", "Alerts and isolation steps that the recorder had no room for."),
     ("output.NAME_lost", "Alerts and isolation steps that a listener (push, fleet, ledger) had no room for."),
     ("ledger.records", "Steps written into the ledger."),

@@ -6,6 +6,7 @@ mod busy_poll;
 mod cores;
 mod guards;
 mod keeper;
+mod on_record;
 mod recorder;
 mod reload;
 mod ticker;

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use output::{AuditAction, AuditEvent};
 
 use super::SLICE;
-use crate::control::Reply;
+use crate::audit::Auditor;
+use crate::control::{Caller, Reply};
 use crate::snapshot::{Snapshot, Snapshots};
 
 /// Scheduling priority of the thread (-20 first, 19 last).
@@ -31,14 +33,21 @@ pub struct Loaded {
     pub told: Vec<String>,
 }
 
-/// Somebody wants a new snapshot: a client who waits for the answer, or a signal.
-pub(crate) type Wish = Option<Sender<Reply>>;
+/// Somebody wants a new snapshot.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    /// Who.
+    pub caller: Caller,
+    /// Where the answer is waited for; nobody waits if it was a signal.
+    pub answer: Option<Sender<Reply>>,
+}
 
 pub(crate) struct ReloadThread {
     pub load: Load,
     pub snapshots: Arc<Snapshots>,
     pub wishes: Receiver<Wish>,
     pub stop: Arc<AtomicBool>,
+    pub auditor: Auditor,
 }
 
 impl ReloadThread {
@@ -49,9 +58,9 @@ impl ReloadThread {
         }
         while !self.stop.load(Ordering::Relaxed) {
             match self.wishes.recv_timeout(STOP_LOOK) {
-                Ok(client) => {
-                    let reply = self.reload();
-                    if let Some(client) = client {
+                Ok(Wish { caller, answer }) => {
+                    let reply = self.reload(caller);
+                    if let Some(client) = answer {
                         // A client that has gone does not want to know.
                         let _ = client.send(reply);
                     }
@@ -62,11 +71,18 @@ impl ReloadThread {
         }
     }
 
-    fn reload(&mut self) -> Reply {
+    fn reload(&mut self, caller: Caller) -> Reply {
         let began = Instant::now();
+        let audit = AuditEvent {
+            who: caller.who,
+            from: caller.from,
+            ..AuditEvent::new(AuditAction::Reload, caller.by)
+        };
         match (self.load)() {
             Ok(Loaded { snapshot, told }) => {
+                let detail = changes(&self.snapshots.current(), &snapshot);
                 self.put_in_force(snapshot);
+                self.auditor.tell(AuditEvent { detail, ..audit });
                 self.snapshots.reloads.fetch_add(1, Ordering::Relaxed);
                 for line in &told {
                     tracing::info!("{line}");
@@ -78,6 +94,8 @@ impl ReloadThread {
             }
             Err(why) => {
                 self.snapshots.reloads_failed.fetch_add(1, Ordering::Relaxed);
+                let detail = "what was in force still is".into();
+                self.auditor.tell(AuditEvent { detail, refused: Some(why.clone()), ..audit });
                 tracing::error!("not reloaded, what was in force still is: {why}");
                 Reply::Refused { message: format!("{why}\nnot reloaded, what was in force still is") }
             }
@@ -98,6 +116,27 @@ impl ReloadThread {
         }
         new.indicators.inherit(&old.indicators);
     }
+}
+
+/// What a reload changed, for the record.
+fn changes(old: &Snapshot, new: &Snapshot) -> String {
+    let (was, is) = (&old.policy, &new.policy);
+    let policy = if was == is {
+        "policy unchanged".to_owned()
+    } else {
+        format!(
+            "policy changed (mode {} -> {}, rules {} -> {}, protected {} -> {})",
+            was.mode.name(),
+            is.mode.name(),
+            was.rules.len(),
+            is.rules.len(),
+            was.protected.iter().count(),
+            is.protected.iter().count()
+        )
+    };
+    let (indicators, rules) =
+        ((old.indicators.len(), new.indicators.len()), (old.rules.len(), new.rules.len()));
+    format!("indicators {} -> {}, rules {} -> {}, {policy}", indicators.0, indicators.1, rules.0, rules.1)
 }
 
 #[cfg(test)]
@@ -128,16 +167,19 @@ mod tests {
             Err("list:7: no list".to_owned()),
         ];
         turns.reverse();
+        let (auditor, audits) = Auditor::new();
         let thread = ReloadThread {
             load: Box::new(move || turns.pop().unwrap()),
             snapshots: snapshots.clone(),
             wishes,
             stop: Arc::default(),
+            auditor,
         };
         let running = std::thread::spawn(move || thread.run());
+        let caller = Caller { by: "operator".into(), who: Some("uid 0".into()), from: None };
         let ask = || {
             let (answer, answered) = crossbeam_channel::bounded(1);
-            wish.send(Some(answer)).unwrap();
+            wish.send(Wish { caller: caller.clone(), answer: Some(answer) }).unwrap();
             answered.recv().unwrap()
         };
         assert!(
@@ -149,6 +191,12 @@ mod tests {
         assert_eq!((current().len(), current().hit_count()), (3, 1));
         let counts = [&snapshots.reloads, &snapshots.reloads_failed].map(|c| c.load(Ordering::Relaxed));
         assert_eq!(counts, [1, 1]);
+        // Each is on record: what changed, or why nothing did.
+        let audits: Vec<AuditEvent> = audits.try_iter().collect();
+        assert_eq!(audits[0].detail, "indicators 2 -> 3, rules 0 -> 0, policy unchanged");
+        assert_eq!((audits[0].refused.as_deref(), audits[0].who.as_deref()), (None, Some("uid 0")));
+        assert_eq!(audits[1].refused.as_deref(), Some("list:7: no list"));
+        assert_eq!(audits.len(), 2);
         drop(wish);
         running.join().unwrap();
     }

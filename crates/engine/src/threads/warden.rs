@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
-use output::{AlertEvent, Event, IsolationAction, IsolationEvent, OutputState, Source, Stamp};
+use output::{AlertEvent, AuditEvent, Event, IsolationEvent, OutputState, Source, Stamp};
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
 use verdict::Policy;
@@ -14,6 +14,7 @@ use wire::Nanos;
 
 use super::alerts::{AlertInbox, Raised};
 use super::cores::Cores;
+use super::on_record::{asked_for, log};
 use super::ticker::{CLOSELY, SELDOM, Ticker};
 use super::{EVENT_QUEUE, Record};
 use crate::clock;
@@ -31,7 +32,6 @@ const CLOSE_WATCH: Duration = Duration::from_secs(2);
 /// Steps that a restart led to are told so many at once, and then there is a pause for those who write them down.
 const RESTORED_AT_ONCE: u32 = 4096;
 const RESTORED_PAUSE: Duration = Duration::from_millis(20);
-/// Scheduling priority of the warden (-20 first, 19 last).
 /// Places in the recorder's queue that the warden leaves free.
 const LEFT_FREE: usize = 2;
 /// Scheduling priority of a warden that may not be real-time (-20 first, 19 last).
@@ -43,6 +43,9 @@ pub(crate) struct WardenThread {
     pub(crate) alerts: AlertInbox,
     /// Who asks wakes this thread.
     pub(crate) asked: Receiver<Asked>,
+    /// What operators did elsewhere.
+    pub(crate) audits: Receiver<AuditEvent>,
+    pub(crate) audits_lost: Arc<AtomicU64>,
     pub(crate) recorder: Sender<Record>,
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) write_errors: Arc<AtomicU64>,
@@ -61,6 +64,8 @@ pub(crate) struct WardenThread {
     pub(crate) hold: HoldFile,
     /// What the log was told last of the kill switch.
     pub(crate) told_held: bool,
+    /// Since when it is on or off without a request: what an operator did while this thread did not answer.
+    pub(crate) turned_elsewhere: Option<Instant>,
     /// Of the snapshot whose thresholds and policy are in force.
     pub(crate) generation: u64,
 }
@@ -102,11 +107,12 @@ impl WardenThread {
                 looks.closely_until = Instant::now() + CLOSE_WATCH;
             }
             if let Some(asked) = asked {
-                let reply = self.answer(asked.request, &asked.caller);
+                let reply = self.answer_on_record(asked.request, &asked.caller);
                 let _ = asked.answer.send(reply);
             }
             self.look(&mut looks);
             if nothing {
+                self.write_audits();
                 if self.alerts.is_over() {
                     return self.warden;
                 }
@@ -134,6 +140,7 @@ impl WardenThread {
             self.tell(time, step);
         }
         if watched_now {
+            self.record_hold_elsewhere();
             self.heed_reload();
             for (time, step) in self.warden.overdue(clock::wall()) {
                 self.tell(time, step);
@@ -157,6 +164,7 @@ impl WardenThread {
         let step = self.warden.on_alert(&alert);
         let isolated = step.as_ref().is_some_and(|s| s.enforced);
         let step = step.map(|step| {
+            log(stamp.time, &step);
             let written = stamp.time.after(Duration::from_nanos(step.latency.map_ns.unwrap_or(0)));
             (Stamp { time: written, ..stamp.clone() }, Event::Isolation(Box::new(step)))
         });
@@ -240,17 +248,44 @@ impl WardenThread {
     }
 
     fn tell(&self, time: Nanos, step: IsolationEvent) {
-        let host = step.target;
-        match step.action {
-            IsolationAction::FirstDrop => tracing::info!("{host}: first packet dropped"),
-            IsolationAction::Expire => {
-                tracing::info!("{host}: isolation is over, {} packets were dropped", step.dropped_packets)
-            }
-            IsolationAction::Release => tracing::info!("{host}: released"),
-            _ => {}
-        }
+        log(time, &step);
         let stamp = Stamp { time, source: self.source.clone(), packet: None };
         self.record(stamp, Event::Isolation(Box::new(step)));
+    }
+
+    /// What operators did elsewhere: it waits until alerts and requests do not.
+    fn write_audits(&self) {
+        for event in self.audits.try_iter() {
+            self.audit(event);
+        }
+    }
+
+    pub(super) fn audit(&self, event: AuditEvent) {
+        let stamp = Stamp { time: clock::wall(), source: self.source.clone(), packet: None };
+        self.record(stamp, Event::Audit(Box::new(event)));
+    }
+
+    /// Another sensor's decisions are on record as steps; what an operator asks for is in his name, done or not.
+    fn answer_on_record(&mut self, request: Request, caller: &Caller) -> Reply {
+        let asked = (*caller.by == *"operator").then(|| asked_for(&request)).flatten();
+        let reply = self.answer(request, caller);
+        if let Some((action, target, wanted)) = asked {
+            let (said, refused) = match &reply {
+                Reply::Refused { message } | Reply::Unavailable { message } => ("", Some(message.clone())),
+                Reply::Done { message } => (message.as_str(), None),
+                _ => ("", None),
+            };
+            let detail = [said, &wanted].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>();
+            self.audit(AuditEvent {
+                who: caller.who.clone(),
+                from: caller.from.clone(),
+                target,
+                detail: detail.join("; "),
+                refused,
+                ..AuditEvent::new(action, caller.by.clone())
+            });
+        }
+        reply
     }
 
     fn answer(&mut self, request: Request, caller: &Caller) -> Reply {
@@ -262,7 +297,12 @@ impl WardenThread {
                 let lifetime = ttl_s.map(Duration::from_secs);
                 match self.warden.add(target, scope, lifetime, caller, reason, now) {
                     Ok(step) if step.enforced => {
-                        let message = format!("{target} is isolated");
+                        let until = step.until.unwrap_or(now);
+                        let message = format!(
+                            "{target} is isolated until {} ({})",
+                            output::rfc3339(until),
+                            output::spoken(until.since(now))
+                        );
                         self.tell(now, step);
                         Reply::Done { message }
                     }
@@ -309,6 +349,7 @@ impl WardenThread {
     fn take_hold(&mut self) -> &'static str {
         self.warden.hold(true);
         self.tell_of_hold();
+        self.turned_elsewhere = None;
         match self.hold.make() {
             Ok(()) => "; hold is in force until `ringward isolate resume`",
             Err(err) => {
@@ -325,6 +366,7 @@ impl WardenThread {
         }
         self.warden.hold(false);
         self.tell_of_hold();
+        self.turned_elsewhere = None;
         Reply::Done { message: "hold is over; verdicts are enforced again".into() }
     }
 
@@ -338,6 +380,9 @@ impl WardenThread {
         } else if !held && self.told_held {
             tracing::warn!("hold is over; verdicts are enforced again");
         }
+        if held != self.told_held {
+            self.turned_elsewhere = Some(Instant::now());
+        }
         self.told_held = held;
     }
 
@@ -348,6 +393,7 @@ impl WardenThread {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         stats.counters.push(("output.write_errors".into(), of(&self.write_errors)));
         stats.counters.push(("output.verdict_events_lost".into(), of(&self.events_lost)));
+        stats.counters.push(("output.audit_lost".into(), of(&self.audits_lost)));
         let snapshot = self.snapshots.current();
         stats.counters.push(("intel.indicators".into(), snapshot.indicators.len() as u64));
         stats.counters.extend(snapshot.rule_counters());
@@ -355,7 +401,9 @@ impl WardenThread {
         stats.counters.push(("intel.reloads_failed".into(), of(&self.snapshots.reloads_failed)));
         stats.counters.extend(self.taps.iter().map(Tap::counter));
         if self.output.is_failing() {
-            stats.degraded.push("eve.json cannot be written: alerts and isolations wait, other events are lost".into());
+            stats
+                .degraded
+                .push("eve.json cannot be written: alerts and isolations wait, other events are lost".into());
         }
         stats
     }

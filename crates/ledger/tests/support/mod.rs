@@ -33,6 +33,7 @@ pub fn step(n: u32, action: &str, second: u64) -> Record {
         peer: None,
         dropped_packets: 0,
         dropped_bytes: 0,
+        audit: None,
     }
 }
 

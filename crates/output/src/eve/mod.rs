@@ -2,6 +2,7 @@
 
 mod alert;
 mod anomaly;
+mod audit;
 mod bittorrent;
 mod databases;
 mod dcerpc;
@@ -137,6 +138,7 @@ fn bodies(stamp: &Stamp, event: &Event, forms: &Forms) -> Vec<Value> {
         Event::Isolation(e) if wanted("isolation") => vec![isolation::line(stamp, e)],
         Event::Port(e) if wanted("isolation") => vec![isolation::port(stamp, e)],
         Event::Brake(e) if wanted("isolation") => vec![isolation::brake(stamp, e)],
+        Event::Audit(e) if wanted("audit") => vec![audit::line(stamp, e)],
         Event::Stats(e) => {
             let mut lines = Vec::new();
             if wanted("stats") {

@@ -480,7 +480,7 @@ fn a_run_leaves_lines_evidence_and_a_report() {
     assert_eq!((incident.status.as_str(), incident.severity, incident.alerts), ("isolated", 1, 1));
     assert_eq!(incident.disclosed[0].told[0].value, "<b>alice</b>");
     assert_eq!(incident.evidence[0].packets, 1);
-    assert_eq!(crate::render_html(&incident), html);
+    assert_eq!(crate::render_html(&incident, ".."), html);
     let pcapng = std::fs::read(dir.path().join(&written.evidence[0])).unwrap();
     assert_eq!(pcapng[..4], [0x0a, 0x0d, 0x0d, 0x0a]);
     assert_eq!(pcapng.len() % 4, 0);

@@ -55,16 +55,17 @@ pub(super) fn esc(text: &str) -> String {
     out
 }
 
-/// The page of an incident.
+/// The page of an incident. `base` is the way from the page to the output directory, "..", say: what links to evidence begin
+/// with.
 #[must_use]
-pub fn render_html(incident: &Incident) -> String {
+pub fn render_html(incident: &Incident, base: &str) -> String {
     let mut out = String::new();
     // Writing into a String cannot fail.
-    let _ = page(&mut out, incident);
+    let _ = page(&mut out, incident, base);
     out
 }
 
-fn page(out: &mut String, i: &Incident) -> std::fmt::Result {
+fn page(out: &mut String, i: &Incident, base: &str) -> std::fmt::Result {
     write!(
         out,
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -75,8 +76,8 @@ fn page(out: &mut String, i: &Incident) -> std::fmt::Result {
         id = esc(&i.id),
         headline = esc(i.sentences.first().map_or(&i.summary, |sentence| &sentence.text)),
         rest = rest(i),
-        first = esc(&i.first),
-        last = esc(&i.last)
+        first = esc(&when(&i.first)),
+        last = esc(&when(&i.last))
     )?;
     cards(out, i)?;
     disclosed(out, i)?;
@@ -122,7 +123,7 @@ fn page(out: &mut String, i: &Incident) -> std::fmt::Result {
         &["Packets of the flow (pcapng)", "Packets", "Bytes"],
         i.evidence.iter().map(|e| {
             vec![
-                format!("<a href=\"../{0}\"><code>{0}</code></a>", esc(&e.file)),
+                format!("<a href=\"{}/{}\"><code>{}</code></a>", link(base), link(&e.file), esc(&e.file)),
                 e.packets.to_string(),
                 e.bytes.to_string(),
             ]
@@ -135,6 +136,24 @@ fn page(out: &mut String, i: &Incident) -> std::fmt::Result {
 fn rest(i: &Incident) -> String {
     let rest: Vec<String> = i.sentences.iter().skip(1).map(|sentence| esc(&sentence.text)).collect();
     if rest.is_empty() { String::new() } else { format!("<p>{}</p>", rest.join(" ")) }
+}
+
+/// A path as part of a URL (RFC 3986): what is not unreserved there is percent-encoded, save `/` and the colon of a scheme.
+fn link(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for &byte in path.as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// A time of EVE as RFC 3339 has it.
+fn when(eve: &str) -> String {
+    eve.strip_suffix("+0000").map_or_else(|| eve.to_owned(), |time| format!("{time}Z"))
 }
 
 fn code(text: &str) -> String {

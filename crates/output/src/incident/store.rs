@@ -112,7 +112,7 @@ impl IncidentStore {
                 continue;
             }
             let json = serde_json::to_vec_pretty(&open.incident).unwrap_or_default();
-            let page = render_html(&open.incident);
+            let page = render_html(&open.incident, "..");
             let save = |end: &str, bytes: &[u8]| {
                 let path = dir.join("incidents").join(format!("{id}.{end}"));
                 self.access.save(&path, bytes).map_err(OutputError::at(&path))

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use output::{AlertEvent, BrakeEvent, Event, IsolationAction, IsolationEvent, PortEvent, Source, Stamp};
+use output::{
+    AlertEvent, AuditEvent, BrakeEvent, Event, IsolationAction, IsolationEvent, PortEvent, Source, Stamp,
+};
 use time::OffsetDateTime;
 use time::macros::format_description;
 use wire::Endpoint;
@@ -67,6 +69,7 @@ pub(super) fn message(sender: &Sender, stamp: &Stamp, event: &Event, limit: usiz
         Event::Isolation(e) => of_isolation(e, &mut extensions),
         Event::Brake(e) => of_brake(e, &mut extensions),
         Event::Port(e) => of_port(e, &mut extensions),
+        Event::Audit(e) => of_audit(e, &mut extensions),
         _ => return None,
     };
     let severity = severities(event);
@@ -174,6 +177,24 @@ fn of_port(event: &PortEvent, to: &mut Extensions) -> (String, String) {
     to.put("deviceOutboundInterface", &event.port);
     to.put("reason", &event.reason);
     (format!("isolation:{action}"), name.to_owned())
+}
+
+fn of_audit(event: &AuditEvent, to: &mut Extensions) -> (String, String) {
+    to.put("cat", "audit");
+    to.put("act", event.action.name());
+    to.put("outcome", if event.refused.is_none() { "success" } else { "failure" });
+    to.put("reason", event.refused.as_deref().unwrap_or_default());
+    to.put("suser", event.who.as_deref().unwrap_or_default());
+    if let Some(ip) = event.target.as_ref().and_then(wire::Target::ip) {
+        to.address("dst", ["c6a3", "c6a3Label"], "Destination IPv6 Address", ip);
+    }
+    to.put("cnt", event.count);
+    let target = event.target.map(|target| target.to_string()).unwrap_or_default();
+    to.custom(["cs1", "cs1Label"], "target", target);
+    to.custom(["cs2", "cs2Label"], "role", &*event.by);
+    to.custom(["cs3", "cs3Label"], "from", event.from.as_deref().unwrap_or_default());
+    to.put("msg", &event.detail);
+    (format!("audit:{}", event.action.name()), format!("Operator action: {}", event.action.name()))
 }
 
 fn of_isolation(event: &IsolationEvent, to: &mut Extensions) -> (String, String) {

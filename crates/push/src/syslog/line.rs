@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use output::{AlertEvent, Event, IsolationAction};
+use output::{AlertEvent, AuditAction, Event, IsolationAction};
 
 use super::SyslogOptions;
 
@@ -88,6 +88,10 @@ pub(super) fn severities(event: &Event) -> Severities {
         Event::Brake(e) if e.on => (1, 10),
         Event::Port(e) if !e.in_force => (1, 10),
         Event::Brake(_) | Event::Port(_) => (5, 3),
+        // The network is not defended any more.
+        Event::Audit(e) if e.action == AuditAction::Hold => (1, 10),
+        Event::Audit(e) if e.refused.is_some() => (4, 6),
+        Event::Audit(_) => (5, 3),
         _ => (6, 1),
     };
     Severities { syslog, cef }

@@ -3,7 +3,7 @@
 //! The message is plain ASCII (JSON escapes the rest), so it needs no byte order mark, and it is one line.
 
 use alert::Text;
-use output::{AlertEvent, BrakeEvent, Event, IsolationEvent, PortEvent, Stamp, eve_lines};
+use output::{AlertEvent, AuditEvent, BrakeEvent, Event, IsolationEvent, PortEvent, Stamp, eve_lines};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -23,6 +23,7 @@ pub(super) fn message(sender: &Sender, stamp: &Stamp, event: &Event, limit: usiz
         Event::Isolation(e) => ("isolation", of_isolation(e)),
         Event::Brake(e) => ("isolation", of_brake(e)),
         Event::Port(e) => ("isolation", of_port(e)),
+        Event::Audit(e) => ("audit", of_audit(e)),
         _ => return None,
     };
     let Sender { host, app, pid, .. } = sender;
@@ -97,6 +98,21 @@ fn of_port(event: &PortEvent) -> Vec<(&'static str, String)> {
         ("action", if event.in_force { "port_back" } else { "port_lost" }.to_owned()),
         ("port", event.port.clone()),
         ("reason", event.reason.clone()),
+    ]
+}
+
+fn of_audit(event: &AuditEvent) -> Vec<(&'static str, String)> {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    vec![
+        ("action", event.action.name().to_owned()),
+        ("outcome", if event.refused.is_none() { "done" } else { "refused" }.to_owned()),
+        ("by", event.by.to_string()),
+        ("who", text(event.who.as_deref())),
+        ("from", text(event.from.as_deref())),
+        ("target", event.target.map(|target| target.to_string()).unwrap_or_default()),
+        ("detail", event.detail.clone()),
+        ("reason", text(event.refused.as_deref())),
+        ("count", event.count.to_string()),
     ]
 }
 

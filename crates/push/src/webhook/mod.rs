@@ -161,6 +161,7 @@ fn kinds(event: &Event) -> Option<&'static str> {
     match event {
         Event::Alert(_) => Some("ringward.alert"),
         Event::Isolation(_) | Event::Brake(_) | Event::Port(_) => Some("ringward.isolation"),
+        Event::Audit(_) => Some("ringward.audit"),
         _ => None,
     }
 }

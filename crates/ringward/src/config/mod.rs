@@ -7,6 +7,7 @@ mod fleet;
 mod home;
 mod intel;
 mod ledger;
+mod log;
 mod policy;
 mod ports;
 mod push;
@@ -24,6 +25,7 @@ pub use defrag::FragmentOverlap;
 pub use files::Hash;
 pub use fleet::Share;
 pub use intel::Intel;
+pub use log::{Log, LogFormat, LogLevel};
 pub use policy::Mode;
 pub use ports::{Bind, OnFailure, Role, Steer, Wakeup, Xdp};
 pub use push::{SyslogConfig, SyslogFormat, Told, WebhookConfig};
@@ -249,6 +251,9 @@ impl Config {
     }
 }
 
+/// Longest duration that can be configured, in seconds: ten years.
+const MAX_LIFETIME_S: u64 = 3650 * 86_400;
+
 /// "90", "90s", "15m", "1h", "2d" as a duration.
 ///
 /// # Errors
@@ -262,13 +267,15 @@ pub fn lifetime(text: &str) -> Result<std::time::Duration, String> {
         _ => 0,
     };
     let digits = if unit == 0 { text } else { &text[..text.len() - 1] };
-    digits
-        .parse::<u64>()
-        .ok()
-        .and_then(|n| n.checked_mul(unit.max(1)))
-        .filter(|&n| n > 0 && n <= 3650 * 86_400)
-        .map(std::time::Duration::from_secs)
-        .ok_or_else(|| format!("\"{text}\" is no duration; write a number with s, m, h or d, as in \"1h\""))
+    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Err(format!("invalid duration \"{text}\" (expected e.g. \"30s\", \"15m\", \"2h\", \"1d\")"));
+    }
+    let seconds = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit.max(1)));
+    match seconds.filter(|&seconds| seconds <= MAX_LIFETIME_S) {
+        Some(0) => Err(format!("duration \"{text}\" is too short (minimum 1s)")),
+        Some(seconds) => Ok(std::time::Duration::from_secs(seconds)),
+        None => Err(format!("duration \"{text}\" is too long (maximum {}d)", MAX_LIFETIME_S / 86_400)),
+    }
 }
 
 /// A network, or a host as a network of one.
@@ -303,7 +310,7 @@ mod tests {
         assert!(kind.starts_with("ringward.toml:3: invalid type"), "{kind}");
         assert_eq!(
             error("[policy]\nlifetime = \"soon\"\n"),
-            "ringward.toml:2: policy.lifetime: \"soon\" is no duration; write a number with s, m, h or d, as in \"1h\""
+            "ringward.toml:2: policy.lifetime: invalid duration \"soon\" (expected e.g. \"30s\", \"15m\", \"2h\", \"1d\")"
         );
         let net = error("[policy]\nprotected = [\"10.0.0.0/33\"]\n");
         assert!(net.starts_with("ringward.toml:2: policy.protected: \"10.0.0.0/33\" is neither"), "{net}");
@@ -345,7 +352,7 @@ mod tests {
             ("timeout = 0", "timeout: must be 1 to 300"),
             ("max_retry = 0", "max_retry: must be"),
             ("max_mib = 0", "max_mib: must be"),
-            ("max_age = \"old\"", "max_age: \"old\" is no duration"),
+            ("max_age = \"old\"", "max_age: invalid duration \"old\""),
             ("headers = { Host = \"x\" }", "headers: \"Host\" is set by the sensor"),
         ] {
             let wrong = error(&format!("{hook}{line}\n"));
@@ -382,5 +389,13 @@ mod tests {
         for bad in ["", "0", "h", "-1s", "1w", "99999999999999999999", "5000d", "é"] {
             assert!(lifetime(bad).is_err(), "{bad}");
         }
+        let error = |text| lifetime(text).unwrap_err();
+        assert_eq!(error("9999d"), "duration \"9999d\" is too long (maximum 3650d)");
+        assert_eq!(
+            error("99999999999999999999"),
+            "duration \"99999999999999999999\" is too long (maximum 3650d)"
+        );
+        assert_eq!(error("0h"), "duration \"0h\" is too short (minimum 1s)");
+        assert!(error("soon").starts_with("invalid duration \"soon\" (expected "));
     }
 }

@@ -40,6 +40,8 @@ pub enum Told {
     Alert,
     /// Steps of isolations.
     Isolation,
+    /// What operators do, and what they are refused.
+    Audit,
 }
 
 /// A receiver of HTTP requests.
@@ -157,7 +159,7 @@ fn worst() -> u8 {
 }
 
 fn everything() -> Vec<Told> {
-    vec![Told::Alert, Told::Isolation]
+    vec![Told::Alert, Told::Isolation, Told::Audit]
 }
 
 fn ten() -> u64 {
@@ -263,7 +265,7 @@ fn check_told(min_severity: u8, events: &[Told]) -> Result<(), (&'static str, &'
         return Err(("min_severity", "must be 1 (high) to 4 (informational)"));
     }
     if events.is_empty() {
-        return Err(("events", "must name \"alert\", \"isolation\" or both"));
+        return Err(("events", "must name at least one of \"alert\", \"isolation\", \"audit\""));
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use super::fleet::Fleet;
 use super::home::Home;
 use super::intel::Intel;
 use super::ledger::Ledger;
+use super::log::Log;
 use super::policy::PolicyConfig;
 use super::ports::{Bypass, Port, Workers};
 use super::push::Push;
@@ -47,6 +48,8 @@ pub struct Config {
     pub isolation: Isolation,
     /// Every verdict, by whom, why, and what came of it (docs/ledger.md).
     pub ledger: Ledger,
+    /// What the sensor writes to standard error.
+    pub log: Log,
     /// Where results are written.
     pub output: Output,
     /// Packets of alerted flows.

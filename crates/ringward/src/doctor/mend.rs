@@ -96,8 +96,8 @@ pub fn apply<'a>(remedies: impl Iterator<Item = &'a Remedy>, state: &Path) -> Re
         let line = serde_json::to_string(&remedy.undo).map_err(|err| cannot(&err))?;
         writeln!(list, "{line}").map_err(|err| cannot(&err))?;
         match remedy.apply.take() {
-            Ok(()) => eprintln!("ringward: done: {}", remedy.apply),
-            Err(err) => eprintln!("ringward: not done: {err}"),
+            Ok(()) => errln!("done: {}", remedy.apply),
+            Err(err) => errln!("not done: {err}"),
         }
     }
     Ok(())
@@ -109,7 +109,7 @@ pub fn undo(state: &Path) -> Result<(), Failure> {
     let list = match fs::read_to_string(state) {
         Ok(list) => list,
         Err(err) if err.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("ringward: nothing to undo");
+            errln!("nothing to undo");
             return Ok(());
         }
         Err(err) => return Err(cannot(&err)),
@@ -118,8 +118,8 @@ pub fn undo(state: &Path) -> Result<(), Failure> {
         list.lines().map(serde_json::from_str).collect::<Result<_, _>>().map_err(|err| cannot(&err))?;
     for step in steps.iter().rev() {
         match step.take() {
-            Ok(()) => eprintln!("ringward: done: {step}"),
-            Err(err) => eprintln!("ringward: not done: {err}"),
+            Ok(()) => errln!("done: {step}"),
+            Err(err) => errln!("not done: {err}"),
         }
     }
     fs::remove_file(state).map_err(|err| cannot(&err))

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::Failure;
+use crate::{Failure, console};
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -121,7 +121,7 @@ pub fn run(interfaces: &[String], json: bool, treatment: Treatment, state: &Path
     }
     let sections = look();
     if json {
-        println!("{}", serde_json::to_string_pretty(&sections).map_err(Failure::running)?);
+        console::json(&sections)?;
     } else {
         sections.iter().for_each(print);
     }
@@ -133,11 +133,11 @@ pub fn run(interfaces: &[String], json: bool, treatment: Treatment, state: &Path
 }
 
 fn print(section: &Section) {
-    println!("{}", section.name);
+    outln!("{}", section.name);
     for check in &section.checks {
-        println!("  {:<5} {:<12} {}", check.status, check.name, check.message);
+        outln!("  {:<5} {:<12} {}", check.status, check.name, check.message);
         if let Some(fix) = &check.fix {
-            println!("        fix: {fix}");
+            outln!("        fix: {fix}");
         }
     }
 }

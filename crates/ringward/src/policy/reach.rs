@@ -27,7 +27,7 @@ impl Loaded {
     /// One of them cannot be read.
     pub fn read(config: &Config) -> Result<Self, Failure> {
         let loaded = matching::load(config, &Added::default(), false)?;
-        loaded.told.iter().for_each(|line| eprintln!("ringward: {line}"));
+        loaded.told.iter().for_each(|line| errln!("{line}"));
         let snapshot = loaded.snapshot;
         Ok(Loaded { indicators: snapshot.indicators.len() as u64, rules: snapshot.rules })
     }

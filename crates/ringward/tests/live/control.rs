@@ -11,6 +11,9 @@ pub const TESTS: &[(&str, fn())] = &[
     ("control::curl_over_the_unix_socket_does_everything", unix_socket),
     ("control::https_with_token_or_certificate_and_nothing_else", https),
     ("control::hostile_clients_are_refused_and_others_served", hostile),
+    ("control::idle_clients_shut_nobody_out", idle_clients),
+    ("control::stray_signals_do_not_end_the_sensor", stray_signals),
+    ("control::what_operators_do_is_on_record", on_record),
     ("control::a_killed_sensors_socket_is_replaced", dead_socket),
     ("control::bad_certificates_are_named", bad_files),
     ("control::the_api_sleeps_while_nobody_asks", idle),
@@ -60,7 +63,19 @@ fn unix_socket() {
     assert_eq!(local(&lab, "/v1/version", &[]).1["version"], env!("CARGO_PKG_VERSION"));
     let add = r#"{"target": "10.77.0.1", "ttl_s": 600, "reason": "ticket 42"}"#;
     let (status, done) = local(&lab, "/v1/isolations", &["--json", add]);
-    assert_eq!((status, &done["message"]), (201, &"10.77.0.1 is isolated".into()));
+    assert_eq!(status, 201);
+    let message = done["message"].as_str().unwrap();
+    // The end stands in the answer.
+    assert!(
+        message.starts_with("10.77.0.1 is isolated until 20") && message.ends_with("Z (10m)"),
+        "{message}"
+    );
+    let log = lab.log();
+    assert!(
+        log.contains("isolated 10.77.0.1 for 10m until 20")
+            && log.contains("because operator (uid 0): ticket 42"),
+        "{log}"
+    );
     assert!(!lab.reaches("a", v4("b")) && lab.reaches("c", v4("b")));
     let listed = local(&lab, "/v1/isolations", &[]).1;
     assert_eq!(listed["isolations"][0]["host"], "10.77.0.1");
@@ -176,7 +191,8 @@ fn https() {
     };
     let output = remote(&["isolate", "add", "10.77.0.1"], &["--token-file", "token"]);
     assert!(output.status.success(), "{}", stderr(&output));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "10.77.0.1 is isolated\n");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.starts_with("10.77.0.1 is isolated until 20") && said.lines().count() == 1, "{said}");
     let output = remote(&["isolate", "list"], &["--cert", "viewer.pem", "--key", "viewer.key"]);
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("10.77.0.1  "), "{}", stderr(&output));
     let output = remote(&["isolate", "flush"], &["--cert", "viewer.pem", "--key", "viewer.key"]);
@@ -248,8 +264,133 @@ fn hostile() {
     assert_eq!(stats["api.refused.too_large"], 2, "{stats}");
     assert!(stats["api.refused.malformed"].as_u64().unwrap() >= 5, "{stats}");
     let hung_up = |why: &str| stats[format!("api.refused.{why}")].as_u64().unwrap();
-    assert!(hung_up("broken") + hung_up("timeout") >= 90, "{stats}");
+    assert!(hung_up("broken") + hung_up("timeout") + hung_up("idle") >= 90, "{stats}");
     lab.stop();
+}
+
+fn idle_clients() {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::net::UnixStream;
+    let mut lab = Lab::new(1);
+    certificates(&lab);
+    lab.configure(&api(TOKENS));
+    lab.start();
+    let local: Vec<UnixStream> =
+        (0..200).map(|_| UnixStream::connect(lab.desk.path("sensor.sock")).unwrap()).collect();
+    // Over TCP from within the switch's namespace.
+    let hold = format!(
+        "import socket,time\nc=[socket.create_connection(('127.0.0.1',{PORT})) for _ in range(200)]\nprint('held',flush=True)\ntime.sleep(60)"
+    );
+    let mut python = Command::new("ip");
+    let mut remote = python
+        .args(["netns", "exec", &lab.ns("sw"), "python3", "-c", &hold])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(remote.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "held\n");
+    let began = std::time::Instant::now();
+    let listed = lab.ringward(&["isolate", "list"]);
+    assert!(listed.status.success(), "{}", stderr(&listed));
+    assert!(began.elapsed() < std::time::Duration::from_secs(1), "{:?}", began.elapsed());
+    let token = std::fs::read_to_string(lab.desk.path("token")).unwrap();
+    let bearer = format!("Authorization: Bearer {token}");
+    assert_eq!(curl(&lab, &["--cacert", "ca.pem", "-H", &bearer, &url("/v1/stats")]).0, 200);
+    assert!(lab.stats()["api.refused.idle"].as_u64().unwrap() >= 300, "{}", lab.stats());
+    remote.kill().unwrap();
+    remote.wait().unwrap();
+    drop(local);
+    lab.stop();
+}
+
+fn stray_signals() {
+    let mut lab = Lab::new(1);
+    lab.configure("[log]\nformat = \"json\"\n");
+    lab.start();
+    // By number: SIGUSR1, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGXFSZ, real-time ones.
+    for signal in [10, 14, 26, 27, 29, 30, 25, 34, 64] {
+        must(&format!("kill -{signal} {}", lab.pid()));
+    }
+    assert!(lab.ringward(&["stats"]).status.success());
+    assert_eq!(lab.stats()["intel.reloads"], 0);
+    must(&format!("kill -USR2 {}", lab.pid()));
+    until("SIGUSR2 reloads", || lab.stats()["intel.reloads"] == 1);
+    lab.stop();
+    // And each line of the log is an object.
+    let log = lab.log();
+    for line in log.lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|err| panic!("{err}: {line}"));
+        assert!(
+            line["level"].is_string() && line["message"].is_string() && line["timestamp"].is_string(),
+            "{line}"
+        );
+    }
+    assert!(log.contains("\"message\":\"running; output in "), "{log}");
+}
+
+fn on_record() {
+    let mut lab = Lab::new(1);
+    certificates(&lab);
+    lab.configure(&api(TOKENS));
+    lab.start();
+    let audits = |lab: &Lab| -> Vec<Value> {
+        lab.events().into_iter().filter(|e| e["event_type"] == "audit").map(|e| e["audit"].clone()).collect()
+    };
+    let said = |lab: &Lab, args: &[&str]| String::from_utf8(lab.ringward(args).stdout).unwrap();
+    said(&lab, &["isolate", "add", "10.77.0.1", "--ttl", "10m", "--reason", "x\u{202e}forged"]);
+    said(&lab, &["isolate", "rm", "10.77.0.1"]);
+    assert!(!lab.ringward(&["isolate", "add", "127.0.0.1"]).status.success());
+    said(&lab, &["isolate", "flush", "--hold"]);
+    said(&lab, &["isolate", "resume"]);
+    assert!(lab.ringward(&["reload"]).status.success());
+    let token = std::fs::read_to_string(lab.desk.path("token")).unwrap();
+    for shown in ["guess", &token] {
+        let bearer = format!("Authorization: Bearer {shown}");
+        curl(&lab, &["--cacert", "ca.pem", "-H", &bearer, &url("/v1/stats")]);
+    }
+    until("all of it is written", || audits(&lab).len() >= 9);
+    let events = audits(&lab);
+    let actions: Vec<&str> = events.iter().map(|e| e["action"].as_str().unwrap()).collect();
+    assert_eq!(
+        actions,
+        ["start", "isolate", "release", "isolate", "hold", "resume", "reload", "login_refused", "login"]
+    );
+    assert_eq!((&events[1]["who"], &events[1]["target"]), (&"uid 0".into(), &"10.77.0.1".into()));
+    assert_eq!((&events[3]["outcome"], &events[3]["target"]), (&"refused".into(), &"127.0.0.1".into()));
+    assert!(events[3]["reason"].as_str().unwrap().contains("is a loopback address"), "{}", events[3]);
+    assert!(
+        events[6]["detail"].as_str().unwrap().starts_with("indicators 1 -> 1, rules 0 -> 0"),
+        "{}",
+        events[6]
+    );
+    assert_eq!(events[8]["who"], "token soc");
+    lab.stop();
+    let ends: Vec<Value> = audits(&lab);
+    assert_eq!(ends.last().unwrap()["action"], "stop");
+    // What is done while no sensor runs is in the ledger, behind what the sensor wrote; all of it is chained.
+    let alone = |args: &[&str]| {
+        let output = crate::support::ringward(lab.desk.dir.path(), args.iter().copied());
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output))
+    };
+    let config = ["-c", "ringward.toml"];
+    assert_eq!(alone(&[&["isolate", "flush", "--hold"], &config[..]].concat()).0, Some(0));
+    assert_eq!(alone(&[&["isolate", "resume"], &config[..]].concat()).0, Some(0));
+    let (code, text) = alone(&[&["isolate", "history"], &config[..]].concat());
+    assert_eq!(code, Some(0), "{text}");
+    let steps: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+    for action in
+        ["start", "isolate", "release", "hold", "resume", "reload", "login", "login_refused", "stop"]
+    {
+        assert!(steps.contains(&action), "{action}: {text}");
+    }
+    assert!(text.contains("refused: 127.0.0.1 is not isolated: "), "{text}");
+    assert!(
+        !text.chars().any(|c| c != '\n' && wire::Shown::is_hazard(c)) && text.contains("x\\u{202e}forged"),
+        "{text}"
+    );
+    assert_eq!(steps[steps.len() - 2..], ["hold", "resume"]);
+    assert_eq!(alone(&[&["isolate", "history", "--verify"], &config[..]].concat()).0, Some(0));
 }
 
 fn dead_socket() {

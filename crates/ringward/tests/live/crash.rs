@@ -282,11 +282,12 @@ fn who_is_released_is_not_brought_back() {
     lab.kill();
     let flushed = ringward(lab.desk.dir.path(), ["isolate", "flush", "-c", "ringward.toml"]);
     assert!(flushed.status.success() && flushed.stderr.is_empty(), "{}", stderr(&flushed));
-    let last = lab.history(&["--limit", "1"]);
+    let last = lab.history(&["--limit", "2"]);
     assert_eq!(
         (&last[0]["action"], &last[0]["by"], &last[0]["who"]),
         (&"release".into(), &"operator".into(), &"uid 0".into())
     );
+    assert_eq!((&last[1]["action"], &last[1]["who"]), (&"audit.flush".into(), &"uid 0".into()));
     assert!(lab.by_ledger().is_empty());
     lab.start();
     lab.reboots();

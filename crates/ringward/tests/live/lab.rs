@@ -254,7 +254,7 @@ impl Lab {
             let text = self.log();
             let ended = self.sensor.as_mut().unwrap().try_wait().unwrap();
             assert!(ended.is_none(), "the sensor ended: {text}");
-            text.contains("ringward: running")
+            text.contains("running; output in ")
         });
     }
 

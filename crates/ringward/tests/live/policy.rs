@@ -68,7 +68,7 @@ fn surroundings() {
         ("10.77.0.255", "a broadcast address"),
         ("10.77.0.0/29", "which is protected"),
         ("0.0.0.0/0", "in it"),
-        ("224.0.0.5", "not a single host"),
+        ("224.0.0.5", "is a multicast address, not a host"),
         ("ff:ff:ff:ff:ff:ff", "not a single station"),
         (&own_mac, "the sensor's own address"),
     ] {

@@ -103,10 +103,15 @@ fn an_alert_arrives_within_a_second() {
     lab.start();
     let asked = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
     lab.looks_up("a", v4("b"), "www.bad.example");
-    until("two requests arrive", || requests(&lab).len() >= 2);
+    until("three requests arrive", || requests(&lab).len() >= 3);
     let requests = requests(&lab);
     assert!(requests.iter().all(|r| r["verified"] == true && r["fresh"] == true), "{requests:?}");
-    let (alert, step) = (&requests[0], &requests[1]);
+    // What operators do is told as well: the start.
+    let (start, alert, step) = (&requests[0]["body"], &requests[1], &requests[2]);
+    assert_eq!(
+        (&start["type"], &start["data"]["audit"]["action"]),
+        (&"ringward.audit".into(), &"start".into())
+    );
     assert_eq!(
         (&alert["body"]["type"], &step["body"]["type"]),
         (&"ringward.alert".into(), &"ringward.isolation".into())
@@ -119,7 +124,7 @@ fn an_alert_arrives_within_a_second() {
     eprintln!("from the look-up to the webhook's receiver: {took:?}");
     assert!(took < Duration::from_secs(1), "{took:?}");
     let lines = || std::fs::read_to_string(&log).unwrap_or_default();
-    until("four messages arrive", || lines().lines().count() == 4);
+    until("six messages arrive", || lines().lines().count() == 6);
     let text = lines();
     let of = |start: &str| {
         text.lines().find(|l| l.starts_with(start)).unwrap_or_else(|| panic!("{start}: {text}"))
@@ -130,11 +135,13 @@ fn an_alert_arrives_within_a_second() {
     assert!(of("local4 warning ringward isolation [").contains(" action=\"withhold\""), "{text}");
     assert!(of("local0 crit CEF - - 0|Ringward|Ringward|").contains(" src=10.77.0.1 "), "{text}");
     assert!(of("local0 warning CEF - - 0|Ringward|").contains("|Isolation withheld|6|"), "{text}");
+    assert!(of("local4 notice ringward audit [").contains(" action=\"start\""), "{text}");
+    assert!(text.contains("|audit:start|Operator action: start|3|"), "{text}");
     let stats = lab.stats();
     for name in ["webhook", "syslog", "cef"] {
         assert_eq!(
             (&stats[&format!("push.{name}.sent")], &stats[&format!("push.{name}.failed")]),
-            (&2.into(), &0.into())
+            (&3.into(), &0.into())
         );
         assert_eq!(stats[&format!("output.push.{name}_lost")], 0, "{stats}");
     }

@@ -14,6 +14,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("refusals::a_second_sensor_on_the_same_socket", a_second_sensor),
     ("refusals::a_second_sensor_on_the_same_port", second_on_the_same_port),
     ("refusals::no_privilege", no_privilege),
+    ("refusals::who_may_not_ask_is_told_so", who_may_not_ask),
     ("refusals::malformed_indicators_when_strict", malformed_indicators_when_strict),
 ];
 
@@ -134,6 +135,53 @@ fn no_privilege() {
     let line = refused(&lab, &output, 1);
     assert!(line.contains("need root"), "{line}");
     assert_eq!(stderr(&output).lines().count(), 1);
+}
+
+/// The truth about a sensor that runs, for somebody who may not ask it, and about none.
+fn who_may_not_ask() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut lab = Lab::new(1);
+    lab.configure("[control]\nsocket_group = \"daemon\"\n");
+    lab.start();
+    let binary = std::env::temp_dir().join(lab.ns("ringward"));
+    std::fs::copy(RINGWARD, &binary).unwrap();
+    std::fs::set_permissions(lab.desk.dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+    let socket = lab.desk.path("sensor.sock");
+    for args in [&["isolate", "list"][..], &["isolate", "rm", "10.0.0.1"], &["stats"]] {
+        let output = Command::new("setpriv")
+            .args(nobody)
+            .arg(&binary)
+            .args(args)
+            .arg("--socket")
+            .arg(&socket)
+            .current_dir("/")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        let want = format!(
+            "ringward: permission denied on {}: run as root or join group daemon\n",
+            socket.display()
+        );
+        assert_eq!(stderr(&output), want, "{args:?}");
+        assert!(output.stdout.is_empty());
+    }
+    std::fs::remove_file(binary).unwrap();
+    lab.stop();
+    let alone = |args: &[&str]| {
+        let args = [args, &["-c", "ringward.toml"]].concat();
+        crate::support::ringward(lab.desk.dir.path(), args)
+    };
+    let released = alone(&["isolate", "rm", "10.77.0.1"]);
+    assert_eq!(released.status.code(), Some(1));
+    assert!(
+        stderr(&released).contains("10.77.0.1 is not isolated: no sensor is running"),
+        "{}",
+        stderr(&released)
+    );
+    let listed = alone(&["isolate", "list", "--json"]);
+    assert_eq!((listed.status.code(), listed.stdout.as_slice()), (Some(0), &b"[]\n"[..]));
+    assert!(stderr(&listed).contains("no sensor is running and nothing is pinned"), "{}", stderr(&listed));
 }
 
 fn malformed_indicators_when_strict() {

@@ -38,7 +38,7 @@ fn a_bad_configuration_names_file_line_and_key() {
     case().write(&desk.path("case.pcap"));
     for (toml, want) in [
         ("[workers]\nconut = 2\n", "bad.toml:2: unknown field `conut`, expected one of `count`"),
-        ("[policy]\n\nlifetime = \"soon\"\n", "bad.toml:3: policy.lifetime: \"soon\" is no duration"),
+        ("[policy]\n\nlifetime = \"soon\"\n", "bad.toml:3: policy.lifetime: invalid duration \"soon\""),
         ("[workers]\ncount = 0\n", "bad.toml:2: workers.count: "),
         ("[workers]\ncount = \"two\"\n", "bad.toml:2: invalid type"),
         ("nonsense\n", "bad.toml:1: "),

@@ -24,3 +24,4 @@ mod proof;
 mod rules;
 mod story;
 mod streams;
+mod terminal;

@@ -117,10 +117,12 @@ fn the_whole_story_is_told() {
     // The page can be made anew, by id and as the latest.
     let id = incident["id"].as_str().unwrap();
     for args in [vec!["report", id], vec!["report", "--latest"]] {
-        let output =
-            ringward(desk.dir.path(), args.into_iter().chain(["--dir", "out", "--out", "again.html"]));
+        let output = ringward(
+            desk.dir.path(),
+            args.into_iter().chain(["--dir", "out", "--out", "out/incidents/again.html"]),
+        );
         assert!(output.status.success(), "{}", stderr(&output));
-        assert_eq!(std::fs::read_to_string(desk.path("again.html")).unwrap(), html);
+        assert_eq!(std::fs::read_to_string(desk.path("out/incidents/again.html")).unwrap(), html);
     }
 }
 

@@ -123,11 +123,11 @@ fn errors_name_the_line_in_the_rule_that_is_wrong() {
         ),
         (
             "name = \"b\"\nthen = \"alert\"\nwhen = { repeat = { count = 2, within = \"soon\" } }",
-            "x.toml:8: policy.rule.when.repeat.within: \"soon\" is no duration",
+            "x.toml:8: policy.rule.when.repeat.within: invalid duration \"soon\"",
         ),
         (
             "name = \"b\"\nthen = \"alert\"\nlifetime = \"x\"",
-            "x.toml:8: policy.rule.lifetime: \"x\" is no duration",
+            "x.toml:8: policy.rule.lifetime: invalid duration \"x\"",
         ),
         ("name = \"b\"\nthen = \"kill\"", "x.toml:7: unknown variant `kill`"),
         (
@@ -144,9 +144,9 @@ fn errors_name_the_line_in_the_rule_that_is_wrong() {
         ("[policy]\nprotected = [\"10.0.0.1\", \"me\"]", "x.toml:2: policy.protected: \"me\" is neither"),
         ("[policy]\nmax_per_minute = 0", "x.toml:2: policy.max_per_minute: must be 1 to"),
         ("[policy]\n\nmax_isolated = 2000000", "x.toml:3: policy.max_isolated: must be 1 to"),
-        ("[policy]\nwatch = \"x\"", "x.toml:2: policy.watch: \"x\" is no duration"),
+        ("[policy]\nwatch = \"x\"", "x.toml:2: policy.watch: invalid duration \"x\""),
         ("[policy]\nrelapse = [\"4h\", \"1h\"]", "x.toml:2: policy.relapse: must be in ascending order"),
-        ("[policy]\nrelapse = [\"4\", \"x\"]", "x.toml:2: policy.relapse: \"x\" is no duration"),
+        ("[policy]\nrelapse = [\"4\", \"x\"]", "x.toml:2: policy.relapse: invalid duration \"x\""),
         ("[[policy.group]]\nname = \"a\"\nnets = [\"10\"]", "x.toml:3: policy.group.nets: \"10\" is neither"),
         (
             "[[policy.group]]\nname = \"a\"\nnets = []\n[[policy.group]]\nnets = []\nname = \"a\"",
