@@ -96,10 +96,10 @@ fn main() -> anyhow::Result<()> {
                 let set = map.set(Target::host(Ipv4Addr::from(first + host).into()), &Scope::Both, u64::MAX);
                 set.map_err(|err| anyhow::anyhow!("{err}"))?;
             }
-            let mut guard = Guard::load(&map)?;
-            guard.attach(&device, XdpMode::Native)?;
+            let guard = Guard::load(&map)?;
+            let port = guard.attach(&device, XdpMode::Native)?;
             measure("rw_guard")?;
-            guard.detach()?;
+            guard.detach(&[port])?;
             drop(map);
             IsolationMap::unpin_if_idle(&pins, u64::MAX)?;
         }

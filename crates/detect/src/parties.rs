@@ -4,16 +4,16 @@ use alert::{Alert, Parties};
 use flow::FlowTuple;
 use proto::{Ntlm, Transaction};
 
-use crate::finding::is_ours;
+use crate::Home;
 
 /// Says who acts in the alert of an indicator or a detector, if nobody has: the victim, whose traffic gave it away; without
 /// one the other side.
-pub fn complete(alert: &mut Alert, tuple: &FlowTuple) {
+pub fn complete(alert: &mut Alert, tuple: &FlowTuple, home: &Home) {
     let (client, server) = (tuple.client.ip, tuple.server.ip);
     let other = |ip| if ip == client { server } else { client };
     if alert.parties.actor.is_none() && alert.rule.is_none() {
         let actor = alert.victim.or(alert.peer).unwrap_or(client);
-        let outside = [client, server].into_iter().find(|&ip| !is_ours(ip) && is_ours(other(ip)));
+        let outside = [client, server].into_iter().find(|&ip| !home.has(ip) && home.has(other(ip)));
         let accounts = std::mem::take(&mut alert.parties.accounts);
         alert.parties = Parties { actor: Some(actor), target: Some(other(actor)), outside, accounts };
     }

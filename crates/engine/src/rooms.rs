@@ -208,7 +208,7 @@ impl Rooms {
         emit: &mut impl FnMut(Stamp, Event),
     ) {
         let mut alerts = std::mem::take(&mut self.findings.alerts);
-        let Findings { shown, gaps, depths, unexpected, .. } = &mut self.findings;
+        let Findings { shown, logged, gaps, depths, unexpected, .. } = &mut self.findings;
         self.counters.gaps.add(std::mem::take(gaps));
         self.counters.depths_reached.add(std::mem::take(depths));
         self.counters.expectations_refused.add(std::mem::take(unexpected));
@@ -225,7 +225,7 @@ impl Rooms {
             self.prove(&mut alert, transaction.as_ref(), flow, session, direction, input);
             evident |= is_evident(&alert, self.evidence_severity);
             alert.raised = self.clock.map(|now| now());
-            parties::complete(&mut alert, &flow.tuple);
+            parties::complete(&mut alert, &flow.tuple, &self.home);
             session.accounts().iter().for_each(|name| alert.parties.account(name));
             if let Some((_, transaction)) = &transaction {
                 parties::accounts(transaction, |name| alert.parties.account(name));

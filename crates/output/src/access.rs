@@ -106,7 +106,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a/b/c.txt");
         Access::default().append(&file).unwrap();
-        assert_eq!((mode(&file), mode(&dir.path().join("a")), mode(&dir.path().join("a/b"))), (0o640, 0o750, 0o750));
+        assert_eq!(
+            (mode(&file), mode(&dir.path().join("a")), mode(&dir.path().join("a/b"))),
+            (0o640, 0o750, 0o750)
+        );
         fs::set_permissions(&file, Permissions::from_mode(0o666)).unwrap();
         Access::default().append(&file).unwrap();
         assert_eq!(mode(&file), 0o640, "what an earlier version left open is closed");

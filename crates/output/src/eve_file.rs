@@ -201,7 +201,11 @@ fn mend(path: &Path, file: &File) -> io::Result<()> {
         end = start;
     }
     if end < whole.len() {
-        tracing::warn!("{}: a torn line of {} bytes at its end is cut off", path.display(), whole.len() - end);
+        tracing::warn!(
+            "{}: a torn line of {} bytes at its end is cut off",
+            path.display(),
+            whole.len() - end
+        );
         file.set_len(end)?;
     }
     Ok(())

@@ -110,7 +110,9 @@ fn a_torn_line_of_before_is_cut_off() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("eve.json");
     let state = Arc::<OutputState>::default();
-    for (before, after) in [("{\"n\":1}\n{\"n\":", vec![1, 2]), ("{\"n", vec![2]), ("", vec![2]), ("{\"n\":1}\n", vec![1, 2])] {
+    for (before, after) in
+        [("{\"n\":1}\n{\"n\":", vec![1, 2]), ("{\"n", vec![2]), ("", vec![2]), ("{\"n\":1}\n", vec![1, 2])]
+    {
         fs::write(&path, before).unwrap();
         let mut eve = open(&path, Rotation::default(), &state);
         push(&mut eve, 2);

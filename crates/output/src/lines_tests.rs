@@ -76,13 +76,17 @@ fn a_disk_that_is_full_at_any_byte_tears_no_line_and_loses_no_alert() {
             lines.flush(&mut disk).unwrap();
             let there = read(&disk);
             let missing = (0..=TOTAL).filter(|n| !there.contains(n)).collect::<Vec<_>>();
-            assert!(missing.iter().all(|n| n % 2 == 0), "room {room}: alerts and isolations among {missing:?}");
+            assert!(
+                missing.iter().all(|n| n % 2 == 0),
+                "room {room}: alerts and isolations among {missing:?}"
+            );
             assert_eq!(missing.len() as u64, state.lost(), "room {room}");
             assert_eq!(there.len() + missing.len(), TOTAL + 1, "room {room}: a line twice");
             assert_eq!(failed, !missing.is_empty() || failed);
             for kind in ["flow", "dns"] {
                 let gone = missing.iter().filter(|&&n| KINDS[n % 4] == kind).count() as u64;
-                let counted = state.lost_by_type().iter().find(|(name, _)| *name == kind).map_or(0, |&(_, c)| c);
+                let counted =
+                    state.lost_by_type().iter().find(|(name, _)| *name == kind).map_or(0, |&(_, c)| c);
                 assert_eq!(gone, counted, "room {room}: {kind}");
             }
         }

@@ -97,7 +97,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let hash = "ab".repeat(32);
         let stored = format!("files/ab/{hash}");
-        let ours = ["eve.json", "rules-profile.json", "eve-2026-12-01T05-00-00.json.zst", "evidence/a.pcapng"];
+        let ours =
+            ["eve.json", "rules-profile.json", "eve-2026-12-01T05-00-00.json.zst", "evidence/a.pcapng"];
         let ours = ours.into_iter().chain(["incidents/INC-1.html", &stored, "files/unfinished/7-0"]);
         let theirs = ["iocs.csv", "case.pcap", "evidence/notes.txt", "mine/eve.json", "eve.json.1"];
         assert!(!has_results(dir.path()).unwrap() && !has_results(&dir.path().join("absent")).unwrap());

@@ -14,7 +14,13 @@ fn names_are_of_their_time_and_none_is_given_twice() {
     for path in [first, second] {
         assert!(is_rotated(path.file_name().unwrap().to_str().unwrap()));
     }
-    for other in ["eve.json", "eve-mine.json", "eve-2026-12-01T05-00-00.txt", "eve.json.1", "eve-2026-12-01T05-00-00.x.json"] {
+    for other in [
+        "eve.json",
+        "eve-mine.json",
+        "eve-2026-12-01T05-00-00.txt",
+        "eve.json.1",
+        "eve-2026-12-01T05-00-00.x.json",
+    ] {
         assert!(!is_rotated(other), "{other}");
     }
 }
@@ -36,7 +42,10 @@ fn renamed_files_are_compressed_whole_and_the_oldest_removed() {
     let mut names: Vec<_> =
         fs::read_dir(dir.path()).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    assert_eq!(names, ["eve-1970-01-01T02-00-00.json.zst", "eve-1970-01-01T03-00-00.json.zst", "eve-mine.json"]);
+    assert_eq!(
+        names,
+        ["eve-1970-01-01T02-00-00.json.zst", "eve-1970-01-01T03-00-00.json.zst", "eve-mine.json"]
+    );
     let packed = fs::read(dir.path().join(&names[0])).unwrap();
     let mut read = String::new();
     ruzstd::decoding::StreamingDecoder::new(&packed[..]).unwrap().read_to_string(&mut read).unwrap();

@@ -159,9 +159,7 @@ fn list(hosts: &[Listed], held: bool, json: bool) -> Result<(), Failure> {
         } else {
             format!("on {} only", host.enforced_on.join(", "))
         };
-        errln!("enforced {on}; not in force on {} (see `ringward stats`)",
-            host.not_enforced_on.join(", ")
-        );
+        errln!("enforced {on}; not in force on {} (see `ringward stats`)", host.not_enforced_on.join(", "));
     }
     for h in hosts {
         let peers: Vec<String> = h.peers.iter().map(IpAddr::to_string).collect();

@@ -132,8 +132,8 @@ fn delivers(bind: BindMode, zero_copy: bool) {
 fn all_programs_load_and_isolate() {
     let pins = PinFolder::open("/sys/fs/bpf/guest".as_ref()).unwrap();
     let map = IsolationMap::open(&pins, 1000).unwrap();
-    let mut guard = Guard::load(&map).unwrap();
-    guard.attach(&Device::open("eth0").unwrap(), XdpMode::Native).unwrap();
+    let guard = Guard::load(&map).unwrap();
+    let port = guard.attach(&Device::open("eth0").unwrap(), XdpMode::Native).unwrap();
     let host = Target::host(sender::SOURCE.into());
     let network = format!("{}/24", sender::SOURCE).parse().unwrap();
     let mut sender = Sender::open("eth1");
@@ -147,5 +147,5 @@ fn all_programs_load_and_isolate() {
         }
         map.remove(target).unwrap().unwrap();
     }
-    guard.detach().unwrap();
+    guard.detach(&[port]).unwrap();
 }

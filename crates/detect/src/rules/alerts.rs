@@ -6,18 +6,19 @@ use wire::{Direction, IpProto, Nanos};
 use super::compiled::Compiled;
 use super::context::PacketContext;
 use super::matcher::{Hit, Matcher};
+use crate::Home;
 
 impl Matcher {
-    /// The alert of a hit.
+    /// The alert of a hit. Ours are the hosts of the home networks and those of `HOME_NET`.
     #[must_use]
-    pub fn alert(&self, hit: &Hit, cx: &PacketContext<'_>) -> Option<Alert> {
+    pub fn alert(&self, hit: &Hit, cx: &PacketContext<'_>, home: &Home) -> Option<Alert> {
         let rule = self.set().rules.get(hit.rule as usize)?;
         let (source, destination) = cx.tuple.ends(hit.direction);
         let header = self.set().headers.get(rule.header as usize)?;
         let ports = matches!(cx.tuple.proto, IpProto::TCP | IpProto::UDP | IpProto::SCTP);
         let ends = Ends {
             ips: [source.ip, destination.ip],
-            ours: [source.ip, destination.ip].map(|ip| self.set().is_ours(ip)),
+            ours: [source.ip, destination.ip].map(|ip| home.has(ip) || self.set().is_ours(ip)),
             from_client: hit.direction == Direction::ToServer,
             turned: header.is_turned(source, destination, ports),
         };

@@ -16,7 +16,6 @@ use super::packet::Reputation;
 use super::payload::Payload;
 use super::transaction::Transactions;
 use super::verify::DatasetStore;
-use crate::finding::is_ours;
 
 /// See the module's text.
 #[derive(Debug, Default)]
@@ -87,9 +86,9 @@ impl RuleSet {
         telling.map(|rule| (rule.sid, rule.severity, &*rule.facts))
     }
 
-    /// Whether a host is one of ours.
+    /// Whether a host is in the rules' `HOME_NET`.
     pub(crate) fn is_ours(&self, host: IpAddr) -> bool {
-        is_ours(host) || self.ours.as_ref().is_some_and(|ours| ours.contain(host))
+        self.ours.as_ref().is_some_and(|ours| ours.contain(host))
     }
 
     /// How many rules there are.

@@ -106,7 +106,7 @@ impl<'a> RuleRoom<'a> {
         transaction: Option<(u64, &dyn Fn() -> Transaction)>,
         work: impl FnOnce(&mut Matcher, &PacketContext<'_>, &mut Option<Box<FlowRules>>, &mut Vec<Hit>),
     ) {
-        let Inspection { packet, standing, matcher, tuple, moment, findings, .. } = inspection;
+        let Inspection { packet, standing, matcher, tuple, moment, findings, home, .. } = inspection;
         // The packet at hand may go the other way than what it brought to light.
         let packet = packet.filter(|_| direction == moment.direction);
         let mut rules = self.special.as_mut().and_then(|special| special.rules.take());
@@ -127,7 +127,7 @@ impl<'a> RuleRoom<'a> {
         let mut hits = std::mem::take(&mut findings.hits);
         work(matcher, &cx, &mut rules, &mut hits);
         for hit in hits.drain(..) {
-            if let Some(alert) = matcher.alert(&hit, &cx) {
+            if let Some(alert) = matcher.alert(&hit, &cx, home) {
                 let alert = Alert { arrival: moment.arrival, ..alert };
                 findings.alerts.push((alert, transaction.map(|(id, make)| (id, make()))));
             }

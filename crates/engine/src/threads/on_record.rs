@@ -39,7 +39,9 @@ pub(super) fn asked_for(request: &Request) -> Option<(AuditAction, Option<Target
         Request::IsolateFlush { hold: false } => Some((AuditAction::Flush, None, String::new())),
         Request::IsolateFlush { hold: true } => Some((AuditAction::Hold, None, String::new())),
         Request::IsolateResume => Some((AuditAction::Resume, None, String::new())),
-        Request::IsolateList | Request::Stats | Request::Reload | Request::IocHits { .. } => None,
+        // A reload puts itself on record when it is done; a reopened file is logged and counted.
+        Request::Reload | Request::Reopen => None,
+        Request::IsolateList | Request::Stats | Request::IocHits { .. } => None,
     }
 }
 

@@ -275,5 +275,3 @@ fn fresh(victim: IpAddr, stamp: &Stamp, names: &mut BTreeSet<String>) -> Inciden
         steps_omitted: 0,
     }
 }
-
-}

@@ -43,6 +43,7 @@ fn event(verdict: u64, action: IsolationAction, by: &'static str) -> IsolationEv
         latency: Latency::default(),
         flow: None,
         peer: None,
+        places: None,
     }
 }
 
@@ -83,7 +84,7 @@ fn the_past_does_not_change() {
     assert_eq!((&then.verdict, then.status.as_str()), (&before.verdict, "released"));
     assert_eq!((then.verdict.dropped_packets, then.verdict.by.as_str()), (17, "indicator"));
     assert_eq!(then.verdicts[..1], before.verdicts[..]);
-    let html = render_html(&then);
+    let html = render_html(&then, "..");
     for part in ["17 packets", "because indicator", "no: hold", "operator (uid 0)"] {
         assert!(html.contains(part), "{part}");
     }

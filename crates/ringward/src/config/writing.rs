@@ -54,11 +54,14 @@ impl Output {
 /// "512KiB", "500MiB", "2GiB" in bytes.
 fn size(text: &str) -> Result<u64, String> {
     let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
-    let found = units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?.trim_end(), 1_u64 << shift)));
+    let found =
+        units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?.trim_end(), 1_u64 << shift)));
     found
         .and_then(|(digits, unit)| digits.parse::<u64>().ok()?.checked_mul(unit))
         .filter(|&bytes| bytes > 0 && bytes <= 1 << 50)
-        .ok_or_else(|| format!("\"{text}\" is no size; write a number with KiB, MiB or GiB, as in \"500MiB\""))
+        .ok_or_else(|| {
+            format!("\"{text}\" is no size; write a number with KiB, MiB or GiB, as in \"500MiB\"")
+        })
 }
 
 #[cfg(test)]

@@ -140,7 +140,8 @@ fn what_is_no_list_is_refused_by_file_and_line() {
     ] {
         std::fs::write(desk.path("list"), text).unwrap();
         std::fs::write(desk.path("r.toml"), "[intel]\nmax_indicators = 2\n").unwrap();
-        let output = ringward(desk.dir.path(), ["replay", "--force", "-c", "r.toml", "--iocs", "list", "case.pcap"]);
+        let output =
+            ringward(desk.dir.path(), ["replay", "--force", "-c", "r.toml", "--iocs", "list", "case.pcap"]);
         assert_eq!(output.status.code(), Some(2), "{text:?}");
         assert!(stderr(&output).starts_with(&format!("ringward: {why}")), "{text:?}: {}", stderr(&output));
     }

@@ -89,9 +89,8 @@ fn earlier_results_are_replaced_or_added_to_only_when_that_is_asked_for() {
 fn a_replay_onto_a_full_disk_fails_and_tears_no_line() {
     let desk = Desk::new("bad.example\n");
     case().write(&desk.path("case.pcap"));
-    let line = format!(
-        "trap '' XFSZ; ulimit -f 16; exec {RINGWARD} replay --iocs iocs.csv --out out case.pcap"
-    );
+    let line =
+        format!("trap '' XFSZ; ulimit -f 16; exec {RINGWARD} replay --iocs iocs.csv --out out case.pcap");
     let done = Command::new("bash").args(["-c", &line]).current_dir(desk.dir.path()).output().unwrap();
     assert_eq!(done.status.code(), Some(1), "{}", stderr(&done));
     assert!(stderr(&done).contains("eve.json: File too large"), "{}", stderr(&done));
