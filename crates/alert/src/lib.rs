@@ -8,9 +8,11 @@
 mod attack;
 mod checkin;
 mod facts;
+mod impact;
 mod parties;
 mod proof;
 mod rule;
+mod sighting;
 mod text;
 
 use core::fmt;
@@ -22,9 +24,11 @@ use wire::{Direction, Nanos};
 
 pub use attack::{Stage, Tactic, Technique};
 pub use checkin::{CheckIn, Disclosure};
+pub use impact::{Forwarded, Impact, RoleSeen};
 pub use parties::{Basis, Parties};
 pub use proof::{Binding, Orientation, Proof};
 pub use rule::{RuleAction, RuleFacts, Side};
+pub use sighting::{Client, MAX_NAMES, Names, Opening, Role, Sighting, Stations};
 pub use text::Text;
 
 /// Generator id of Ringward's own detectors; rules keep the gid of their author.

@@ -3,11 +3,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use alert::{
-    Basis, Binding, IndicatorHit, Observation, Orientation, Parties, Proof, RINGWARD_GID, Severity, Technique,
+    Basis, Binding, Client, IndicatorHit, Names, Observation, Orientation, Parties, Proof, RINGWARD_GID, Role,
+    Severity, Sighting, Technique,
 };
 use wire::Direction;
 
-use crate::brake::Limits;
+use crate::brake::{Limit, Limits};
 use crate::memory::MAX_REMEMBERED;
 use crate::rule::{Rule, When};
 use crate::{MAX_PEERS, Repeat};
@@ -54,8 +55,12 @@ fn host(text: &str) -> Target {
     text.parse().unwrap()
 }
 
+fn enforcing() -> Policy {
+    Policy { mode: Mode::Enforce, ..Policy::default() }
+}
+
 fn protecting(net: &str) -> Policy {
-    let mut policy = Policy::default();
+    let mut policy = enforcing();
     policy.protected.add(net.parse().unwrap(), "configured");
     policy
 }
@@ -76,12 +81,12 @@ fn brief(verdict: Verdict) -> String {
 }
 
 fn everything(then: Then, reach: Reach) -> Rule {
-    Rule { name: "all".into(), when: When::default(), then, reach, lifetime: None }
+    Rule { name: "all".into(), when: When::default(), then, reach, lifetime: None, infrastructure: false }
 }
 
 #[test]
 fn a_severe_alert_isolates_its_victim_for_the_lifetime() {
-    let mut judge = Judge::new(Policy::default());
+    let mut judge = Judge::new(enforcing());
     assert_eq!(
         judge.on_alert(&high("10.0.0.5", 10)),
         Verdict::Isolate {
@@ -96,7 +101,7 @@ fn a_severe_alert_isolates_its_victim_for_the_lifetime() {
 
 #[test]
 fn beacons_extend_only_in_the_second_half() {
-    let mut judge = Judge::new(Policy::default());
+    let mut judge = Judge::new(enforcing());
     judge.on_alert(&high("10.0.0.5", 0));
     assert_eq!(judge.on_alert(&high("10.0.0.5", 60)), Verdict::Nothing);
     assert_eq!(brief(judge.on_alert(&high("10.0.0.5", 2000))), "isolate both until 5600 relapse 0");
@@ -105,7 +110,7 @@ fn beacons_extend_only_in_the_second_half() {
 
 #[test]
 fn a_host_that_could_not_be_isolated_is_judged_anew_and_has_not_relapsed() {
-    let mut judge = Judge::new(Policy::default());
+    let mut judge = Judge::new(enforcing());
     judge.on_alert(&high("10.0.0.5", 0));
     judge.failed(host("10.0.0.5"));
     assert_eq!(brief(judge.on_alert(&high("10.0.0.5", 1))), "isolate both until 3601 relapse 0");
@@ -113,7 +118,7 @@ fn a_host_that_could_not_be_isolated_is_judged_anew_and_has_not_relapsed() {
 
 #[test]
 fn mild_unknown_and_unwanted_are_left_alone() {
-    let mut judge = Judge::new(Policy::default());
+    let mut judge = Judge::new(enforcing());
     assert_eq!(judge.on_alert(&alert(Some("10.0.0.5"), Severity::Medium, 0)), Verdict::Nothing);
     assert_eq!(judge.on_alert(&alert(None, Severity::High, 0)), Verdict::Nothing);
     let file = Alert { observation: Observation::File, ..high("10.0.0.5", 0) };
@@ -131,7 +136,7 @@ fn the_first_rule_that_applies_decides() {
         Rule { lifetime: Some(Duration::from_secs(60)), ..everything(Then::Isolate, Reach::Outbound) },
         everything(Then::Isolate, Reach::Both),
     ];
-    let mut judge = Judge::new(Policy { rules, ..Policy::default() });
+    let mut judge = Judge::new(Policy { rules, ..enforcing() });
     assert_eq!(judge.on_alert(&high("10.0.1.5", 0)), Verdict::Nothing);
     assert_eq!(brief(judge.on_alert(&high("10.0.2.5", 0))), "isolate outbound until 60 relapse 0");
 }
@@ -141,7 +146,7 @@ fn a_rule_may_want_to_see_it_again() {
     let repeat = Some(Repeat { count: 3, within: Duration::from_secs(600) });
     let rules =
         vec![Rule { when: When { repeat, ..When::default() }, ..everything(Then::Isolate, Reach::Both) }];
-    let policy = Policy { rules, ..Policy::default() };
+    let policy = Policy { rules, ..enforcing() };
     let mut judge = Judge::new(policy.clone());
     let mut at = |second| brief(judge.on_alert(&high("10.0.0.5", second)));
     assert_eq!([at(0), at(500), at(700)], ["nothing", "nothing", "nothing"]);
@@ -154,13 +159,13 @@ fn a_rule_may_want_to_see_it_again() {
     assert_eq!(brief(judge.on_alert(&high("10.0.0.5", 2))), "isolate both until 1802 relapse 0");
     judge.on_alert(&high("10.0.0.6", 0));
     judge.on_alert(&high("10.0.0.6", 1));
-    judge.set_policy(Policy { rules: [policy.rules.clone(), policy.rules].concat(), ..Policy::default() });
+    judge.set_policy(Policy { rules: [policy.rules.clone(), policy.rules].concat(), ..enforcing() });
     assert_eq!(judge.on_alert(&high("10.0.0.6", 2)), Verdict::Nothing);
 }
 
 #[test]
 fn peers_are_added_to_a_running_isolation() {
-    let policy = Policy { rules: vec![everything(Then::Isolate, Reach::Peers)], ..Policy::default() };
+    let policy = Policy { rules: vec![everything(Then::Isolate, Reach::Peers)], ..enforcing() };
     let mut judge = Judge::new(policy);
     let mut met = |peer: &str, second| {
         let verdict =
@@ -214,8 +219,8 @@ fn nobody_is_kept_from_a_protected_host_alone() {
 
 #[test]
 fn observe_mode_records_what_would_be_and_lets_operators_act() {
-    let limits = Limits { per_minute: 2, at_once: 100 };
-    let mut judge = Judge::new(Policy { mode: Mode::Observe, limits, ..Policy::default() });
+    let limits = Limits { per_minute: 2, at_once: 100, reserve: 50 };
+    let mut judge = Judge::new(Policy { mode: Mode::Observe, limits, ..enforcing() });
     let observed = "withhold: policy mode is \"observe\"";
     assert_eq!(brief(judge.on_alert(&high("10.0.0.5", 0))), observed);
     assert_eq!(judge.on_alert(&high("10.0.0.5", 9)), Verdict::Nothing, "it would be isolated");
@@ -225,14 +230,14 @@ fn observe_mode_records_what_would_be_and_lets_operators_act() {
     assert!(brief(judge.on_alert(&high("10.0.0.8", 1800))).starts_with("withhold: brake"));
     assert!(brief(judge.on_operator(host("10.0.0.5"), Scope::Both, None, Nanos(0))).starts_with("isolate"));
     // Enforced from now on: who only would have been isolated is not.
-    judge.set_policy(Policy { limits, ..Policy::default() });
+    judge.set_policy(Policy { limits, ..enforcing() });
     assert_eq!(judge.on_alert(&high("10.0.0.5", 1900)), Verdict::Nothing, "the operator's stands");
     assert_eq!(brief(judge.on_alert(&high("10.0.0.6", 1900))), "isolate both until 5500 relapse 0");
 }
 
 #[test]
 fn a_rule_may_only_observe() {
-    let policy = Policy { rules: vec![everything(Then::Observe, Reach::Both)], ..Policy::default() };
+    let policy = Policy { rules: vec![everything(Then::Observe, Reach::Both)], ..enforcing() };
     let mut judge = Judge::new(policy);
     assert_eq!(brief(judge.on_alert(&high("10.0.0.5", 0))), "withhold: the policy's rule says \"observe\"");
     assert_eq!(judge.on_alert(&high("10.0.0.5", 1)), Verdict::Nothing);
@@ -241,7 +246,7 @@ fn a_rule_may_only_observe() {
 
 #[test]
 fn what_an_operator_said_stands_until_it_is_over() {
-    let mut judge = Judge::new(Policy::default());
+    let mut judge = Judge::new(enforcing());
     judge.on_operator(host("10.0.0.5"), Scope::Outbound, Some(Duration::from_secs(100)), Nanos(0));
     assert_eq!(judge.on_alert(&high("10.0.0.5", 99)), Verdict::Nothing);
     assert_eq!(brief(judge.on_alert(&high("10.0.0.5", 100))), "isolate both until 3700 relapse 1");
@@ -253,7 +258,7 @@ fn what_an_operator_said_stands_until_it_is_over() {
 #[test]
 fn a_relapse_isolates_longer() {
     let day = 86_400;
-    let mut judge = Judge::new(Policy { watch: HOUR, ..Policy::default() });
+    let mut judge = Judge::new(Policy { watch: HOUR, ..enforcing() });
     let mut at = |second| brief(judge.on_alert(&high("10.0.0.5", second)));
     assert_eq!(at(0), "isolate both until 3600 relapse 0");
     assert_eq!(at(3601), format!("isolate both until {} relapse 1", 3601 + 4 * 3600));
@@ -272,7 +277,7 @@ fn a_relapse_isolates_longer() {
 #[test]
 fn a_released_host_is_watched_and_steps_follow_the_rules_lifetime() {
     let rule = Rule { lifetime: Some(HOUR * 2), ..everything(Then::Isolate, Reach::Both) };
-    let policy = Policy { rules: vec![rule], ..Policy::default() };
+    let policy = Policy { rules: vec![rule], ..enforcing() };
     let mut judge = Judge::new(policy.clone());
     judge.on_alert(&high("10.0.0.5", 0));
     judge.ended(host("10.0.0.5"), Nanos(60_000_000_000));
@@ -287,7 +292,7 @@ fn a_released_host_is_watched_and_steps_follow_the_rules_lifetime() {
 
 #[test]
 fn an_adopted_host_is_isolated_already_and_has_relapsed_afterwards() {
-    let mut judge = Judge::new(Policy::default());
+    let mut judge = Judge::new(enforcing());
     judge.adopt(host("10.0.0.5"), &Scope::Both, Nanos(3_000_000_000_000));
     assert_eq!(judge.on_alert(&high("10.0.0.5", 0)), Verdict::Nothing);
     // Somebody gave it a later end.
@@ -298,7 +303,7 @@ fn an_adopted_host_is_isolated_already_and_has_relapsed_afterwards() {
 
 #[test]
 fn a_storm_brakes_and_is_over_some_time() {
-    let mut judge = Judge::new(Policy::default());
+    let mut judge = Judge::new(enforcing());
     let began = Instant::now();
     let (mut isolated, mut withheld, mut changes) = (BTreeSet::new(), 0, Vec::new());
     let hosts = 300_000_u32;
@@ -307,7 +312,7 @@ fn a_storm_brakes_and_is_over_some_time() {
         let storm = high(&victim, u64::from(n / 10_000));
         match judge.on_alert(&storm) {
             Verdict::Isolate { target, .. } => assert!(isolated.insert(target)),
-            Verdict::Withhold { why: Withheld::Brake(Limit::PerMinute(30)), .. } => withheld += 1,
+            Verdict::Withhold { why: Withheld::Brake(Limit::PerMinute(30, Victim::Proven)), .. } => withheld += 1,
             other => panic!("{other:?}"),
         }
         changes.extend(judge.brake(storm.time));
@@ -322,7 +327,7 @@ fn a_storm_brakes_and_is_over_some_time() {
     let held = judge.isolated.len() + judge.watched.len() + judge.spared.len();
     assert!(held <= MAX_REMEMBERED + 30, "{held}");
     assert!(
-        matches!(&changes[..], [BrakeChange { on: true, limit: Limit::PerMinute(30), .. }]),
+        matches!(&changes[..], [BrakeChange { on: true, limit: Limit::PerMinute(30, Victim::Proven), .. }]),
         "{changes:?}"
     );
     assert_eq!(judge.brake(Nanos(80_000_000_000)), None, "the storm is not over for a minute yet");
@@ -333,8 +338,8 @@ fn a_storm_brakes_and_is_over_some_time() {
 
 #[test]
 fn operators_are_not_braked_but_count() {
-    let limits = Limits { per_minute: 100, at_once: 2 };
-    let mut judge = Judge::new(Policy { limits, ..Policy::default() });
+    let limits = Limits { per_minute: 100, at_once: 2, reserve: 50 };
+    let mut judge = Judge::new(Policy { limits, ..enforcing() });
     for n in 1..=3 {
         let target = host(&format!("10.0.0.{n}"));
         assert!(brief(judge.on_operator(target, Scope::Both, None, Nanos(0))).starts_with("isolate"), "{n}");
@@ -348,4 +353,116 @@ fn operators_are_not_braked_but_count() {
     }
     assert_eq!(brief(judge.on_alert(&high("10.0.0.9", 3))), "isolate both until 3603 relapse 0");
     assert_eq!(judge.tally().withheld_brake, 1);
+}
+
+fn served(judge: &mut Judge, host: &str, clients: u8, second: u64) {
+    for n in 1..=clients {
+        let client = Client::Address(IpAddr::from([10, 0, 9, n]));
+        let sighting = Sighting::Served { host: host.parse().unwrap(), client, role: Role::Dns };
+        judge.sight(&sighting, Nanos(second * 1_000_000_000));
+    }
+}
+
+#[test]
+fn without_a_word_nobody_is_isolated() {
+    let mut judge = Judge::new(Policy::default());
+    let Verdict::Withhold { why, until, .. } = judge.on_alert(&alert(Some("10.0.0.5"), Severity::High, 0)) else {
+        panic!()
+    };
+    assert_eq!((why, until), (Withheld::ObserveMode, Some(Nanos(3_600_000_000_000))));
+}
+
+#[test]
+fn who_serves_others_is_spared_and_it_is_said_why() {
+    let mut judge = Judge::new(enforcing());
+    served(&mut judge, "10.0.0.53", 2, 0);
+    served(&mut judge, "10.0.0.54", 20, 0);
+    assert_eq!(judge.new_roles().len(), 1);
+    let hit = |host, second| alert(Some(host), Severity::High, second);
+    assert!(brief(judge.on_alert(&hit("10.0.0.53", 1))).starts_with("isolate"), "two clients are not several");
+    let Verdict::Withhold { why, until, .. } = judge.on_alert(&hit("10.0.0.54", 1)) else { panic!() };
+    let told = why.to_string();
+    assert!(told.contains("DNS server (20 clients served)") && told.contains("policy.infrastructure.not"), "{told}");
+    assert_eq!(until, Some(Nanos(3_601_000_000_000)));
+    assert_eq!(brief(judge.on_alert(&hit("10.0.0.54", 2))), "nothing", "said once");
+    assert_eq!(judge.tally().withheld_infrastructure, 1);
+    // An operator may.
+    assert!(matches!(
+        judge.on_operator(host("10.0.0.54"), Scope::Both, None, Nanos(9)),
+        Verdict::Isolate { .. }
+    ));
+}
+
+#[test]
+fn a_policy_can_mean_infrastructure() {
+    let hit = alert(Some("10.0.0.54"), Severity::High, 1);
+    let verdict = |policy: Policy| {
+        let mut judge = Judge::new(policy);
+        served(&mut judge, "10.0.0.54", 5, 0);
+        brief(judge.on_alert(&hit))
+    };
+    let rule = |change: fn(&mut Rule)| {
+        let mut rule = everything(Then::Isolate, Reach::Both);
+        change(&mut rule);
+        Policy { rules: vec![rule], ..enforcing() }
+    };
+    assert!(verdict(enforcing()).starts_with("withhold: infrastructure"));
+    assert!(verdict(rule(|rule| rule.infrastructure = true)).starts_with("isolate"));
+    assert!(verdict(rule(|rule| rule.when.role = vec![Role::Dns])).starts_with("isolate"));
+    assert_eq!(verdict(rule(|rule| rule.when.role = vec![Role::Proxy])), "nothing");
+    let mut spares_none = enforcing();
+    spares_none.infrastructure.spare = vec![Role::Proxy];
+    assert!(verdict(spares_none).starts_with("isolate"));
+    let mut not_it = enforcing();
+    not_it.infrastructure.add_exception("10.0.0.54/32".parse().unwrap());
+    assert!(verdict(not_it).starts_with("isolate"));
+    let mut more = enforcing();
+    more.infrastructure.min_clients = 6;
+    assert!(verdict(more).starts_with("isolate"));
+}
+
+#[test]
+fn who_passes_a_question_on_is_not_its_victim() {
+    let mut judge = Judge::new(enforcing());
+    let names = [Names::of("evil.example")];
+    let asked = |client: &str| {
+        let (host, client) = ("10.0.0.53".parse().unwrap(), client.parse().unwrap());
+        Sighting::Asked { host, client, names: names[0] }
+    };
+    let at = |second: u64| Nanos(second * 1_000_000_000);
+    judge.sight(&asked("10.0.0.5"), at(1));
+    let mut own = alert(Some("10.0.0.5"), Severity::High, 1);
+    assert_eq!(judge.attribute(&mut own, &names), None, "nobody asked it");
+    assert!(brief(judge.on_alert(&own)).starts_with("isolate"));
+    let mut upstream = alert(Some("10.0.0.53"), Severity::High, 2);
+    let forwarded = judge.attribute(&mut upstream, &names).unwrap();
+    assert_eq!((forwarded.by, forwarded.asked_by), ("10.0.0.53".parse().unwrap(), own.victim.unwrap()));
+    assert_eq!((upstream.victim, upstream.proof), (own.victim, Proof::default()));
+    assert_eq!(brief(judge.on_alert(&upstream)), "nothing", "isolated already");
+    // Who is cut off asks nobody: these questions are forged, and excuse nobody.
+    judge.sight(&asked("10.0.0.5"), at(60));
+    let mut again = alert(Some("10.0.0.53"), Severity::High, 60);
+    assert_eq!(judge.attribute(&mut again, &names), None);
+    assert!(brief(judge.on_alert(&again)).starts_with("isolate"));
+    assert_eq!(judge.network_tally().forwarded, 1);
+}
+
+#[test]
+fn unproven_wishes_leave_proven_ones_their_reserve() {
+    let limits = Limits { per_minute: 30, at_once: 40, reserve: 50 };
+    let mut judge = Judge::new(Policy { limits, ..enforcing() });
+    let mut isolated = 0;
+    for n in 0..100_u8 {
+        let mut forged = alert(Some(&format!("10.1.0.{n}")), Severity::High, 0);
+        forged.proof = Proof::default();
+        isolated += u32::from(brief(judge.on_alert(&forged)).starts_with("isolate"));
+    }
+    assert_eq!((isolated, judge.tally().withheld_unproven, judge.tally().brake_on), (15, 85, 1));
+    for n in 0..25 {
+        let real = alert(Some(&format!("10.2.0.{n}")), Severity::High, 1);
+        assert!(brief(judge.on_alert(&real)).starts_with("isolate"), "{n}");
+    }
+    let mut bound = alert(Some("10.3.0.1"), Severity::High, 1);
+    bound.proof = Proof { binding: Binding::Matches, ..Proof::default() };
+    assert!(brief(judge.on_alert(&bound)).starts_with("withhold: brake: 40 hosts"), "max_isolated is for all");
 }
