@@ -70,7 +70,7 @@ pub const MAX_NAMES: usize = 4;
 
 /// A name that was asked for, with its parent domains: a resolver may ask for a part of the name first (RFC 9156).
 /// Hashes, so that a sighting is small; zero where there is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Names(pub [u64; MAX_NAMES]);
 
 impl Names {
@@ -126,7 +126,7 @@ pub enum Client {
 }
 
 /// Hardware addresses of a flow's ends, as its frames bear them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stations {
     /// On the client's side.
     pub client: [u8; 6],
@@ -135,7 +135,7 @@ pub struct Stations {
 }
 
 /// The first segment after a TCP handshake, from the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Opening {
     /// Sequence and acknowledgement number: address translation leaves them as they are.
     pub numbers: (u32, u32),
@@ -146,7 +146,7 @@ pub struct Opening {
 }
 
 /// A fact. All are of flows that both sides have spoken on, unless it says otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sighting {
     /// A host has answered a client as one with this role does.
     Served {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use alert::{Alert, Severity};
+use alert::{Alert, Severity, Sighting};
 use detect::IndicatorDetector;
 use detect::rules::Matcher;
-use flow::{EndReason, Ended, Flow, FlowRecord, FlowTuple, Streams};
+use flow::{EndReason, Ended, Flow, FlowRecord, FlowTuple, Streams, TcpConnection};
 use output::{
     AlertEvent, AnomalyEvent, AnomalyKind, Event, EvidenceEvent, EvidencePacket, FlowEvent, Stamp,
     TransactionEvent, evidence_name,
@@ -21,6 +21,7 @@ use crate::files::FileOptions;
 use crate::input::{Input, Place};
 use crate::lookback::Lookback;
 use crate::session::{Bypass, Evidence, Findings, Found, Inspection, Moment, Session, Standing, look_on};
+use crate::sightings::{self, Neighbors};
 use crate::snapshot::Snapshot;
 
 /// Everything but the table, so that flows that end while the table is busy can be worked on.
@@ -42,6 +43,8 @@ pub(crate) struct Rooms {
     pub(crate) bypasser: Option<Bypasser>,
     pub(crate) expectations: Expectations,
     pub(crate) place: Option<Place>,
+    /// Announced a moment ago.
+    pub(crate) neighbors: Neighbors,
     /// What is done with files whatever is matched with.
     pub(crate) configured_files: FileOptions,
 }
@@ -53,6 +56,8 @@ pub(crate) struct Subject {
     pub(crate) icmp: Option<(u8, u8)>,
     pub(crate) packets: [u64; 2],
     pub(crate) bytes: [u64; 2],
+    /// Both sides have spoken; of TCP, after a handshake.
+    pub(crate) answered: bool,
 }
 
 /// The alerts of rules on a frame of no flow, in which this is wrong.
@@ -130,6 +135,22 @@ impl Rooms {
         }
     }
 
+    /// Tells where a neighbor is, if that is news.
+    #[cold]
+    pub(crate) fn announce(
+        &mut self,
+        sighting: Option<Sighting>,
+        input: &Input<'_>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) {
+        // A replay tells all, so that the number of workers does not show.
+        let replayed = self.clock.is_none();
+        let news = |sighting: &Sighting| replayed || self.neighbors.is_news(sighting, input.time);
+        if let Some(sighting) = sighting.filter(news) {
+            emit(stamp(input, input.time), Event::Sighting(sighting));
+        }
+    }
+
     /// Whether this flow's packets need not come here any more.
     pub(crate) fn nothing_more_to_learn(&self, session: &Session) -> bool {
         session.bypass() == Bypass::No
@@ -155,10 +176,17 @@ impl Rooms {
         input: &Input<'_>,
         emit: &mut impl FnMut(Stamp, Event),
     ) {
-        let Findings { alerts, logged, pieces, anomalies, gaps, depths, unexpected, .. } = &mut self.findings;
+        let Findings { alerts, logged, pieces, anomalies, gaps, depths, unexpected, sightings, .. } =
+            &mut self.findings;
         self.counters.gaps.add(std::mem::take(gaps));
         self.counters.depths_reached.add(std::mem::take(depths));
         self.counters.expectations_refused.add(std::mem::take(unexpected));
+        for (_, transaction) in logged.iter() {
+            sightings::of_transaction(&flow.tuple, flow.answered, transaction, sightings);
+        }
+        for sighting in sightings.drain(..) {
+            emit(stamp(input, input.time), Event::Sighting(sighting));
+        }
         let mut evident = session.evidence() != Evidence::None;
         for (mut alert, transaction) in alerts.drain(..) {
             self.counters.alerts.add(1);
@@ -173,6 +201,7 @@ impl Rooms {
                 app: session.layer.protocol(),
                 transaction,
                 alert,
+                forwarded: None,
                 evidence: evident.then(|| evidence_name(&flow.tuple)),
                 tunnel: session.tunnel(),
             };
@@ -272,8 +301,14 @@ impl Rooms {
         inspection.close(&mut session, &mut tcp, &self.streams);
         // What comes to light at the end belongs to the flow's last packet, not to the one at hand.
         let last = Input { bytes: &[], time: record.end, arrival: None, wire_len: 0, ordinal: None, ..*at };
-        let subject =
-            Subject { tuple: record.tuple, icmp: None, packets: record.packets, bytes: record.bytes };
+        let answered = is_answered(record.tuple.proto, &tcp, record.packets);
+        let subject = Subject {
+            tuple: record.tuple,
+            icmp: None,
+            packets: record.packets,
+            bytes: record.bytes,
+            answered,
+        };
         let was_open = matches!(session.evidence(), Evidence::Open(_));
         if was_open {
             session.set_evidence(Evidence::Complete);
@@ -294,6 +329,11 @@ impl Rooms {
             emit(stamp, Event::Flow(event));
         }
     }
+}
+
+/// Whether both sides have spoken on a flow; on a TCP connection, after its handshake.
+pub(crate) fn is_answered(proto: IpProto, tcp: &TcpConnection, packets: [u64; 2]) -> bool {
+    if proto == IpProto::TCP { tcp.was_opened() } else { packets.iter().all(|&n| n > 0) }
 }
 
 /// Whether the packets of a flow with this alert are kept: indicators and tags ask for it, other rules if they are

@@ -1,6 +1,6 @@
 //! What the engine keeps on a flow, and how transactions become alerts and events.
 
-use alert::Alert;
+use alert::{Alert, Sighting};
 use detect::rules::{FileView, FlowRules, Hit, Matcher, View, dns_over_https};
 use detect::{Context, IndicatorDetector, Memo, Stage};
 use flow::{FlowTable, FlowTuple, StreamEvent, Streams, TcpConnection};
@@ -14,6 +14,7 @@ use crate::counters::WorkerCounters;
 use crate::expectations::Expectations;
 use crate::files::{FileOptions, Follower, OpenFiles, OverFile};
 use crate::lookback::Chain;
+use crate::sightings;
 
 mod matching;
 
@@ -150,6 +151,8 @@ pub(crate) struct Findings {
     pub(crate) depths: u64,
     /// Announced flows that there was no room for.
     pub(crate) unexpected: u64,
+    /// Facts for the judge that no logged transaction tells.
+    pub(crate) sightings: Vec<Sighting>,
     scratch: Vec<Alert>,
     hits: Vec<Hit>,
 }
@@ -362,6 +365,8 @@ impl Collector<'_, '_> {
 
 impl Sink for Collector<'_, '_> {
     fn inspect(&mut self, transaction: &Transaction) {
+        let Inspection { tuple, findings, .. } = &mut *self.inspection;
+        sightings::of_request(tuple, transaction, &mut findings.sightings);
         let id = u64::from(self.counts.inspected);
         self.counts.inspected = self.counts.inspected.saturating_add(1);
         self.detect(id, transaction, Stage::Begun);
@@ -420,6 +425,8 @@ impl Sink for Collector<'_, '_> {
     }
 
     fn pass(&mut self, transaction: &Transaction) {
+        let Inspection { tuple, findings, .. } = &mut *self.inspection;
+        sightings::of_request(tuple, transaction, &mut findings.sightings);
         if self.by_inspection(transaction) {
             self.rules_alone(transaction);
         }

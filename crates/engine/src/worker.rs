@@ -20,9 +20,10 @@ use crate::handover::Handover;
 use crate::input::{Input, Place};
 use crate::lookback::Lookback;
 use crate::reassembly::{Merged, Reassembly};
-use crate::rooms::{Rooms, Subject};
+use crate::rooms::{Rooms, Subject, is_answered, stamp};
 use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session, Standing, look_on};
 use crate::shed::HeavyFlows;
+use crate::sightings::{self, Neighbors};
 use crate::snapshot::{Snapshot, Snapshots};
 
 /// Frames that are decoded before the first of them is worked on: enough to hide the way to memory, few enough
@@ -110,6 +111,7 @@ impl Worker {
                 bypasser: None,
                 expectations: Expectations::default(),
                 place: None,
+                neighbors: Neighbors::default(),
             },
             reassembly: Some(Box::new(Reassembly::new(options.defrag.clone(), options.tunnels))),
             handover: None,
@@ -232,9 +234,10 @@ impl Worker {
         match decode_as(self.rooms.tunnels, input.link, input.bytes) {
             Ok(Decoded::Ip(packet)) => return Some((packet, self.table.hash(&packet))),
             Ok(Decoded::NonIp(_)) => counters.non_ip.add(frames),
-            Ok(Decoded::Arp(_)) => {
+            Ok(Decoded::Arp(arp)) => {
                 counters.non_ip.add(frames);
                 counters.arp.add(frames);
+                self.rooms.announce(sightings::of_arp(&arp), input, emit);
             }
             Err(reason) => self.rooms.malformed(reason, input, emit),
         }
@@ -354,15 +357,19 @@ impl Worker {
             inspection.flow_start();
         }
         let session = &mut flow.app;
+        let mut met = tracked.direction == Direction::ToClient && flow.packets[1] == 1;
         match packet.transport {
             Transport::Tcp(_) => {
+                met = false;
                 if let Some(segment) = Segment::of(packet, tracked.direction, input.time) {
                     if rules {
                         inspection.standing.established = flow.tcp.carries_opened(&segment);
                     }
+                    let was_open = flow.tcp.was_opened();
                     flow.tcp.segment(&rooms.streams, &segment, &mut |event| {
                         inspection.stream(session, event);
                     });
+                    met = !was_open && flow.tcp.was_opened();
                 }
                 if rules {
                     inspection.standing.established = flow.tcp.was_opened();
@@ -380,7 +387,16 @@ impl Worker {
             Transport::Icmp { kind, code } => Some((kind, code)),
             _ => None,
         };
-        let subject = Subject { tuple: flow.tuple, icmp, packets: flow.packets, bytes: flow.bytes };
+        if met {
+            let met = sightings::of_meeting(&flow.tuple, packet, input);
+            emit(stamp(input, input.time), Event::Sighting(met));
+        }
+        if icmp.is_some() {
+            rooms.announce(sightings::of_neighbor(packet, input), input, emit);
+        }
+        let answered = is_answered(flow.tuple.proto, &flow.tcp, flow.packets);
+        let subject =
+            Subject { tuple: flow.tuple, icmp, packets: flow.packets, bytes: flow.bytes, answered };
         rooms.report(&subject, &mut flow.app, moment.direction, input, emit);
         if tracked.interim {
             rooms.interim(flow, input, emit);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::files::PieceEvent;
-use alert::{Alert, Text};
+use alert::{Alert, Forwarded, Impact, Sighting, Text};
 use flow::{FlowRecord, FlowTuple};
 use proto::{AppProto, Transaction};
 use serde::Serialize;
@@ -143,6 +143,8 @@ pub struct AlertEvent {
     pub transaction: Option<(u64, Transaction)>,
     /// The alert.
     pub alert: Alert,
+    /// Who passed the question on that it is about, if its victim did not ask itself.
+    pub forwarded: Option<Forwarded>,
     /// Evidence file of the flow, relative to the output directory, if packets are kept.
     pub evidence: Option<Arc<str>>,
     /// The tunnel that the flow's first packet came through.
@@ -161,6 +163,7 @@ impl AlertEvent {
             app: None,
             transaction: None,
             alert,
+            forwarded: None,
             evidence: None,
             tunnel: None,
         }
@@ -257,6 +260,8 @@ pub struct IsolationEvent {
     pub flow: Option<FlowTuple>,
     /// The C2 peer, for the record.
     pub peer: Option<IpAddr>,
+    /// Of a verdict that was withheld: what it would have cut off.
+    pub impact: Option<Box<Impact>>,
 }
 
 /// The brake on isolations tripped, or let go.
@@ -326,6 +331,8 @@ pub enum Event {
     Piece(Box<PieceEvent>),
     /// Counters.
     Stats(Box<StatsEvent>),
+    /// A fact for the judge; never written down.
+    Sighting(Sighting),
 }
 
 /// Files that a recorder has written, for whoever tells the user.

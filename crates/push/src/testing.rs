@@ -88,6 +88,7 @@ pub(crate) fn isolation() -> IsolationEvent {
         latency: Latency::default(),
         flow: Some(tuple("10.77.0.1", "10.77.0.2")),
         peer: Some(ip("10.77.0.2")),
+        impact: None,
     }
 }
 

@@ -22,6 +22,7 @@ fn step(action: IsolationAction, by: &'static str) -> IsolationEvent {
         latency: Latency::default(),
         flow: None,
         peer: None,
+        impact: None,
     }
 }
 

@@ -187,6 +187,12 @@ impl Judge {
         Some(forwarded)
     }
 
+    /// Whether alerts isolate.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.policy.mode
+    }
+
     /// Roles that hosts were found to have since this was asked last.
     pub fn new_roles(&mut self) -> Vec<NewRole> {
         self.network.new_roles()

@@ -71,15 +71,23 @@ pub const EACH_COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Name and meaning of the counters of verdicts, output and intelligence.
-pub const VERDICT_COUNTERS: [(&str, &str); 34] = [
+pub const VERDICT_COUNTERS: [(&str, &str); 42] = [
     ("isolation.active", "Hosts, networks and stations isolated now."),
     ("isolation.held", "1 while the kill switch is on: nothing is dropped and nobody isolated; else 0."),
     ("isolation.not_enforced", "Verdicts that could not be enforced; the log says why."),
     ("isolation.withheld.protected", "Verdicts withheld because somebody is protected."),
     ("isolation.withheld.observe", "Verdicts withheld because policy.mode, or the rule, only observes."),
     (
+        "isolation.withheld.infrastructure",
+        "Verdicts withheld because others need the host (policy.infrastructure).",
+    ),
+    (
         "isolation.withheld.brake",
         "Verdicts withheld by the brake (policy.max_per_minute, policy.max_isolated).",
+    ),
+    (
+        "isolation.withheld.unproven",
+        "Those of the brake's about victims whose part was not proven (policy.proven_reserve).",
     ),
     ("isolation.restored", "Isolations of before a reboot that were put back into the map at the start."),
     ("isolation.not_restored", "Isolations of before a reboot that were not; the log and the event say why."),
@@ -98,6 +106,15 @@ pub const VERDICT_COUNTERS: [(&str, &str); 34] = [
         "policy.repeats_forgotten",
         "Hosts whose alerts were counted for a policy rule with `repeat` and are no longer: too many at once.",
     ),
+    ("policy.roles", "Roles of hosts that serve others, as seen in the last seven days."),
+    ("policy.roles_forgotten", "Hosts that served somebody and were forgotten: too many at once."),
+    ("policy.questions_forwarded", "Alerts about questions that a host passed on for a client."),
+    ("policy.questions_forgotten", "Questions forgotten before they could be passed on: too many at once."),
+    (
+        "policy.stations_forgotten",
+        "Stations, their addresses, connections and requests for leases that were forgotten: too many at once.",
+    ),
+    ("policy.contacts_refused", "Contacts of hosts not kept for what an isolation would cut off: too many hosts."),
     (
         "isolation.alert_latency.*",
         "From the arrival of a packet that led to an isolation to its alert: count, p50, p90, p99, p99.9, maximum.",

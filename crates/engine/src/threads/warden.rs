@@ -9,10 +9,10 @@ use crossbeam_channel::{Receiver, Sender};
 use output::{AlertEvent, Event, IsolationAction, IsolationEvent, Refused, Source, Stamp};
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
-use verdict::Policy;
+use verdict::{Mode, Policy};
 use wire::Nanos;
 
-use super::alerts::AlertInbox;
+use super::alerts::{AlertInbox, Sighted};
 use super::cores::Cores;
 use super::ticker::{CLOSELY, SELDOM, Ticker};
 use super::{EVENT_QUEUE, Record};
@@ -26,6 +26,8 @@ use crate::warden::Warden;
 
 /// A first drop is waited for closely this long.
 const CLOSE_WATCH: Duration = Duration::from_secs(2);
+/// Facts that are taken in at once: all that can wait of a few workers.
+const LEARNED_AT_ONCE: usize = 32_768;
 /// Steps that a restart led to are told so many at once, and then there is a pause for those who write them down.
 const RESTORED_AT_ONCE: u32 = 4096;
 const RESTORED_PAUSE: Duration = Duration::from_millis(20);
@@ -39,6 +41,9 @@ const WARDEN_NICE: i32 = -15;
 pub(crate) struct WardenThread {
     pub(crate) warden: Warden,
     pub(crate) alerts: AlertInbox,
+    pub(crate) sightings: AlertInbox<Sighted>,
+    /// What the log was told last of the policy's mode.
+    pub(crate) told_mode: Option<Mode>,
     /// Who asks wakes this thread.
     pub(crate) asked: Receiver<Asked>,
     pub(crate) recorder: Sender<Record>,
@@ -82,6 +87,7 @@ impl WardenThread {
     pub(crate) fn run(mut self) -> Warden {
         hurry(&self.cores);
         self.ticker.wakes_me();
+        self.tell_mode();
         self.tell_restored();
         // Some may have been isolated by an earlier run that must not be now.
         self.release_protected();
@@ -89,6 +95,8 @@ impl WardenThread {
         loop {
             self.tell_of_hold();
             let raised = self.alerts.take();
+            // What was seen before the alert is known before it is judged.
+            self.learn();
             let asked = self.asked.try_recv().ok();
             let nothing = raised.is_none() && asked.is_none();
             if let Some((stamp, alert)) = raised
@@ -108,6 +116,37 @@ impl WardenThread {
                 self.alerts.sleep();
             }
         }
+    }
+
+    /// Takes in what workers have seen.
+    fn learn(&mut self) {
+        for _ in 0..LEARNED_AT_ONCE {
+            let Some((time, sighting)) = self.sightings.take() else { break };
+            self.warden.sight(&sighting, time);
+        }
+        for role in self.warden.new_roles() {
+            tracing::info!(
+                "{} is taken for infrastructure: {}; see policy.infrastructure for what that means",
+                role.host,
+                role.seen
+            );
+        }
+    }
+
+    /// Whoever reads the log must know whether anybody is isolated.
+    fn tell_mode(&mut self) {
+        let mode = self.warden.mode();
+        if self.told_mode == Some(mode) {
+            return;
+        }
+        match mode {
+            Mode::Observe => tracing::warn!(
+                "policy mode is \"observe\": alerts isolate nobody; what they would have isolated is told as \
+                 isolation events (action \"withhold\"). To isolate, write mode = \"enforce\" in [policy]"
+            ),
+            Mode::Enforce => tracing::info!("policy mode is \"enforce\": alerts isolate hosts"),
+        }
+        self.told_mode = Some(mode);
     }
 
     /// Does what has to be done from time to time. Alerts go first; but they cannot put the look at everything off for ever.
@@ -164,6 +203,7 @@ impl WardenThread {
         if let Some(snapshot) = self.snapshots.newer(&mut self.generation) {
             self.warden.set_thresholds(snapshot.thresholds());
             self.warden.set_policy(Policy::clone(&snapshot.policy));
+            self.tell_mode();
             self.release_protected();
         }
     }
@@ -232,7 +272,8 @@ impl WardenThread {
                 let lifetime = ttl_s.map(Duration::from_secs);
                 match self.warden.add(target, scope, lifetime, caller, reason, now) {
                     Ok(step) if step.enforced => {
-                        let message = format!("{target} is isolated");
+                        let warning = self.warden.warning(target, now);
+                        let message = format!("{target} is isolated{warning}");
                         self.tell(now, step);
                         Reply::Done { message }
                     }

@@ -150,6 +150,7 @@ fn metadata(event: &AlertEvent) -> Value {
         put("ioc_tags", hit.tags.clone());
     }
     put("victim", alert.victim.iter().map(ToString::to_string).collect());
+    put("forwarded_by", event.forwarded.iter().map(|forwarded| forwarded.by.to_string()).collect());
     if let Some(checkin) = &alert.checkin {
         let told = |d: &Option<::alert::Disclosure>| d.iter().map(|d| d.value.clone()).collect();
         put("c2_host_name", told(&checkin.host_name));

@@ -248,6 +248,11 @@ fn events() -> Vec<Event> {
             app: Some(AppProto::Http),
             transaction: Some((0, Transaction::from(http()))),
             alert: alert(),
+            forwarded: Some(::alert::Forwarded {
+                by: "10.0.0.53".parse().unwrap(),
+                asked_by: "10.0.0.5".parse().unwrap(),
+                asked: Nanos(1),
+            }),
             evidence: Some(evidence.clone()),
             tunnel: Some(tunnel()),
         })),
@@ -269,6 +274,11 @@ fn events() -> Vec<Event> {
             latency: Latency { alert_ns: Some(20_000), map_ns: Some(410_000), first_drop_ns: None },
             flow: Some(tcp),
             peer: None,
+            impact: Some(Box::new(::alert::Impact {
+                first_peers: vec!["10.0.0.6".parse().unwrap()],
+                services: vec!["53/udp".into()],
+                ..::alert::Impact::default()
+            })),
         })),
         Event::Brake(BrakeEvent { on: false, reason: "too many".into(), withheld: 7 }),
         Event::Evidence(Box::new(EvidenceEvent {

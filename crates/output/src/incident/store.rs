@@ -156,6 +156,9 @@ impl IncidentStore {
         if let Some((_, proto::Transaction::Http(http))) = &event.transaction {
             what = format!("{what} ({} {})", http.method, http.uri);
         }
+        if let Some(forwarded) = &event.forwarded {
+            what = format!("{what} (asked by {}, passed on by {})", forwarded.asked_by, forwarded.by);
+        }
         step(incident, stamp.time, alert.observation.name(), what);
         if let Some(checkin) = &alert.checkin {
             let disclosed = Disclosed::new(checkin);

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Capture, Desk, at, dns_exchange, events, of_type, ringward, stderr};
+use crate::support::{Capture, Desk, at, dns_exchange, enforcing, events, of_type, ringward, stderr};
 
 /// Replays lookups of a listed name, by address and seconds since the one before, with this policy. The isolation steps.
 fn lookups(policy: &str, of: &[(&str, u64)]) -> Vec<Value> {
     let desk = Desk::new("bad.example\n");
-    std::fs::write(desk.path("ringward.toml"), policy).unwrap();
+    std::fs::write(desk.path("ringward.toml"), enforcing(policy)).unwrap();
     let mut capture = Capture::default();
     for (number, (host, pause)) in of.iter().enumerate() {
         capture.pause(*pause);
@@ -80,7 +80,7 @@ fn a_storm_brakes_whoever_works_on_it() {
     // Neither evidence nor reports of a hundred thousand hosts.
     let toml = "[output]\nevents = [\"isolation\"]\nmax_reports = 0\n[evidence]\nmax_total_mib = 0\n\
         [bypass]\nmax_flows = 1024\n";
-    std::fs::write(desk.path("ringward.toml"), toml).unwrap();
+    std::fs::write(desk.path("ringward.toml"), enforcing(toml)).unwrap();
     let mut capture = Capture::default();
     let (query, _) = dns_exchange("bad.example");
     for n in 0..HOSTS {

@@ -55,10 +55,6 @@ impl<K: Ord + Copy, V: Default> Recent<K, V> {
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (K, Nanos, &V)> {
-        self.entries.iter().map(|(&key, (last, value))| (key, *last, value))
-    }
 }
 
 #[cfg(test)]
