@@ -15,6 +15,7 @@ mod indicators;
 mod ja4;
 mod oracles;
 mod policy;
+mod roles;
 mod rules;
 mod story;
 mod streams;

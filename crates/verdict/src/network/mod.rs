@@ -159,7 +159,7 @@ impl Network {
                 if let Some(opening) = opening
                     && let Some(behind) = self.stations.opened(client, (server, port), opening, now)
                 {
-                    self.served(behind.second, behind.client(), Role::Nat, least, now);
+                    self.served(behind.nat, Client::Address(behind.client), Role::Nat, least, now);
                 }
             }
             Sighting::Lives { host, station, router } => self.stations.lives(host, station, router, now),
@@ -271,9 +271,8 @@ mod tests {
     fn translated_connections_of_several_hosts_make_a_nat() {
         let mut network = Network::default();
         for n in 1..=3_u8 {
-            for client in [format!("10.0.1.{n}"), "10.0.0.2".into()] {
-                let opening =
-                    Some(alert::Opening { numbers: (n.into(), 1), ttl: 64, timestamps: true });
+            for (client, ttl) in [(format!("10.0.1.{n}"), 64), ("10.0.0.2".into(), 63)] {
+                let opening = Some(alert::Opening { numbers: (n.into(), 1), ttl, timestamps: true });
                 let (client, server) = (ip(&client), ip("192.0.2.1"));
                 let met = Sighting::Met { client, server, port: 443, opening, stations: None };
                 network.sight(&met, 3, Nanos(n.into()));

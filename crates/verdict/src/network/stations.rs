@@ -1,9 +1,10 @@
 //! Which station an address is at, which stations carry the packets of many addresses, and who speaks from behind whom.
 
+use std::cmp::Ordering;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use alert::{Client, Opening, RoleSeen, Role, Stations};
+use alert::{Opening, Role, RoleSeen, Stations};
 use wire::Nanos;
 
 use super::recent::Recent;
@@ -49,7 +50,7 @@ struct Stacks {
 pub(crate) struct StationTable {
     stations: Recent<[u8; 6], Station>,
     bindings: Recent<IpAddr, Option<[u8; 6]>>,
-    openings: Recent<(u32, u32, IpAddr, u16), Option<IpAddr>>,
+    openings: Recent<(u32, u32, IpAddr, u16), Option<(IpAddr, u8)>>,
     stacks: Recent<IpAddr, Stacks>,
 }
 
@@ -135,14 +136,13 @@ impl StationTable {
         }
         let (seq, ack) = opening.numbers;
         let first = self.openings.touch((seq, ack, server.0.to_canonical(), server.1), now, TRANSLATION);
-        match *first {
-            None => {
-                *first = Some(client);
-                None
-            }
-            Some(other) if other == client => None,
-            // The sensor may see either side first: who is farther from its own range is not asked, both are told.
-            Some(other) => Some(Behind { first: other, second: client }),
+        let &mut (other, ttl) = first.get_or_insert((client, opening.ttl));
+        // Who translates addresses routes, too: it takes a hop off. Either side may be seen first.
+        match ttl.cmp(&opening.ttl) {
+            _ if other == client => None,
+            Ordering::Equal => None,
+            Ordering::Greater => Some(Behind { client: other, nat: client }),
+            Ordering::Less => Some(Behind { client, nat: other }),
         }
     }
 
@@ -164,15 +164,8 @@ impl StationTable {
 /// The same TCP connection was seen from two addresses: before and after its translation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Behind {
-    pub(crate) first: IpAddr,
-    pub(crate) second: IpAddr,
-}
-
-impl Behind {
-    /// The client of a NAT.
-    pub(crate) fn client(&self) -> Client {
-        Client::Address(self.first)
-    }
+    pub(crate) client: IpAddr,
+    pub(crate) nat: IpAddr,
 }
 
 #[cfg(test)]
@@ -244,7 +237,12 @@ mod tests {
         assert_eq!(table.opened(ip("10.0.1.5"), server, opening(1, 64, true), Nanos(1)), None);
         assert_eq!(table.opened(ip("10.0.1.5"), server, opening(1, 64, true), Nanos(2)), None, "again");
         let behind = table.opened(ip("10.0.0.2"), server, opening(1, 63, true), Nanos(3)).unwrap();
-        assert_eq!((behind.first, behind.second), (ip("10.0.1.5"), ip("10.0.0.2")));
+        assert_eq!((behind.client, behind.nat), (ip("10.0.1.5"), ip("10.0.0.2")));
+        let same = table.opened(ip("10.0.0.9"), server, opening(1, 64, true), Nanos(3));
+        assert_eq!(same, None, "no hop between them");
+        table.opened(ip("10.0.0.2"), server, opening(5, 63, true), Nanos(4));
+        let behind = table.opened(ip("10.0.1.6"), server, opening(5, 64, true), Nanos(5)).unwrap();
+        assert_eq!((behind.client, behind.nat), (ip("10.0.1.6"), ip("10.0.0.2")), "the other way about");
         let late = Nanos(3).after(TRANSLATION * 2);
         assert_eq!(table.opened(ip("10.0.0.3"), server, opening(1, 63, true), late), None);
     }
