@@ -26,15 +26,8 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Role; 7] = [
-        Role::Dns,
-        Role::Dhcp,
-        Role::DomainController,
-        Role::Proxy,
-        Role::Nat,
-        Role::Mail,
-        Role::Gateway,
-    ];
+    pub const ALL: [Role; 7] =
+        [Role::Dns, Role::Dhcp, Role::DomainController, Role::Proxy, Role::Nat, Role::Mail, Role::Gateway];
 
     /// The name in configuration and events.
     #[must_use]

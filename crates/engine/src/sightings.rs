@@ -107,9 +107,8 @@ fn of_dns(dns: &Dns, tuple: &FlowTuple, answered: bool, into: &mut Vec<Sighting>
 
 /// Whether it asks a proxy: CONNECT, or a target in absolute form (RFC 9112 section 3.2.2).
 fn is_proxied(http: &Http) -> bool {
-    let begins = |scheme: &str| {
-        http.uri.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    };
+    let begins =
+        |scheme: &str| http.uri.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     http.method.eq_ignore_ascii_case("CONNECT")
         || !http.is_http2() && (begins("http://") || begins("https://"))
 }
@@ -118,10 +117,12 @@ fn is_proxied(http: &Http) -> bool {
 /// how a client is attacked that looks a name up.
 fn is_directory(ldap: &Ldap) -> bool {
     let Some(request) = &ldap.request else { return false };
-    let done = |code| ldap.responses.iter().any(|response| match &response.reply {
-        Reply::Bind(result, _) | Reply::Done(_, result) => result.code == code,
-        _ => false,
-    });
+    let done = |code| {
+        ldap.responses.iter().any(|response| match &response.reply {
+            Reply::Bind(result, _) | Reply::Done(_, result) => result.code == code,
+            _ => false,
+        })
+    };
     match &request.operation {
         // 14: more to come of a SASL exchange (RFC 4511 section 4.2.2).
         Operation::Bind { name, sasl, .. } => (!name.is_empty() || sasl.is_some()) && (done(0) || done(14)),

@@ -395,8 +395,7 @@ impl Worker {
             rooms.announce(sightings::of_neighbor(packet, input), input, emit);
         }
         let answered = is_answered(flow.tuple.proto, &flow.tcp, flow.packets);
-        let subject =
-            Subject { tuple: flow.tuple, icmp, packets: flow.packets, bytes: flow.bytes, answered };
+        let subject = Subject { tuple: flow.tuple, icmp, packets: flow.packets, bytes: flow.bytes, answered };
         rooms.report(&subject, &mut flow.app, moment.direction, input, emit);
         if tracked.interim {
             rooms.interim(flow, input, emit);

@@ -222,7 +222,11 @@ mod tests {
         let mut brake = Brake::default();
         assert!(brake.check(ms(0), 19, LIMITS, Proven).is_ok());
         assert_eq!(brake.check(ms(1), 20, LIMITS, Proven), Err(Limit::AtOnce(20, Proven)));
-        assert_eq!(brake.check(ms(90_000), 19, LIMITS, Proven), Err(Limit::AtOnce(20, Proven)), "no room yet");
+        assert_eq!(
+            brake.check(ms(90_000), 19, LIMITS, Proven),
+            Err(Limit::AtOnce(20, Proven)),
+            "no room yet"
+        );
         assert!(brake.check(ms(90_001), 18, LIMITS, Proven).is_ok());
         assert_eq!([brake.change(), brake.change()].map(|c| c.map(|c| c.on)), [Some(true), Some(false)]);
     }

@@ -239,8 +239,13 @@ impl Judge {
     pub fn adopt(&mut self, target: Target, scope: &Scope, until: Nanos) {
         let known =
             self.isolated.remove(target).or_else(|| self.watched.remove(target)).map(|(_, held)| held);
-        let new =
-            || Held { by: By::Policy, scope: scope.clone(), lifetime: self.policy.lifetime, relapse: 0, since: Nanos(0) };
+        let new = || Held {
+            by: By::Policy,
+            scope: scope.clone(),
+            lifetime: self.policy.lifetime,
+            relapse: 0,
+            since: Nanos(0),
+        };
         let held = known.unwrap_or_else(new);
         self.isolated.insert(target, until, held);
     }

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use alert::{
-    Basis, Binding, Client, IndicatorHit, Names, Observation, Orientation, Parties, Proof, RINGWARD_GID, Role,
-    Severity, Sighting, Technique,
+    Basis, Binding, Client, IndicatorHit, Names, Observation, Orientation, Parties, Proof, RINGWARD_GID,
+    Role, Severity, Sighting, Technique,
 };
 use wire::Direction;
 
@@ -312,7 +312,9 @@ fn a_storm_brakes_and_is_over_some_time() {
         let storm = high(&victim, u64::from(n / 10_000));
         match judge.on_alert(&storm) {
             Verdict::Isolate { target, .. } => assert!(isolated.insert(target)),
-            Verdict::Withhold { why: Withheld::Brake(Limit::PerMinute(30, Victim::Proven)), .. } => withheld += 1,
+            Verdict::Withhold { why: Withheld::Brake(Limit::PerMinute(30, Victim::Proven)), .. } => {
+                withheld += 1
+            }
             other => panic!("{other:?}"),
         }
         changes.extend(judge.brake(storm.time));
@@ -366,7 +368,8 @@ fn served(judge: &mut Judge, host: &str, clients: u8, second: u64) {
 #[test]
 fn without_a_word_nobody_is_isolated() {
     let mut judge = Judge::new(Policy::default());
-    let Verdict::Withhold { why, until, .. } = judge.on_alert(&alert(Some("10.0.0.5"), Severity::High, 0)) else {
+    let Verdict::Withhold { why, until, .. } = judge.on_alert(&alert(Some("10.0.0.5"), Severity::High, 0))
+    else {
         panic!()
     };
     assert_eq!((why, until), (Withheld::ObserveMode, Some(Nanos(3_600_000_000_000))));
@@ -379,10 +382,16 @@ fn who_serves_others_is_spared_and_it_is_said_why() {
     served(&mut judge, "10.0.0.54", 20, 0);
     assert_eq!(judge.new_roles().len(), 1);
     let hit = |host, second| alert(Some(host), Severity::High, second);
-    assert!(brief(judge.on_alert(&hit("10.0.0.53", 1))).starts_with("isolate"), "two clients are not several");
+    assert!(
+        brief(judge.on_alert(&hit("10.0.0.53", 1))).starts_with("isolate"),
+        "two clients are not several"
+    );
     let Verdict::Withhold { why, until, .. } = judge.on_alert(&hit("10.0.0.54", 1)) else { panic!() };
     let told = why.to_string();
-    assert!(told.contains("DNS server (20 clients served)") && told.contains("policy.infrastructure.not"), "{told}");
+    assert!(
+        told.contains("DNS server (20 clients served)") && told.contains("policy.infrastructure.not"),
+        "{told}"
+    );
     assert_eq!(until, Some(Nanos(3_601_000_000_000)));
     assert_eq!(brief(judge.on_alert(&hit("10.0.0.54", 2))), "nothing", "said once");
     assert_eq!(judge.tally().withheld_infrastructure, 1);
@@ -464,5 +473,8 @@ fn unproven_wishes_leave_proven_ones_their_reserve() {
     }
     let mut bound = alert(Some("10.3.0.1"), Severity::High, 1);
     bound.proof = Proof { binding: Binding::Matches, ..Proof::default() };
-    assert!(brief(judge.on_alert(&bound)).starts_with("withhold: brake: 40 hosts"), "max_isolated is for all");
+    assert!(
+        brief(judge.on_alert(&bound)).starts_with("withhold: brake: 40 hosts"),
+        "max_isolated is for all"
+    );
 }

@@ -114,7 +114,10 @@ pub const VERDICT_COUNTERS: [(&str, &str); 42] = [
         "policy.stations_forgotten",
         "Stations, their addresses, connections and requests for leases that were forgotten: too many at once.",
     ),
-    ("policy.contacts_refused", "Contacts of hosts not kept for what an isolation would cut off: too many hosts."),
+    (
+        "policy.contacts_refused",
+        "Contacts of hosts not kept for what an isolation would cut off: too many hosts.",
+    ),
     (
         "isolation.alert_latency.*",
         "From the arrival of a packet that led to an isolation to its alert: count, p50, p90, p99, p99.9, maximum.",

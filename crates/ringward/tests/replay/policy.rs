@@ -117,7 +117,10 @@ fn a_storm_brakes_whoever_works_on_it() {
     assert_eq!((of("brake").len(), of("brake_release").len()), (1, 1));
     assert_eq!(of("brake_release")[0]["withheld"], HOSTS - 15);
     let told = of("brake")[0]["reason"].as_str().unwrap();
-    assert!(told.contains("more than 15 isolations of unproven victims within a minute (policy.max_per_minute"), "{told}");
+    assert!(
+        told.contains("more than 15 isolations of unproven victims within a minute (policy.max_per_minute"),
+        "{told}"
+    );
     assert!(
         of("withhold").iter().all(|s| s["not_enforced_because"].as_str().unwrap().starts_with("brake: "))
     );

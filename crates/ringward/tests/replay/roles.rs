@@ -137,7 +137,9 @@ fn a_resolver_of_one_client_passes_a_question_on() {
     let events = replay(&capture, &enforcing(""));
     assert_eq!(actions(&steps(&events)), [("10.0.9.5", "isolate")]);
     let forwarded = of_type(&events, "alert");
-    let by = |host: &str| forwarded.iter().filter(|a| a["alert"]["metadata"]["forwarded_by"] == json!([host])).count();
+    let by = |host: &str| {
+        forwarded.iter().filter(|a| a["alert"]["metadata"]["forwarded_by"] == json!([host])).count()
+    };
     assert_eq!((by("10.0.0.2"), by("10.0.0.53")), (1, 2));
     assert!(forwarded.iter().all(|a| a["alert"]["metadata"]["victim"] == json!(["10.0.9.5"])));
     // Without a client's question it is its own, and two clients make no server.
@@ -211,7 +213,11 @@ fn dhcp(kind: u8, n: u8) -> Vec<u8> {
     message.extend([2, 0, 0, 0, 9, n]);
     message.extend([0; 202]);
     message.extend([0x63, 0x82, 0x53, 0x63, 53, 1, kind]);
-    message.extend(if kind == 5 { vec![51, 4, 0, 0, 14, 16, 3, 4, 10, 0, 0, 1] } else { vec![50, 4, 10, 0, 9, n] });
+    message.extend(if kind == 5 {
+        vec![51, 4, 0, 0, 14, 16, 3, 4, 10, 0, 0, 1]
+    } else {
+        vec![50, 4, 10, 0, 9, n]
+    });
     message.push(255);
     message
 }
@@ -243,9 +249,11 @@ fn a_domain_controller_and_a_trap_for_java() {
     let bind = b"\x30\x1d\x02\x01\x01\x60\x18\x02\x01\x03\x04\x00\xa3\x11\x04\x0aGSS-SPNEGO\x04\x03abc";
     let bound = b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00";
     // A search below "x" for an object, and an entry with javaCodeBase.
-    let search = b"\x30\x26\x02\x01\x02\x63\x21\x04\x01x\x0a\x01\x00\x0a\x01\x00\x02\x01\x00\x02\x01\x00\x01\x01\x00\
+    let search =
+        b"\x30\x26\x02\x01\x02\x63\x21\x04\x01x\x0a\x01\x00\x0a\x01\x00\x02\x01\x00\x02\x01\x00\x01\x01\x00\
         \x87\x0bobjectClass\x30\x00";
-    let entry = b"\x30\x22\x02\x01\x02\x64\x1d\x04\x01x\x30\x18\x30\x16\x04\x0cjavaCodeBase\x31\x06\x04\x04http";
+    let entry =
+        b"\x30\x22\x02\x01\x02\x64\x1d\x04\x01x\x30\x18\x30\x16\x04\x0cjavaCodeBase\x31\x06\x04\x04http";
     let done = b"\x30\x0c\x02\x01\x02\x65\x07\x0a\x01\x00\x04\x00\x04\x00";
     let mut capture = Capture::default();
     for n in 1..=3 {
@@ -377,7 +385,11 @@ fn a_router_that_advertises_itself_and_carries() {
     advertise(&mut capture);
     for n in 1..=4 {
         // Frames of these go from station 1 to station 2.
-        capture.tls(at(&format!("[2001:db8::9]:{}", 50_000 + n)), at(&format!("[2001:db8:f::{n}]:443")), "a.example");
+        capture.tls(
+            at(&format!("[2001:db8::9]:{}", 50_000 + n)),
+            at(&format!("[2001:db8:f::{n}]:443")),
+            "a.example",
+        );
     }
     look_up(&mut capture);
     assert_spared(&replay(&capture, &enforcing("")), "2001:db8::1", "gateway");
@@ -424,7 +436,12 @@ fn without_a_word_nobody_is_isolated_and_it_is_told_what_would_be() {
     let mut capture = Capture::default();
     let host = at("10.0.0.5:40000");
     for n in 1..=40 {
-        capture.http(at(&format!("10.0.0.5:{}", 50_000 + n)), at(&format!("10.0.7.{n}:80")), "www.example.org", "/");
+        capture.http(
+            at(&format!("10.0.0.5:{}", 50_000 + n)),
+            at(&format!("10.0.7.{n}:80")),
+            "www.example.org",
+            "/",
+        );
     }
     capture.tls(client(1, 20_000), at("10.0.0.5:8443"), "own.example.org");
     capture.udp(host, at("198.51.100.53:53"), &dns_exchange(LISTED).0);
@@ -439,7 +456,10 @@ fn without_a_word_nobody_is_isolated_and_it_is_told_what_would_be() {
     assert_eq!(step["not_enforced_because"], "policy mode is \"observe\"");
     assert!(step["until"].is_string(), "{step}");
     let cut_off = &step["would_cut_off"];
-    assert_eq!((&cut_off["flows"], &cut_off["peers"], &cut_off["more_peers"]), (&json!(41), &json!(32), &json!(true)));
+    assert_eq!(
+        (&cut_off["flows"], &cut_off["peers"], &cut_off["more_peers"]),
+        (&json!(41), &json!(32), &json!(true))
+    );
     assert_eq!(cut_off["first_peers"].as_array().unwrap().len(), 8);
     // The only client came when there was no room for more.
     assert_eq!((&cut_off["serves"], &cut_off["roles"]), (&json!([]), &json!([])));

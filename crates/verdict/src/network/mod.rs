@@ -64,7 +64,11 @@ impl Infrastructure {
     }
 
     /// Of a host's roles those that spare it.
-    pub(crate) fn sparing<'a>(&self, host: IpAddr, roles: &'a [RoleSeen]) -> impl Iterator<Item = &'a RoleSeen> {
+    pub(crate) fn sparing<'a>(
+        &self,
+        host: IpAddr,
+        roles: &'a [RoleSeen],
+    ) -> impl Iterator<Item = &'a RoleSeen> {
         let spared = self.not.get(host).is_none();
         roles.iter().filter(move |seen| spared && self.spare.contains(&seen.role))
     }
@@ -142,7 +146,8 @@ impl Network {
                 self.leases.touch((id, client), now, LEASE_WINDOW);
             }
             Sighting::Leased { host, client, id, router } => {
-                let asked = self.leases.get((id, client)).is_some_and(|(at, ())| now.since(at) <= LEASE_WINDOW);
+                let asked =
+                    self.leases.get((id, client)).is_some_and(|(at, ())| now.since(at) <= LEASE_WINDOW);
                 if asked {
                     self.served(host, Client::Station(client), Role::Dhcp, least, now);
                     let serves = self.roles.of(host, now).iter().any(|seen| seen.role == Role::Dhcp);

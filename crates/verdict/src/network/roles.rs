@@ -145,9 +145,7 @@ fn counts(host: IpAddr, client: IpAddr, role: Role) -> bool {
 /// Private use (RFC 1918, 4193), shared (RFC 6598) or link-local.
 fn is_private(ip: IpAddr) -> bool {
     match ip {
-        IpAddr::V4(v4) => {
-            v4.is_private() || v4.is_link_local() || matches!(v4.octets(), [100, 64..=127, ..])
-        }
+        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || matches!(v4.octets(), [100, 64..=127, ..]),
         IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }
@@ -193,7 +191,8 @@ mod tests {
         for second in 0..100 {
             assert!(!serve(&mut roles, "10.0.0.53", "10.0.0.5", Role::Dns, second));
         }
-        for outsider in ["198.51.100.1", "198.51.100.2", "198.51.100.3", "10.0.0.53", "224.0.0.1", "0.0.0.0"] {
+        for outsider in ["198.51.100.1", "198.51.100.2", "198.51.100.3", "10.0.0.53", "224.0.0.1", "0.0.0.0"]
+        {
             assert!(!serve(&mut roles, "10.0.0.53", outsider, Role::Dns, 100), "{outsider}");
         }
         assert!(!serve(&mut roles, "10.0.0.53", "10.0.0.6", Role::Dns, 100));

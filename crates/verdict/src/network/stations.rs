@@ -251,7 +251,12 @@ mod tests {
     fn kinds_of_hosts_behind_an_address_make_a_nat() {
         let mut table = StationTable::default();
         let open = |table: &mut StationTable, ttl, timestamps| {
-            table.opened(ip("10.0.0.2"), (ip("192.0.2.1"), 443), opening(u32::from(ttl), ttl, timestamps), Nanos(1));
+            table.opened(
+                ip("10.0.0.2"),
+                (ip("192.0.2.1"), 443),
+                opening(u32::from(ttl), ttl, timestamps),
+                Nanos(1),
+            );
             table.nat(ip("10.0.0.2"), 3, Nanos(1)).is_some()
         };
         // What a program can do: another time to live on each socket.

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use alert::{Observation, Severity, Stage, Tactic};
 use ipnet::IpNet;
-use verdict::{Group, Infrastructure, Limits, MAX_CLIENTS, MAX_LIMIT, MAX_REPEAT, Policy, Repeat, Techniques};
+use verdict::{
+    Group, Infrastructure, Limits, MAX_CLIENTS, MAX_LIMIT, MAX_REPEAT, Policy, Repeat, Techniques,
+};
 use wire::Target;
 
 use super::{
-    GroupConfig, InfrastructureConfig, Mode, PolicyConfig, Reach, RepeatConfig, Role, RuleConfig, Seen, Source, Then,
-    WhenConfig,
+    GroupConfig, InfrastructureConfig, Mode, PolicyConfig, Reach, RepeatConfig, Role, RuleConfig, Seen,
+    Source, Then, WhenConfig,
 };
 use crate::config::{ConfigError, Locator, lifetime, network};
 
