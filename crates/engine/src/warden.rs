@@ -111,9 +111,13 @@ impl Warden {
         self.judge.set_policy(policy);
     }
 
-    /// Takes in what a worker has seen, before the alerts after it.
-    pub fn sight(&mut self, sighting: &Sighting, time: Nanos) {
-        self.judge.sight(sighting, time);
+    /// Takes in what a worker has seen, before the alerts after it. The release of a host that was isolated for a question
+    /// which, as is seen now, it had only passed on.
+    pub fn sight(&mut self, sighting: &Sighting, time: Nanos) -> Option<IsolationEvent> {
+        let host = self.judge.sight(sighting, time)?;
+        let step = self.end(host, IsolationAction::Release);
+        self.judge.forget(host);
+        step
     }
 
     /// Roles that hosts were found to have since this was asked last.

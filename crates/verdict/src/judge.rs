@@ -158,7 +158,11 @@ impl Judge {
     }
 
     /// Takes in what a worker has seen. To be given in the order in which it was seen, and before the alerts after it.
-    pub fn sight(&mut self, sighting: &Sighting, now: Nanos) {
+    ///
+    /// Workers are not in step with each other: a host may be isolated for a question before it is told that a client
+    /// had asked it for that. Then it is to be released.
+    #[must_use]
+    pub fn sight(&mut self, sighting: &Sighting, now: Nanos) -> Option<Target> {
         // Who is cut off asks nobody any more: whoever says so uses its address.
         if let Sighting::Asked { client, .. } = sighting
             && let Some((until, held)) = self.isolated.get(Target::host(*client))
@@ -166,9 +170,21 @@ impl Judge {
             && held.by != By::Nobody
             && now.since(held.since) > ON_THEIR_WAY
         {
-            return;
+            return None;
         }
         self.network.sight(sighting, self.policy.infrastructure.min_clients, now);
+        let Sighting::Asked { host, names, .. } = sighting else { return None };
+        let alerted = self.network.told_late(*host, names, now)?;
+        let target = Target::host(*host);
+        let (_, held) = self.isolated.get(target)?;
+        // Isolated for just that, and not for anything before it.
+        (held.by == By::Policy && held.since == alerted).then_some(target)
+    }
+
+    /// A host was isolated by mistake, and is not any more: it is not watched for it.
+    pub fn forget(&mut self, target: Target) {
+        self.isolated.remove(target);
+        self.watched.remove(target);
     }
 
     /// Whether an alert is about a question that its victim passed on for a client: then that client is the victim from

@@ -361,7 +361,7 @@ fn served(judge: &mut Judge, host: &str, clients: u8, second: u64) {
     for n in 1..=clients {
         let client = Client::Address(IpAddr::from([10, 0, 9, n]));
         let sighting = Sighting::Served { host: host.parse().unwrap(), client, role: Role::Dns };
-        judge.sight(&sighting, Nanos(second * 1_000_000_000));
+        assert_eq!(judge.sight(&sighting, Nanos(second * 1_000_000_000)), None);
     }
 }
 
@@ -439,7 +439,7 @@ fn who_passes_a_question_on_is_not_its_victim() {
         Sighting::Asked { host, client, names: names[0] }
     };
     let at = |second: u64| Nanos(second * 1_000_000_000);
-    judge.sight(&asked("10.0.0.5"), at(1));
+    assert_eq!(judge.sight(&asked("10.0.0.5"), at(1)), None);
     let mut own = alert(Some("10.0.0.5"), Severity::High, 1);
     assert_eq!(judge.attribute(&mut own, &names), None, "nobody asked it");
     assert!(brief(judge.on_alert(&own)).starts_with("isolate"));
@@ -449,7 +449,7 @@ fn who_passes_a_question_on_is_not_its_victim() {
     assert_eq!((upstream.victim, upstream.proof), (own.victim, Proof::default()));
     assert_eq!(brief(judge.on_alert(&upstream)), "nothing", "isolated already");
     // Who is cut off asks nobody: these questions are forged, and excuse nobody.
-    judge.sight(&asked("10.0.0.5"), at(60));
+    assert_eq!(judge.sight(&asked("10.0.0.5"), at(60)), None);
     let mut again = alert(Some("10.0.0.53"), Severity::High, 60);
     assert_eq!(judge.attribute(&mut again, &names), None);
     assert!(brief(judge.on_alert(&again)).starts_with("isolate"));
@@ -477,4 +477,29 @@ fn unproven_wishes_leave_proven_ones_their_reserve() {
         brief(judge.on_alert(&bound)).starts_with("withhold: brake: 40 hosts"),
         "max_isolated is for all"
     );
+}
+
+#[test]
+fn who_was_isolated_for_a_clients_question_is_to_be_released() {
+    let mut judge = Judge::new(enforcing());
+    let names = [Names::of("evil.example")];
+    let at = |second: u64| Nanos(second * 1_000_000_000);
+    let mut upstream = alert(Some("10.0.0.53"), Severity::High, 5);
+    assert_eq!(judge.attribute(&mut upstream, &names), None, "the client's worker lags");
+    assert!(brief(judge.on_alert(&upstream)).starts_with("isolate"));
+    let (resolver, client) = ("10.0.0.53".parse().unwrap(), "10.0.0.5".parse().unwrap());
+    let asked = Sighting::Asked { host: resolver, client, names: names[0] };
+    assert_eq!(judge.sight(&asked, at(6)), None, "asked after it");
+    assert_eq!(judge.sight(&asked, at(4)), Some(host("10.0.0.53")));
+    judge.ended(host("10.0.0.53"), at(6));
+    judge.forget(host("10.0.0.53"));
+    let mut later = alert(Some("10.0.0.53"), Severity::High, 60);
+    assert_eq!(judge.attribute(&mut later, &names), None);
+    assert!(brief(judge.on_alert(&later)).ends_with("relapse 0"), "it is not held against it");
+    // An operator's word is not taken back.
+    judge.on_operator(host("10.0.0.54"), Scope::Both, None, at(70));
+    let mut own = alert(Some("10.0.0.54"), Severity::High, 70);
+    assert_eq!(judge.attribute(&mut own, &names), None);
+    let asked = Sighting::Asked { host: "10.0.0.54".parse().unwrap(), client, names: names[0] };
+    assert_eq!(judge.sight(&asked, at(69)), None);
 }

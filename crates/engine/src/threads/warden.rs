@@ -122,7 +122,13 @@ impl WardenThread {
     fn learn(&mut self) {
         for _ in 0..LEARNED_AT_ONCE {
             let Some((time, sighting)) = self.sightings.take() else { break };
-            self.warden.sight(&sighting, time);
+            if let Some(step) = self.warden.sight(&sighting, time) {
+                tracing::warn!(
+                    "{} is released: the question was a client's, which was seen late",
+                    step.target
+                );
+                self.tell(clock::wall(), step);
+            }
         }
         for role in self.warden.new_roles() {
             tracing::info!(

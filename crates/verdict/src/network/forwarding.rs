@@ -19,6 +19,8 @@ pub const MAX_QUESTIONS: usize = 65_536;
 pub const FORWARD_WINDOW: Duration = Duration::from_secs(10);
 /// Questions that a host may pass on without ever answering a client whom it could answer.
 const MAX_OWED: u32 = 3;
+/// Questions of hosts' own that are remembered for that.
+const MAX_OWN: usize = 4096;
 /// How long it is remembered that a host owes answers.
 const OWED_KEPT: Duration = Duration::from_secs(3600);
 
@@ -34,11 +36,17 @@ pub(crate) struct Forwarding {
     /// By the host that was asked, and the name.
     questions: Recent<(IpAddr, u64), Option<Question>>,
     owed: Recent<IpAddr, u32>,
+    /// When hosts were alerted on for a name that nobody was known to have asked them for.
+    own: Recent<(IpAddr, u64), Nanos>,
 }
 
 impl Default for Forwarding {
     fn default() -> Self {
-        Forwarding { questions: Recent::new(MAX_QUESTIONS), owed: Recent::new(MAX_QUESTIONS / 4) }
+        Forwarding {
+            questions: Recent::new(MAX_QUESTIONS),
+            owed: Recent::new(MAX_QUESTIONS / 4),
+            own: Recent::new(MAX_OWN),
+        }
     }
 }
 
@@ -79,6 +87,21 @@ impl Forwarding {
             let known = self.questions.touch((client, name), now, FORWARD_WINDOW);
             known.get_or_insert(question);
         }
+    }
+
+    /// An alert was about a host's own question for these names, as far as was known then.
+    pub(crate) fn was_own(&mut self, host: IpAddr, names: &[Names], now: Nanos) {
+        for names in names {
+            *self.own.touch((host.to_canonical(), names.whole()), now, FORWARD_WINDOW) = now;
+        }
+    }
+
+    /// When a host was alerted on for a question of its own that was another's: somebody asked it at `asked`, before that.
+    /// Workers are not in step with each other, and the client's may be the later one.
+    pub(crate) fn told_late(&self, host: IpAddr, names: &Names, asked: Nanos) -> Option<Nanos> {
+        let own = |&name: &u64| self.own.get((host.to_canonical(), name)).map(|(_, &at)| at);
+        let mut alerted = names.0.iter().filter(|&&name| name != 0).filter_map(own);
+        alerted.find(|&at| asked <= at && at.since(asked) <= FORWARD_WINDOW)
     }
 
     fn question(&self, host: IpAddr, name: u64, now: Nanos) -> Option<Question> {
@@ -160,6 +183,19 @@ mod tests {
         forwarding.answered(ip("10.0.0.53"), ip("10.0.0.80"), &evil, &addresses, ms(2));
         assert_eq!(origin(&mut forwarding, "10.0.0.80", "203.0.113.9", 3).as_deref(), Some("10.0.0.5"));
         assert_eq!(origin(&mut forwarding, "10.0.0.80", "203.0.113.10", 3), None);
+    }
+
+    #[test]
+    fn a_question_may_be_told_of_late() {
+        let mut forwarding = Forwarding::default();
+        forwarding.was_own(ip("10.0.0.53"), &[Names::of("evil.example")], ms(10));
+        let late = |name: &str, at| forwarding.told_late(ip("10.0.0.53"), &Names::of(name), ms(at));
+        assert_eq!(late("www.evil.example", 9), Some(ms(10)));
+        assert_eq!(
+            [late("evil.example", 11), late("other.example", 9)],
+            [None; 2],
+            "asked after it, or for another"
+        );
     }
 
     #[test]

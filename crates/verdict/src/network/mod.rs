@@ -215,9 +215,17 @@ impl Network {
             .roles(host, least, now)
             .iter()
             .any(|seen| matches!(seen.role, Role::Dns | Role::Proxy | Role::DomainController));
-        let forwarded = self.forwarding.passed_on(host, names, trusted, now, can_be_answered)?;
-        self.forwarded += 1;
-        Some(forwarded)
+        let forwarded = self.forwarding.passed_on(host, names, trusted, now, can_be_answered);
+        match forwarded {
+            Some(_) => self.forwarded += 1,
+            None => self.forwarding.was_own(host, names, now),
+        }
+        forwarded
+    }
+
+    /// When a host was alerted on for a question that was a client's, who asked it at `asked`.
+    pub(crate) fn told_late(&self, host: IpAddr, names: &Names, asked: Nanos) -> Option<Nanos> {
+        self.forwarding.told_late(host, names, asked)
     }
 
     pub(crate) fn tally(&self) -> NetworkTally {
