@@ -5,14 +5,20 @@
 #   second 10.77.0.11 ─┼─ bridge "lan" in ns sw ┤
 #   bystander  .0.20  ─┘   guard on all ports   └─ span (a copy of everything) -> capture
 #
-# The same with IPv6 under fd77::/64.
+# The same with IPv6 under fd77::/64. Scripts may add hosts to LAB_HOSTS before lab_up: resolver .53, dhcp .67,
+# proxy .80, dc .88.
 
 LAB=${LAB:-$$}
 LAB_DIR=
 LAB_PIDS=()
 LAB_HOSTS=(victim second bystander internet)
 LAB_PINS=/sys/fs/bpf/ringward-lab-$LAB
-V4_OF() { case $1 in victim) echo 10.77.0.10 ;; second) echo 10.77.0.11 ;; bystander) echo 10.77.0.20 ;; internet) echo 10.77.0.1 ;; esac; }
+V4_OF() {
+    case $1 in
+        victim) echo 10.77.0.10 ;; second) echo 10.77.0.11 ;; bystander) echo 10.77.0.20 ;; internet) echo 10.77.0.1 ;;
+        resolver) echo 10.77.0.53 ;; dhcp) echo 10.77.0.67 ;; proxy) echo 10.77.0.80 ;; dc) echo 10.77.0.88 ;;
+    esac
+}
 V6_OF() { echo "fd77::$(V4_OF "$1" | cut -d. -f4)"; }
 ns() { echo "rw$LAB-$1"; }
 in_ns() { local n=$1; shift; ip netns exec "$(ns "$n")" "$@"; }

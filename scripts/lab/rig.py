@@ -158,8 +158,10 @@ files = ["iocs.csv"]
 [bypass]
 shed = false
 [policy]
+mode = "enforce"
 max_per_minute = 1000000
 max_isolated = 1000000
+proven_reserve = 0
 [isolation]
 pin_dir = "{rig.pins}"
 [ledger]

@@ -9,9 +9,11 @@ mod attack;
 mod checkin;
 mod class;
 mod facts;
+mod impact;
 mod parties;
 mod proof;
 mod rule;
+mod sighting;
 mod text;
 mod victim;
 
@@ -24,10 +26,12 @@ use wire::{Direction, Nanos};
 
 pub use attack::{Stage, Tactic, Technique};
 pub use checkin::{CheckIn, Disclosure};
-pub use class::{CLASSES, Class, ClassTechnique, Role, class};
+pub use class::{CLASSES, Class, ClassTechnique, Role as ClassRole, class};
+pub use impact::{Forwarded, Impact, RoleSeen};
 pub use parties::{Basis, MAX_ACCOUNTS, Parties};
 pub use proof::{Binding, Orientation, Proof};
 pub use rule::{RuleAction, RuleFacts, Side, Zone};
+pub use sighting::{Client, MAX_NAMES, Names, Opening, Role, Sighting, Stations};
 pub use text::Text;
 pub use victim::{Ends, choose};
 

@@ -6,7 +6,8 @@
 
 use core::net::IpAddr;
 
-use crate::{Basis, Parties, Role, RuleFacts, Side, Zone, class};
+use crate::class::Role;
+use crate::{Basis, Parties, RuleFacts, Side, Zone, class};
 
 /// The ends of the packet that completed a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -124,6 +124,7 @@ counters! {
     rule_windows_refused => "rules.window_memcap_drop", "Pieces of streams that rules saw without what was before them because of rules.window_mib.";
     alerts => "detect.alert", "Alerts raised.";
     alerts_lost => "detect.alert_queue_overflow", "Alerts among them that no verdict was made of: the warden was too slow.";
+    sightings_lost => "policy.sightings_lost", "Facts about who serves whom that the judge did not get: the warden was too slow.";
     events_lost => "output.events_lost", "Events dropped because the output was too slow, and lines that the disk refused.";
     evidence_lost => "output.evidence_packets_lost", "Evidence packets among them.";
 }

@@ -32,6 +32,7 @@ mod rooms;
 mod sensor;
 mod session;
 mod shed;
+mod sightings;
 mod snapshot;
 mod stats;
 mod tap;

@@ -6,6 +6,7 @@
 //! A single worker works where the frames are read: they are neither copied nor handed over to a thread.
 
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -306,6 +307,12 @@ fn flow_id(event: &Event) -> u64 {
         Event::Evidence(e) => e.flow.id,
         Event::Piece(e) => e.flow.id,
         Event::Anomaly(e) => e.flow.map_or(0, |(flow, _)| flow.id),
+        Event::Sighting(sighting) => {
+            // Always the same for the same: these are no keys of anybody.
+            let mut hasher = DefaultHasher::new();
+            sighting.hash(&mut hasher);
+            hasher.finish()
+        }
         Event::Isolation(_) | Event::Brake(_) | Event::Port(_) | Event::Audit(_) | Event::Stats(_) => 0,
     }
 }
@@ -546,6 +553,11 @@ impl Desk {
     }
 
     fn take(&mut self, stamp: &Stamp, mut event: Event) -> Result<(), OutputError> {
+        if let Event::Sighting(sighting) = &event {
+            // All are in the order of the packets here: nothing is seen late.
+            let _ = self.warden.sight(sighting, stamp.time);
+            return Ok(());
+        }
         self.pass(stamp.time)?;
         if matches!(&event, Event::Anomaly(anomaly) if anomaly.kind == AnomalyKind::Decode)
             && !self.anomalies.allows(stamp.time)

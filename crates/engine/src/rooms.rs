@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alert::{Alert, Basis, Binding, Orientation, Proof, Severity};
+use alert::{Alert, Basis, Binding, Orientation, Proof, Severity, Sighting};
 use detect::parties;
 use detect::rules::Matcher;
 use detect::{Home, IndicatorDetector, orientation_by};
@@ -24,6 +24,7 @@ use crate::input::{Input, Place};
 use crate::lookback::Lookback;
 use crate::notes::Note;
 use crate::session::{Bypass, Evidence, Findings, Found, Inspection, Moment, Session, Standing, look_on};
+use crate::sightings::{self, Neighbors};
 use crate::snapshot::Snapshot;
 
 /// Everything but the table, so that flows that end while the table is busy can be worked on.
@@ -53,6 +54,8 @@ pub(crate) struct Rooms {
     /// For the warden, beside alerts.
     pub(crate) notes: Vec<Note>,
     pub(crate) place: Option<Place>,
+    /// Announced a moment ago.
+    pub(crate) neighbors: Neighbors,
     /// What is done with files whatever is matched with.
     pub(crate) configured_files: FileOptions,
 }
@@ -182,6 +185,22 @@ impl Rooms {
         }
     }
 
+    /// Tells where a neighbor is, if that is news.
+    #[cold]
+    pub(crate) fn announce(
+        &mut self,
+        sighting: Option<Sighting>,
+        input: &Input<'_>,
+        emit: &mut impl FnMut(Stamp, Event),
+    ) {
+        // A replay tells all, so that the number of workers does not show.
+        let replayed = self.clock.is_none();
+        let news = |sighting: &Sighting| replayed || self.neighbors.is_news(sighting, input.time);
+        if let Some(sighting) = sighting.filter(news) {
+            emit(stamp(input, input.time), Event::Sighting(sighting));
+        }
+    }
+
     /// Whether this flow's packets need not come here any more.
     pub(crate) fn nothing_more_to_learn(&self, session: &Session) -> bool {
         session.bypass() == Bypass::No
@@ -208,11 +227,17 @@ impl Rooms {
         emit: &mut impl FnMut(Stamp, Event),
     ) {
         let mut alerts = std::mem::take(&mut self.findings.alerts);
-        let Findings { shown, logged, gaps, depths, unexpected, .. } = &mut self.findings;
+        let Findings { shown, logged, gaps, depths, unexpected, sightings, .. } = &mut self.findings;
         self.counters.gaps.add(std::mem::take(gaps));
         self.counters.depths_reached.add(std::mem::take(depths));
         self.counters.expectations_refused.add(std::mem::take(unexpected));
-        logged.iter().for_each(|(_, transaction)| session.remember_accounts(transaction));
+        for (_, transaction) in logged.iter() {
+            session.remember_accounts(transaction);
+            sightings::of_transaction(&flow.tuple, flow.established, transaction, sightings);
+        }
+        for sighting in sightings.drain(..) {
+            emit(stamp(input, input.time), Event::Sighting(sighting));
+        }
         let mut evident = session.evidence() != Evidence::None;
         let ether = match shown.ether(input.link, input.bytes) {
             Some(ether) if direction == Direction::ToServer => Some(ether),
@@ -239,6 +264,7 @@ impl Rooms {
                 app: session.layer.protocol(),
                 transaction,
                 alert,
+                forwarded: None,
                 evidence: evident.then(|| evidence_name(&flow.tuple)),
                 tunnel: session.tunnel(),
                 ether,

@@ -349,6 +349,7 @@ impl Threads<'_> {
     ) -> Result<Sensor, SensorError> {
         let options = self.options;
         let (alerts, senders) = AlertInbox::new(options.workers);
+        let (sightings, sighters) = AlertInbox::of_sightings(options.workers);
         let (ask, asked) = bounded(REQUEST_QUEUE);
         let cores = Cores::new(options.workers, &options.cpus);
         // What is started from here on runs there, too.
@@ -376,6 +377,8 @@ impl Threads<'_> {
             generation: 0,
             warden,
             alerts,
+            sightings,
+            told_mode: None,
             asked,
             recorder: records.clone(),
             gauges: gauges.clone(),
@@ -404,8 +407,9 @@ impl Threads<'_> {
         let exchange = Arc::new(Exchange::new(options.workers).map_err(thread_error)?);
         let (mut workers, mut tell_workers) = (Vec::new(), Vec::new());
         let bell = warden.thread().clone();
-        let each = ports.lanes.into_iter().zip(self.counters).zip(senders.wake(&bell));
-        for (index, ((ports, counters), to_warden)) in (0..).zip(each) {
+        let to_warden = senders.wake(&bell).zip(sighters.wake(&bell));
+        let each = ports.lanes.into_iter().zip(self.counters).zip(to_warden);
+        for (index, ((ports, counters), (to_warden, sightings))) in (0..).zip(each) {
             let i = index as usize;
             // A few changes a second at most, and the workers look ten times a second.
             let (tell, changes) = unbounded();
@@ -436,6 +440,7 @@ impl Threads<'_> {
                 cpu,
                 counters,
                 warden: to_warden,
+                sightings,
                 recorder: records.clone(),
                 stop: stop_workers.clone(),
                 wakeup: options.wakeup,

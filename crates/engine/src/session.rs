@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use alert::{Alert, MAX_ACCOUNTS, Orientation};
+use alert::{Alert, MAX_ACCOUNTS, Orientation, Sighting};
 use detect::rules::{FileView, FlowRules, Hit, Matcher, View, dns_over_https};
 use detect::{Context, Home, IndicatorDetector, Memo, Stage, orientation_by};
 use flow::{FlowTable, FlowTuple, StreamEvent, Streams, TcpConnection};
@@ -16,6 +16,7 @@ use crate::counters::WorkerCounters;
 use crate::expectations::Expectations;
 use crate::files::{FileOptions, Follower, OpenFiles, OverFile};
 use crate::lookback::Chain;
+use crate::sightings;
 
 mod contents;
 mod matching;
@@ -210,6 +211,8 @@ pub(crate) struct Findings {
     pub(crate) depths: u64,
     /// Announced flows that there was no room for.
     pub(crate) unexpected: u64,
+    /// Facts for the judge that no logged transaction tells.
+    pub(crate) sightings: Vec<Sighting>,
     scratch: Vec<Alert>,
     hits: Vec<Hit>,
 }
@@ -460,6 +463,8 @@ impl Collector<'_, '_> {
 
 impl Sink for Collector<'_, '_> {
     fn inspect(&mut self, transaction: &Transaction) {
+        let Inspection { tuple, findings, .. } = &mut *self.inspection;
+        sightings::of_request(tuple, transaction, &mut findings.sightings);
         let id = u64::from(self.counts.inspected);
         self.counts.inspected = self.counts.inspected.saturating_add(1);
         self.detect(id, transaction, Stage::Begun);
@@ -530,6 +535,8 @@ impl Sink for Collector<'_, '_> {
     }
 
     fn pass(&mut self, transaction: &Transaction) {
+        let Inspection { tuple, findings, .. } = &mut *self.inspection;
+        sightings::of_request(tuple, transaction, &mut findings.sightings);
         if self.by_inspection(transaction) {
             self.rules_alone(transaction);
         }

@@ -7,14 +7,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alert::{Alert, Observation, RuleAction, RuleFacts, Text};
+use alert::{Alert, Observation, RuleAction, RuleFacts, Sighting, Text};
 use capture::{IsolationEntry, IsolationMap};
 use detect::rules::Thresholds;
 use flow::FlowTuple;
 use hdrhistogram::Histogram;
 use output::{AlertEvent, BrakeEvent, IsolationAction, IsolationEvent, Latency};
 use rules::Action;
-use verdict::{Judge, Policy, Tally, Verdict};
+use verdict::{Judge, Mode, NewRole, Policy, Tally, Verdict};
 use wire::{Nanos, Scope, Target};
 
 use crate::clock;
@@ -23,6 +23,7 @@ use crate::latencies::Latencies;
 use crate::posts::Posts;
 use crate::register::{Changed, Isolation, Register};
 use crate::restore::Reconciled;
+use crate::sightings;
 
 /// Where verdicts are enforced.
 #[derive(Debug)]
@@ -156,8 +157,44 @@ impl Warden {
         self.judge.set_policy(policy);
     }
 
-    /// Whether an alert is to be told; else it is counted.
+    /// Takes in what a worker has seen, before the alerts after it. The release of a host that was isolated for a question
+    /// which, as is seen now, it had only passed on.
+    pub fn sight(&mut self, sighting: &Sighting, time: Nanos) -> Option<IsolationEvent> {
+        let host = self.judge.sight(sighting, time)?;
+        let step = self.end(host, IsolationAction::Release);
+        self.judge.forget(host);
+        step
+    }
+
+    /// Roles that hosts were found to have since this was asked last.
+    pub fn new_roles(&mut self) -> Vec<NewRole> {
+        self.judge.new_roles()
+    }
+
+    /// Whether alerts isolate.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.judge.mode()
+    }
+
+    /// What an operator is told who isolates a host that others need; empty if they do not.
+    #[must_use]
+    pub fn warning(&self, target: Target, now: Nanos) -> String {
+        let roles = self.judge.impact(target, now).map(|impact| impact.roles).unwrap_or_default();
+        let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
+        if roles.is_empty() {
+            return String::new();
+        }
+        format!("; warning: others need this host, which is a {}", roles.join(" and a "))
+    }
+
+    /// Whether an alert is to be told; else it is counted. A question that its victim has passed on becomes that of who
+    /// asked first.
     pub fn tells(&mut self, event: &mut AlertEvent) -> bool {
+        if event.alert.victim.is_some() {
+            let names = sightings::names(event);
+            event.forwarded = self.judge.attribute(&mut event.alert, &names);
+        }
         if let (Some(action), Some(rule)) =
             (self.thresholds.changed_action(&event.alert, event.flow.as_ref()), &event.alert.rule)
         {
@@ -192,17 +229,26 @@ impl Warden {
             ("rules.thresholds_refused".to_owned(), self.thresholds.refused()),
         ];
         let of: Tally = self.judge.tally();
+        let network = self.judge.network_tally();
         let judged = [
             ("isolation.withheld.protected", of.withheld_protected),
             ("isolation.withheld.observe", of.withheld_observe),
+            ("isolation.withheld.infrastructure", of.withheld_infrastructure),
             ("isolation.withheld.brake", of.withheld_brake),
             ("isolation.withheld.proof", of.withheld_proof),
             ("isolation.proofs_awaited", self.proofs.len() as u64),
             ("isolation.proofs_forgotten", self.proofs.forgotten),
+            ("isolation.withheld.unproven", of.withheld_unproven),
             ("isolation.brakes", of.brakes),
             ("isolation.brake_on", of.brake_on),
             ("isolation.relapses", of.relapses),
             ("policy.repeats_forgotten", of.repeats_forgotten),
+            ("policy.roles", network.roles),
+            ("policy.roles_forgotten", network.roles_forgotten),
+            ("policy.questions_forwarded", network.forwarded),
+            ("policy.questions_forgotten", network.questions_forgotten),
+            ("policy.stations_forgotten", network.stations_forgotten),
+            ("policy.contacts_refused", network.contacts_refused),
         ];
         rows.extend(judged.map(|(name, value)| (name.to_owned(), value)));
         rows.extend(self.posts().into_iter().flat_map(Posts::counters));
@@ -261,7 +307,10 @@ impl Warden {
     /// Judges an alert; the step to be written down, if it leads to one.
     pub fn on_alert(&mut self, event: &AlertEvent) -> Option<IsolationEvent> {
         let step = self.judge_alert(&event.alert, event.flow);
-        self.await_proof(&event.alert, event.flow);
+        // An answer to a question that was passed on proves nothing of the client; its own question does.
+        if event.forwarded.is_none() {
+            self.await_proof(&event.alert, event.flow);
+        }
         step
     }
 
@@ -372,10 +421,13 @@ impl Warden {
             Verdict::Nothing => return None,
             Verdict::Withhold { target, scope, until, relapse, rule, why } => {
                 self.verdict = number;
+                // Operators know whom they mean.
+                let impact = rule.is_some().then(|| self.judge.impact(target, now)).flatten();
                 let cause = Isolation { scope, relapse, rule, ..cause };
                 let mut event = step(target, IsolationAction::Withhold, &cause, None);
                 event.enforced = false;
                 event.until = until;
+                event.impact = impact.map(Box::new);
                 event.not_enforced_because = Some(why.to_string());
                 return Some(event);
             }
@@ -467,5 +519,6 @@ pub(crate) fn step(
         flow: isolation.flow,
         peer: isolation.peer,
         places: None,
+        impact: None,
     }
 }

@@ -22,9 +22,10 @@ use crate::input::{Input, Place};
 use crate::lookback::Lookback;
 use crate::notes::Note;
 use crate::reassembly::{Merged, Reassembly};
-use crate::rooms::{Rooms, Subject, is_established};
+use crate::rooms::{Rooms, Subject, is_established, stamp};
 use crate::session::{Bypass, Evidence, Findings, Inspection, Moment, Session, Standing, look_on};
 use crate::shed::HeavyFlows;
+use crate::sightings::{self, Neighbors};
 use crate::snapshot::{Snapshot, Snapshots};
 
 /// Frames that are decoded before the first of them is worked on: enough to hide the way to memory, few enough
@@ -119,6 +120,7 @@ impl Worker {
                 counts_bindings: true,
                 notes: Vec::new(),
                 place: None,
+                neighbors: Neighbors::default(),
             },
             reassembly: Some(Box::new(Reassembly::new(options.defrag.clone(), options.tunnels))),
             handover: None,
@@ -277,10 +279,11 @@ impl Worker {
                 return Some((packet, self.table.hash(&packet)));
             }
             Ok(Decoded::NonIp(_)) => counters.non_ip.add(frames),
-            Ok(decoded @ Decoded::Arp(_)) => {
+            Ok(decoded @ Decoded::Arp(arp)) => {
                 counters.non_ip.add(frames);
                 counters.arp.add(frames);
                 self.sight(&decoded, input);
+                self.rooms.announce(sightings::of_arp(&arp), input, emit);
             }
             Err(reason) => self.rooms.malformed(reason, input, emit),
         }
@@ -416,15 +419,19 @@ impl Worker {
             inspection.flow_start(&mut flow.app);
         }
         let session = &mut flow.app;
+        let mut met = tracked.direction == Direction::ToClient && flow.packets[1] == 1;
         match packet.transport {
             Transport::Tcp(_) => {
+                met = false;
                 if let Some(segment) = Segment::of(packet, tracked.direction, input.time) {
                     if rules {
                         inspection.standing.established = flow.tcp.carries_opened(&segment);
                     }
+                    let was_open = flow.tcp.was_opened();
                     flow.tcp.segment(&rooms.streams, &segment, &mut |event| {
                         inspection.stream(session, event);
                     });
+                    met = !was_open && flow.tcp.was_opened();
                 }
                 if rules {
                     inspection.standing.established = flow.tcp.was_opened();
@@ -446,6 +453,13 @@ impl Worker {
             Transport::Icmp { kind, code } => Some((kind, code)),
             _ => None,
         };
+        if met {
+            let met = sightings::of_meeting(&flow.tuple, packet, input);
+            emit(stamp(input, input.time), Event::Sighting(met));
+        }
+        if icmp.is_some() {
+            rooms.announce(sightings::of_neighbor(packet, input), input, emit);
+        }
         let subject = Subject {
             tuple: flow.tuple,
             icmp,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::content::{Content, Ether, Macs};
 use crate::files::PieceEvent;
-use alert::{Alert, Text};
+use alert::{Alert, Forwarded, Impact, Sighting, Text};
 use flow::{FlowRecord, FlowTuple};
 use proto::{AppProto, Transaction};
 use serde::Serialize;
@@ -151,6 +151,8 @@ pub struct AlertEvent {
     pub transaction: Option<(u64, Transaction)>,
     /// The alert.
     pub alert: Alert,
+    /// Who passed the question on that it is about, if its victim did not ask itself.
+    pub forwarded: Option<Forwarded>,
     /// Evidence file of the flow, relative to the output directory, if packets are kept.
     pub evidence: Option<Arc<str>>,
     /// The tunnel that the flow's first packet came through.
@@ -173,6 +175,7 @@ impl AlertEvent {
             app: None,
             transaction: None,
             alert,
+            forwarded: None,
             evidence: None,
             tunnel: None,
             ether: None,
@@ -273,6 +276,8 @@ pub struct IsolationEvent {
     pub peer: Option<IpAddr>,
     /// Where it is enforced, if that is in the kernel.
     pub places: Option<Places>,
+    /// Of a verdict that was withheld: what it would have cut off.
+    pub impact: Option<Box<Impact>>,
 }
 
 /// Ports of this sensor on which isolations are enforced.
@@ -460,6 +465,8 @@ pub enum Event {
     Piece(Box<PieceEvent>),
     /// Counters.
     Stats(Box<StatsEvent>),
+    /// A fact for the judge; never written down.
+    Sighting(Sighting),
 }
 
 /// Files that a recorder has written, for whoever tells the user.

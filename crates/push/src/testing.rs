@@ -89,6 +89,7 @@ pub(crate) fn isolation() -> IsolationEvent {
         flow: Some(tuple("10.77.0.1", "10.77.0.2")),
         peer: Some(ip("10.77.0.2")),
         places: None,
+        impact: None,
     }
 }
 

@@ -23,6 +23,7 @@ fn step(action: IsolationAction, by: &'static str) -> IsolationEvent {
         flow: None,
         peer: None,
         places: None,
+        impact: None,
     }
 }
 

@@ -30,11 +30,12 @@ pub fn check(args: &PolicyCheckArgs) -> Result<(), Failure> {
 
 fn as_text(policy: &Policy) -> String {
     let mut lines = vec![
-        format!("mode {}, lifetime {}", policy.mode.name(), spoken(policy.lifetime)),
+        format!("mode {}, lifetime {}", mode(policy), spoken(policy.lifetime)),
         format!(
-            "brake: at most {} isolations a minute, {} hosts at once",
-            policy.limits.per_minute, policy.limits.at_once
+            "brake: at most {} isolations a minute, {} hosts at once; {}% of both for proven victims alone",
+            policy.limits.per_minute, policy.limits.at_once, policy.limits.reserve
         ),
+        infrastructure(policy),
         match policy.relapse.as_slice() {
             [] => format!("watched for {}; a relapse isolates as long as before", spoken(policy.watch)),
             steps => {
@@ -56,6 +57,7 @@ fn as_text(policy: &Policy) -> String {
             verdict::Then::Alert => "alert".to_owned(),
             then => format!("{} {} for {}", then.name(), rule.reach.name(), spoken(lifetime(policy, rule))),
         };
+        let then = if rule.infrastructure { format!("{then}, infrastructure too") } else { then };
         lines.push(format!("  {} {}: {when} -> {then}", number + 1, rule.name));
     }
     lines.push("  otherwise -> alert".into());
@@ -63,6 +65,28 @@ fn as_text(policy: &Policy) -> String {
     lines.extend(policy.protected.iter().map(|(who, why)| format!("  {who:<40} {why}")));
     lines.push("  multicast, broadcast, loopback and unspecified addresses\n".into());
     lines.join("\n")
+}
+
+fn mode(policy: &Policy) -> &'static str {
+    match policy.mode {
+        verdict::Mode::Observe => "observe (alerts isolate nobody; mode = \"enforce\" does)",
+        verdict::Mode::Enforce => "enforce",
+    }
+}
+
+fn infrastructure(policy: &Policy) -> String {
+    let infrastructure = &policy.infrastructure;
+    if infrastructure.spare.is_empty() {
+        return "infrastructure: nobody is spared because of what it does for others".into();
+    }
+    let roles: Vec<&str> = infrastructure.spare.iter().map(|role| role.name()).collect();
+    let not: Vec<String> = infrastructure.exceptions().map(|net| net.to_string()).collect();
+    let but = if not.is_empty() { String::new() } else { format!(", but not {}", not.join(", ")) };
+    format!(
+        "infrastructure: spared from {} clients on as {}{but}",
+        infrastructure.min_clients,
+        roles.join(", ")
+    )
 }
 
 fn told(key: &str, value: &Value) -> String {
@@ -86,6 +110,7 @@ fn as_json(policy: &Policy) -> Value {
             "then": rule.then.name(),
             "scope": rule.reach.name(),
             "lifetime_s": lifetime(policy, rule).as_secs(),
+            "infrastructure": rule.infrastructure,
         })
     };
     let protected = policy.protected.iter().map(|(who, why)| json!({"who": who, "why": why}));
@@ -96,6 +121,12 @@ fn as_json(policy: &Policy) -> Value {
         "relapse_s": policy.relapse.iter().map(Duration::as_secs).collect::<Vec<_>>(),
         "max_per_minute": policy.limits.per_minute,
         "max_isolated": policy.limits.at_once,
+        "proven_reserve": policy.limits.reserve,
+        "infrastructure": {
+            "spare": policy.infrastructure.spare.iter().map(|role| role.name()).collect::<Vec<_>>(),
+            "min_clients": policy.infrastructure.min_clients,
+            "not": policy.infrastructure.exceptions().map(|net| net.to_string()).collect::<Vec<_>>(),
+        },
         "rules": policy.rules.iter().map(rule).collect::<Vec<_>>(),
         "protected": protected.collect::<Vec<_>>(),
     })
@@ -119,6 +150,7 @@ fn conditions(when: &When) -> Vec<(&'static str, Value)> {
     list("tactic", when.tactic.iter().map(|of| of.name().into()).collect());
     list("stage", when.stage.iter().map(|of| of.name().into()).collect());
     list("group", when.group.iter().map(|of| of.name.to_string().into()).collect());
+    list("role", when.role.iter().map(|of| of.name().into()).collect());
     list("sid", when.sid.iter().map(|&sid| sid.into()).collect());
     let numbers = [
         ("min_severity", when.min_severity.map(|severity| severity as u8)),

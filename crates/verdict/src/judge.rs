@@ -1,114 +1,28 @@
 //! The judge: applies the policy and remembers who is isolated, who was, and who was spared.
 
-use std::fmt;
 use std::mem::{Discriminant, discriminant};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use alert::{Alert, Binding, Proof};
+use alert::{Alert, Binding, Forwarded, Impact, Names, Proof, RoleSeen, Sighting};
 use wire::{Nanos, Scope, Target};
 
-use crate::brake::{Brake, BrakeChange, Limit};
+use crate::brake::{Brake, BrakeChange, Limit, Victim};
 use crate::memory::Memory;
+use crate::network::{Network, NetworkTally, NewRole};
 use crate::policy::{Mode, Policy, RuleName};
 use crate::repeats::Repeats;
 use crate::rule::{Reach, Rule, Then};
 use crate::scope::widened;
+use crate::verdict::{Tally, Verdict, Withheld};
 
 #[path = "unproven.rs"]
 mod unproven;
 
 /// Isolations whose end one look takes up: an alert must not wait for a census.
 const LOOKS: usize = 64;
-
-/// What is to be done about a host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Nothing: the policy does not ask for it, the victim is unknown, or it is isolated already.
-    Nothing,
-    /// Isolate the host.
-    Isolate {
-        /// Whom.
-        target: Target,
-        /// How far.
-        scope: Scope,
-        /// Until when (wall clock).
-        until: Nanos,
-        /// How often it relapsed while it was watched.
-        relapse: u32,
-        /// The policy's rule, if an alert led to it.
-        rule: Option<RuleName>,
-    },
-    /// The policy, or an operator, asks for isolation, but the host is spared.
-    Withhold {
-        /// Whom.
-        target: Target,
-        /// How far it would have been isolated.
-        scope: Scope,
-        /// Until when it would have been, if that is the only reason why it is not.
-        until: Option<Nanos>,
-        /// How often it would have relapsed while it was watched.
-        relapse: u32,
-        /// The policy's rule, if an alert led to it.
-        rule: Option<RuleName>,
-        /// Why it is spared.
-        why: Withheld,
-    },
-}
-
-/// Why a host was spared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Withheld {
-    /// It is protected; the text says by what.
-    Protected(String),
-    /// The policy's mode is "observe".
-    ObserveMode,
-    /// The policy's rule only observes.
-    ObserveRule,
-    /// Too many hosts would be isolated.
-    Brake(Limit),
-    /// It is not proven that it took part.
-    Unproven(Proof),
-}
-
-impl fmt::Display for Withheld {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Withheld::Protected(why) => f.write_str(why),
-            Withheld::ObserveMode => f.write_str("policy mode is \"observe\""),
-            Withheld::ObserveRule => f.write_str("the policy's rule says \"observe\""),
-            Withheld::Brake(limit) => write!(f, "brake: {limit}"),
-            Withheld::Unproven(proof) => f.write_str(match proof.binding {
-                Binding::Differs => {
-                    "not proven that it took part: the packets come from another MAC address or VLAN than its own"
-                }
-                _ if proof.established => "not proven that it took part: the proof that the policy asks for is missing",
-                _ => "not proven that it took part: nobody answered, and its MAC address is not known",
-            }),
-        }
-    }
-}
-
-/// What the judge counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Verdicts withheld because the host is protected.
-    pub withheld_protected: u64,
-    /// Verdicts withheld because mode or rule only observe.
-    pub withheld_observe: u64,
-    /// Verdicts withheld for want of proof.
-    pub withheld_proof: u64,
-    /// Verdicts withheld by the brake.
-    pub withheld_brake: u64,
-    /// Times the brake tripped.
-    pub brakes: u64,
-    /// 1 while it is on.
-    pub brake_on: u64,
-    /// Hosts that had to be isolated again while they were watched.
-    pub relapses: u64,
-    /// Counts of alerts given up ([`MAX_COUNTED`](crate::MAX_COUNTED)).
-    pub repeats_forgotten: u64,
-}
+/// Packets of an isolated host may be seen for so long that were on their way.
+const ON_THEIR_WAY: Duration = Duration::from_secs(1);
 
 /// Who isolated a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +42,7 @@ struct Held {
     scope: Scope,
     lifetime: Duration,
     relapse: u32,
+    since: Nanos,
 }
 
 /// See the module's text.
@@ -141,6 +56,7 @@ pub struct Judge {
     spared: Memory<Discriminant<Withheld>>,
     repeats: Repeats,
     brake: Brake,
+    network: Network,
     tally: Tally,
 }
 
@@ -155,6 +71,7 @@ impl Judge {
             spared: Memory::default(),
             repeats: Repeats::default(),
             brake: Brake::default(),
+            network: Network::default(),
             tally: Tally::default(),
         }
     }
@@ -179,11 +96,20 @@ impl Judge {
     pub fn on_alert(&mut self, alert: &Alert) -> Verdict {
         let now = alert.time;
         self.look(now);
-        let Some(rule) = self.policy.rule(alert, &mut self.repeats) else { return Verdict::Nothing };
-        let (Some(victim), false) = (alert.victim, rule.then == Then::Alert) else { return Verdict::Nothing };
+        let Some(victim) = alert.victim else { return Verdict::Nothing };
+        let roles = self.roles_of(Some(victim), now);
+        let Some(rule) = self.policy.rule(alert, &roles, &mut self.repeats) else { return Verdict::Nothing };
+        if rule.then == Then::Alert {
+            return Verdict::Nothing;
+        }
         let target = Target::host(victim);
         let asked = asked(rule, alert);
         let (observes, name) = (rule.then == Then::Observe, rule.name.clone());
+        let sparing: Vec<RoleSeen> = if rule.means_infrastructure() {
+            Vec::new()
+        } else {
+            self.policy.infrastructure.sparing(victim, &roles).copied().collect()
+        };
         let lifetime = self.policy.lifetime_of(rule);
         if self.isolated.get(target).is_some_and(|(until, _)| until <= now) {
             self.ended(target, now);
@@ -193,9 +119,11 @@ impl Judge {
             scope: asked,
             lifetime,
             relapse: 0,
+            since: now,
         };
         let why = self.spares(target, &held.scope).map(Withheld::Protected);
-        if let Some(why) = why.or(observes.then_some(Withheld::ObserveRule)) {
+        let why = why.or(observes.then_some(Withheld::ObserveRule));
+        if let Some(why) = why.or((!sparing.is_empty()).then_some(Withheld::Infrastructure(sparing))) {
             return self.withhold(target, held, name, why, now);
         }
         if let Some((until, running)) = self.isolated.get(target) {
@@ -207,22 +135,94 @@ impl Judge {
             held.scope = more.unwrap_or_else(|| running.scope.clone());
             held.lifetime = running.lifetime.max(held.lifetime);
             held.relapse = running.relapse;
+            held.since = running.since;
         } else {
             if let Some((_, before)) = self.watched.get(target).filter(|(until, _)| *until > now) {
                 held.lifetime = self.policy.lifetime_after(before.lifetime, lifetime);
                 held.relapse = before.relapse + 1;
             }
-            let said = discriminant(&Withheld::Brake(Limit::AtOnce(0)));
+            let part = victim_of(&alert.proof);
+            let said = discriminant(&Withheld::Brake(Limit::AtOnce(0, part)));
             // A host that beacons against the brake is one wish, not one a beacon.
-            if self.brake.is_on() && self.was_said(target, said, now) {
+            if self.brake.is_on(part) && self.was_said(target, said, now) {
                 return Verdict::Nothing;
             }
-            if let Err(limit) = self.brake.check(now, self.isolated.len(), self.policy.limits) {
+            if let Err(limit) = self.brake.check(now, self.isolated.len(), self.policy.limits, part) {
+                self.tally.withheld_unproven += u64::from(part == Victim::Unproven);
                 return self.withhold(target, held, name, Withheld::Brake(limit), now);
             }
             self.tally.relapses += u64::from(held.relapse > 0);
         }
         self.isolate(target, held, Some(name), now)
+    }
+
+    /// Takes in what a worker has seen. To be given in the order in which it was seen, and before the alerts after it.
+    ///
+    /// Workers are not in step with each other: a host may be isolated for a question before it is told that a client
+    /// had asked it for that. Then it is to be released.
+    #[must_use]
+    pub fn sight(&mut self, sighting: &Sighting, now: Nanos) -> Option<Target> {
+        // Who is cut off asks nobody any more: whoever says so uses its address.
+        if let Sighting::Asked { client, .. } = sighting
+            && let Some((until, held)) = self.isolated.get(Target::host(*client))
+            && until > now
+            && held.by != By::Nobody
+            && now.since(held.since) > ON_THEIR_WAY
+        {
+            return None;
+        }
+        self.network.sight(sighting, self.policy.infrastructure.min_clients, now);
+        let Sighting::Asked { host, names, .. } = sighting else { return None };
+        let alerted = self.network.told_late(*host, names, now)?;
+        let target = Target::host(*host);
+        let (_, held) = self.isolated.get(target)?;
+        // Isolated for just that, and not for anything before it.
+        (held.by == By::Policy && held.since == alerted).then_some(target)
+    }
+
+    /// A host was isolated by mistake, and is not any more: it is not watched for it.
+    pub fn forget(&mut self, target: Target) {
+        self.isolated.remove(target);
+        self.watched.remove(target);
+    }
+
+    /// Whether an alert is about a question that its victim passed on for a client: then that client is the victim from
+    /// here on. Of the client no more is known than that somebody asked with its address.
+    pub fn attribute(&mut self, alert: &mut Alert, names: &[Names]) -> Option<Forwarded> {
+        let (host, now) = (alert.victim?, alert.time);
+        let isolated = &self.isolated;
+        let can_be_answered = |client| {
+            let held = isolated.get(Target::host(client)).filter(|(until, _)| *until > now);
+            held.is_none_or(|(_, held)| held.by == By::Nobody)
+        };
+        let least = self.policy.infrastructure.min_clients;
+        let forwarded = self.network.passed_on(host, names, least, now, can_be_answered)?;
+        alert.victim = Some(forwarded.asked_by);
+        alert.proof = Proof::default();
+        Some(forwarded)
+    }
+
+    /// Whether alerts isolate.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.policy.mode
+    }
+
+    /// Roles that hosts were found to have since this was asked last.
+    pub fn new_roles(&mut self) -> Vec<NewRole> {
+        self.network.new_roles()
+    }
+
+    /// What an isolation of the target would cut off; nothing is known of networks and stations.
+    #[must_use]
+    pub fn impact(&self, target: Target, now: Nanos) -> Option<Impact> {
+        Some(self.network.impact(target.ip()?, self.policy.infrastructure.min_clients, now))
+    }
+
+    /// What is counted of the network.
+    #[must_use]
+    pub fn network_tally(&self) -> NetworkTally {
+        self.network.tally()
     }
 
     /// The verdict on an operator's wish, or another sensor's. The rails hold for operators too; mode "observe" and the
@@ -238,7 +238,8 @@ impl Judge {
         let watched = self.watched.get(target).filter(|(until, _)| *until > now);
         let before = self.isolated.get(target).or(watched);
         let relapse = before.map_or(0, |(_, held)| held.relapse);
-        let held = Held { by: By::Operator, scope, lifetime, relapse };
+        let since = self.isolated.get(target).map_or(now, |(_, held)| held.since);
+        let held = Held { by: By::Operator, scope, lifetime, relapse, since };
         match self.spares(target, &held.scope) {
             Some(why) => {
                 self.tally.withheld_protected += 1;
@@ -253,8 +254,13 @@ impl Judge {
     pub fn adopt(&mut self, target: Target, scope: &Scope, until: Nanos) {
         let known =
             self.isolated.remove(target).or_else(|| self.watched.remove(target)).map(|(_, held)| held);
-        let new =
-            || Held { by: By::Policy, scope: scope.clone(), lifetime: self.policy.lifetime, relapse: 0 };
+        let new = || Held {
+            by: By::Policy,
+            scope: scope.clone(),
+            lifetime: self.policy.lifetime,
+            relapse: 0,
+            since: Nanos(0),
+        };
         let held = known.unwrap_or_else(new);
         self.isolated.insert(target, until, held);
     }
@@ -288,8 +294,14 @@ impl Judge {
     /// What was counted.
     #[must_use]
     pub fn tally(&self) -> Tally {
-        let brake_on = u64::from(self.brake.is_on());
+        let brake_on = u64::from(self.brake.is_on(Victim::Proven) || self.brake.is_on(Victim::Unproven));
         Tally { brake_on, repeats_forgotten: self.repeats.forgotten, ..self.tally }
+    }
+
+    /// What a host was seen doing for others.
+    fn roles_of(&self, host: Option<IpAddr>, now: Nanos) -> Vec<RoleSeen> {
+        let least = self.policy.infrastructure.min_clients;
+        host.map(|host| self.network.roles(host, least, now)).unwrap_or_default()
     }
 
     /// Takes up what has ended, a few at a time.
@@ -348,10 +360,12 @@ impl Judge {
         *match why {
             Withheld::Protected(_) => &mut self.tally.withheld_protected,
             Withheld::ObserveMode | Withheld::ObserveRule => &mut self.tally.withheld_observe,
+            Withheld::Infrastructure(_) => &mut self.tally.withheld_infrastructure,
             Withheld::Brake(_) => &mut self.tally.withheld_brake,
             Withheld::Unproven(_) => &mut self.tally.withheld_proof,
         } += 1;
-        let until = (why == Withheld::ObserveRule).then(|| now.after(held.lifetime));
+        let told = matches!(why, Withheld::ObserveRule | Withheld::Infrastructure(_));
+        let until = told.then(|| now.after(held.lifetime));
         Verdict::Withhold { target, scope: held.scope, until, relapse: held.relapse, rule: Some(name), why }
     }
 }
@@ -363,6 +377,11 @@ fn asked(rule: &Rule, alert: &Alert) -> Scope {
         (Reach::Outbound, _) => Scope::Outbound,
         (Reach::Peers, peer) => Scope::Peers(peer.map(|peer| peer.to_canonical()).into_iter().collect()),
     }
+}
+
+/// Whether a victim's part is proven: anybody can send one packet with its address.
+fn victim_of(proof: &Proof) -> Victim {
+    if proof.established || proof.binding == Binding::Matches { Victim::Proven } else { Victim::Unproven }
 }
 
 #[cfg(test)]

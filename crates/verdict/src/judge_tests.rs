@@ -3,16 +3,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use alert::{
-    Basis, Binding, IndicatorHit, Observation, Orientation, Parties, Proof, RINGWARD_GID, Severity, Technique,
+    Basis, Binding, Client, IndicatorHit, Names, Observation, Orientation, Parties, Proof, RINGWARD_GID,
+    Role, Severity, Sighting, Technique,
 };
 use wire::Direction;
 
-use crate::brake::Limits;
+use crate::brake::{Limit, Limits};
 use crate::memory::MAX_REMEMBERED;
 use crate::rule::{Rule, When};
 use crate::{MAX_PEERS, Repeat};
 
 use super::*;
+
+#[path = "judge_network_tests.rs"]
+mod network;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -54,8 +58,12 @@ fn host(text: &str) -> Target {
     text.parse().unwrap()
 }
 
+fn enforcing() -> Policy {
+    Policy { mode: Mode::Enforce, ..Policy::default() }
+}
+
 fn protecting(net: &str) -> Policy {
-    let mut policy = Policy::default();
+    let mut policy = enforcing();
     policy.protected.add(net.parse().unwrap(), "configured");
     policy
 }
@@ -76,12 +84,12 @@ fn brief(verdict: Verdict) -> String {
 }
 
 fn everything(then: Then, reach: Reach) -> Rule {
-    Rule { name: "all".into(), when: When::default(), then, reach, lifetime: None }
+    Rule { name: "all".into(), when: When::default(), then, reach, lifetime: None, infrastructure: false }
 }
 
 #[test]
 fn a_severe_alert_isolates_its_victim_for_the_lifetime() {
-    let mut judge = Judge::new(Policy::default());
+    let mut judge = Judge::new(enforcing());
     assert_eq!(
         judge.on_alert(&high("10.0.0.5", 10)),
         Verdict::Isolate {
@@ -96,7 +104,7 @@ fn a_severe_alert_isolates_its_victim_for_the_lifetime() {
 
 #[test]
 fn beacons_extend_only_in_the_second_half() {
-    let mut judge = Judge::new(Policy::default());
+    let mut judge = Judge::new(enforcing());
     judge.on_alert(&high("10.0.0.5", 0));
     assert_eq!(judge.on_alert(&high("10.0.0.5", 60)), Verdict::Nothing);
     assert_eq!(brief(judge.on_alert(&high("10.0.0.5", 2000))), "isolate both until 5600 relapse 0");
@@ -105,7 +113,7 @@ fn beacons_extend_only_in_the_second_half() {
 
 #[test]
 fn a_host_that_could_not_be_isolated_is_judged_anew_and_has_not_relapsed() {
-    let mut judge = Judge::new(Policy::default());
+    let mut judge = Judge::new(enforcing());
     judge.on_alert(&high("10.0.0.5", 0));
     judge.failed(host("10.0.0.5"));
     assert_eq!(brief(judge.on_alert(&high("10.0.0.5", 1))), "isolate both until 3601 relapse 0");
@@ -113,7 +121,7 @@ fn a_host_that_could_not_be_isolated_is_judged_anew_and_has_not_relapsed() {
 
 #[test]
 fn mild_unknown_and_unwanted_are_left_alone() {
-    let mut judge = Judge::new(Policy::default());
+    let mut judge = Judge::new(enforcing());
     assert_eq!(judge.on_alert(&alert(Some("10.0.0.5"), Severity::Medium, 0)), Verdict::Nothing);
     assert_eq!(judge.on_alert(&alert(None, Severity::High, 0)), Verdict::Nothing);
     let file = Alert { observation: Observation::File, ..high("10.0.0.5", 0) };
@@ -131,7 +139,7 @@ fn the_first_rule_that_applies_decides() {
         Rule { lifetime: Some(Duration::from_secs(60)), ..everything(Then::Isolate, Reach::Outbound) },
         everything(Then::Isolate, Reach::Both),
     ];
-    let mut judge = Judge::new(Policy { rules, ..Policy::default() });
+    let mut judge = Judge::new(Policy { rules, ..enforcing() });
     assert_eq!(judge.on_alert(&high("10.0.1.5", 0)), Verdict::Nothing);
     assert_eq!(brief(judge.on_alert(&high("10.0.2.5", 0))), "isolate outbound until 60 relapse 0");
 }
@@ -141,7 +149,7 @@ fn a_rule_may_want_to_see_it_again() {
     let repeat = Some(Repeat { count: 3, within: Duration::from_secs(600) });
     let rules =
         vec![Rule { when: When { repeat, ..When::default() }, ..everything(Then::Isolate, Reach::Both) }];
-    let policy = Policy { rules, ..Policy::default() };
+    let policy = Policy { rules, ..enforcing() };
     let mut judge = Judge::new(policy.clone());
     let mut at = |second| brief(judge.on_alert(&high("10.0.0.5", second)));
     assert_eq!([at(0), at(500), at(700)], ["nothing", "nothing", "nothing"]);
@@ -154,13 +162,13 @@ fn a_rule_may_want_to_see_it_again() {
     assert_eq!(brief(judge.on_alert(&high("10.0.0.5", 2))), "isolate both until 1802 relapse 0");
     judge.on_alert(&high("10.0.0.6", 0));
     judge.on_alert(&high("10.0.0.6", 1));
-    judge.set_policy(Policy { rules: [policy.rules.clone(), policy.rules].concat(), ..Policy::default() });
+    judge.set_policy(Policy { rules: [policy.rules.clone(), policy.rules].concat(), ..enforcing() });
     assert_eq!(judge.on_alert(&high("10.0.0.6", 2)), Verdict::Nothing);
 }
 
 #[test]
 fn peers_are_added_to_a_running_isolation() {
-    let policy = Policy { rules: vec![everything(Then::Isolate, Reach::Peers)], ..Policy::default() };
+    let policy = Policy { rules: vec![everything(Then::Isolate, Reach::Peers)], ..enforcing() };
     let mut judge = Judge::new(policy);
     let mut met = |peer: &str, second| {
         let verdict =
@@ -214,8 +222,8 @@ fn nobody_is_kept_from_a_protected_host_alone() {
 
 #[test]
 fn observe_mode_records_what_would_be_and_lets_operators_act() {
-    let limits = Limits { per_minute: 2, at_once: 100 };
-    let mut judge = Judge::new(Policy { mode: Mode::Observe, limits, ..Policy::default() });
+    let limits = Limits { per_minute: 2, at_once: 100, reserve: 50 };
+    let mut judge = Judge::new(Policy { mode: Mode::Observe, limits, ..enforcing() });
     let observed = "withhold: policy mode is \"observe\"";
     assert_eq!(brief(judge.on_alert(&high("10.0.0.5", 0))), observed);
     assert_eq!(judge.on_alert(&high("10.0.0.5", 9)), Verdict::Nothing, "it would be isolated");
@@ -225,14 +233,14 @@ fn observe_mode_records_what_would_be_and_lets_operators_act() {
     assert!(brief(judge.on_alert(&high("10.0.0.8", 1800))).starts_with("withhold: brake"));
     assert!(brief(judge.on_operator(host("10.0.0.5"), Scope::Both, None, Nanos(0))).starts_with("isolate"));
     // Enforced from now on: who only would have been isolated is not.
-    judge.set_policy(Policy { limits, ..Policy::default() });
+    judge.set_policy(Policy { limits, ..enforcing() });
     assert_eq!(judge.on_alert(&high("10.0.0.5", 1900)), Verdict::Nothing, "the operator's stands");
     assert_eq!(brief(judge.on_alert(&high("10.0.0.6", 1900))), "isolate both until 5500 relapse 0");
 }
 
 #[test]
 fn a_rule_may_only_observe() {
-    let policy = Policy { rules: vec![everything(Then::Observe, Reach::Both)], ..Policy::default() };
+    let policy = Policy { rules: vec![everything(Then::Observe, Reach::Both)], ..enforcing() };
     let mut judge = Judge::new(policy);
     assert_eq!(brief(judge.on_alert(&high("10.0.0.5", 0))), "withhold: the policy's rule says \"observe\"");
     assert_eq!(judge.on_alert(&high("10.0.0.5", 1)), Verdict::Nothing);
@@ -241,7 +249,7 @@ fn a_rule_may_only_observe() {
 
 #[test]
 fn what_an_operator_said_stands_until_it_is_over() {
-    let mut judge = Judge::new(Policy::default());
+    let mut judge = Judge::new(enforcing());
     judge.on_operator(host("10.0.0.5"), Scope::Outbound, Some(Duration::from_secs(100)), Nanos(0));
     assert_eq!(judge.on_alert(&high("10.0.0.5", 99)), Verdict::Nothing);
     assert_eq!(brief(judge.on_alert(&high("10.0.0.5", 100))), "isolate both until 3700 relapse 1");
@@ -253,7 +261,7 @@ fn what_an_operator_said_stands_until_it_is_over() {
 #[test]
 fn a_relapse_isolates_longer() {
     let day = 86_400;
-    let mut judge = Judge::new(Policy { watch: HOUR, ..Policy::default() });
+    let mut judge = Judge::new(Policy { watch: HOUR, ..enforcing() });
     let mut at = |second| brief(judge.on_alert(&high("10.0.0.5", second)));
     assert_eq!(at(0), "isolate both until 3600 relapse 0");
     assert_eq!(at(3601), format!("isolate both until {} relapse 1", 3601 + 4 * 3600));
@@ -272,7 +280,7 @@ fn a_relapse_isolates_longer() {
 #[test]
 fn a_released_host_is_watched_and_steps_follow_the_rules_lifetime() {
     let rule = Rule { lifetime: Some(HOUR * 2), ..everything(Then::Isolate, Reach::Both) };
-    let policy = Policy { rules: vec![rule], ..Policy::default() };
+    let policy = Policy { rules: vec![rule], ..enforcing() };
     let mut judge = Judge::new(policy.clone());
     judge.on_alert(&high("10.0.0.5", 0));
     judge.ended(host("10.0.0.5"), Nanos(60_000_000_000));
@@ -287,7 +295,7 @@ fn a_released_host_is_watched_and_steps_follow_the_rules_lifetime() {
 
 #[test]
 fn an_adopted_host_is_isolated_already_and_has_relapsed_afterwards() {
-    let mut judge = Judge::new(Policy::default());
+    let mut judge = Judge::new(enforcing());
     judge.adopt(host("10.0.0.5"), &Scope::Both, Nanos(3_000_000_000_000));
     assert_eq!(judge.on_alert(&high("10.0.0.5", 0)), Verdict::Nothing);
     // Somebody gave it a later end.
@@ -298,7 +306,7 @@ fn an_adopted_host_is_isolated_already_and_has_relapsed_afterwards() {
 
 #[test]
 fn a_storm_brakes_and_is_over_some_time() {
-    let mut judge = Judge::new(Policy::default());
+    let mut judge = Judge::new(enforcing());
     let began = Instant::now();
     let (mut isolated, mut withheld, mut changes) = (BTreeSet::new(), 0, Vec::new());
     let hosts = 300_000_u32;
@@ -307,7 +315,9 @@ fn a_storm_brakes_and_is_over_some_time() {
         let storm = high(&victim, u64::from(n / 10_000));
         match judge.on_alert(&storm) {
             Verdict::Isolate { target, .. } => assert!(isolated.insert(target)),
-            Verdict::Withhold { why: Withheld::Brake(Limit::PerMinute(30)), .. } => withheld += 1,
+            Verdict::Withhold { why: Withheld::Brake(Limit::PerMinute(30, Victim::Proven)), .. } => {
+                withheld += 1
+            }
             other => panic!("{other:?}"),
         }
         changes.extend(judge.brake(storm.time));
@@ -322,7 +332,7 @@ fn a_storm_brakes_and_is_over_some_time() {
     let held = judge.isolated.len() + judge.watched.len() + judge.spared.len();
     assert!(held <= MAX_REMEMBERED + 30, "{held}");
     assert!(
-        matches!(&changes[..], [BrakeChange { on: true, limit: Limit::PerMinute(30), .. }]),
+        matches!(&changes[..], [BrakeChange { on: true, limit: Limit::PerMinute(30, Victim::Proven), .. }]),
         "{changes:?}"
     );
     assert_eq!(judge.brake(Nanos(80_000_000_000)), None, "the storm is not over for a minute yet");
@@ -333,8 +343,8 @@ fn a_storm_brakes_and_is_over_some_time() {
 
 #[test]
 fn operators_are_not_braked_but_count() {
-    let limits = Limits { per_minute: 100, at_once: 2 };
-    let mut judge = Judge::new(Policy { limits, ..Policy::default() });
+    let limits = Limits { per_minute: 100, at_once: 2, reserve: 50 };
+    let mut judge = Judge::new(Policy { limits, ..enforcing() });
     for n in 1..=3 {
         let target = host(&format!("10.0.0.{n}"));
         assert!(brief(judge.on_operator(target, Scope::Both, None, Nanos(0))).starts_with("isolate"), "{n}");

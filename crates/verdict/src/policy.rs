@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alert::Alert;
+use alert::{Alert, RoleSeen};
 
 use crate::brake::Limits;
+use crate::network::Infrastructure;
 use crate::protected::Protected;
 use crate::repeats::Repeats;
 use crate::rule::{Reach, Rule};
@@ -14,9 +15,9 @@ use crate::rule::{Reach, Rule};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Isolate.
-    #[default]
     Enforce,
     /// Record what would have been done.
+    #[default]
     Observe,
 }
 
@@ -49,42 +50,49 @@ pub struct Policy {
     pub limits: Limits,
     /// Who is never isolated.
     pub protected: Protected,
+    /// Who is not isolated by alerts because others need it.
+    pub infrastructure: Infrastructure,
 }
 
 impl Default for Policy {
     fn default() -> Self {
         let hours = |hours: u64| Duration::from_secs(hours * 3600);
         Policy {
-            mode: Mode::Enforce,
+            mode: Mode::default(),
             rules: vec![Rule::command_and_control()],
             lifetime: hours(1),
             watch: hours(24),
             relapse: vec![hours(1), hours(4), hours(24)],
-            limits: Limits { per_minute: 30, at_once: 500 },
+            limits: Limits { per_minute: 30, at_once: 500, reserve: 50 },
             protected: Protected::default(),
+            infrastructure: Infrastructure::default(),
         }
     }
 }
 
 impl Policy {
-    /// The first rule that applies to an alert. Rules that count alerts, and are asked, count it.
-    pub(crate) fn rule(&self, alert: &Alert, repeats: &mut Repeats) -> Option<&Rule> {
+    /// The first rule that applies to an alert whose victim has these roles. Rules that count alerts, and are asked,
+    /// count it.
+    pub(crate) fn rule(&self, alert: &Alert, roles: &[RoleSeen], repeats: &mut Repeats) -> Option<&Rule> {
         let victim = alert.victim?;
         let mut rules = self.rules.iter().enumerate();
         let (_, rule) = rules.find(|(number, rule)| {
             // Without a peer there is nobody to isolate the victim from.
             (rule.reach != Reach::Peers || alert.peer.is_some())
                 && rule.when.applies(alert, victim)
+                && rule.when.has_role(roles)
                 && rule.when.repeat.is_none_or(|wanted| repeats.reached(*number, victim, alert.time, wanted))
         })?;
         Some(rule)
     }
 
     /// The rule that would decide over an alert that has the proof which it lacks.
-    pub(crate) fn rule_if_proven(&self, alert: &Alert) -> Option<&Rule> {
+    pub(crate) fn rule_if_proven(&self, alert: &Alert, roles: &[RoleSeen]) -> Option<&Rule> {
         let victim = alert.victim?;
         let suits = |rule: &&Rule| {
-            (rule.reach != Reach::Peers || alert.peer.is_some()) && rule.when.suits(alert, victim)
+            (rule.reach != Reach::Peers || alert.peer.is_some())
+                && rule.when.suits(alert, victim)
+                && rule.when.has_role(roles)
         };
         self.rules.iter().find(suits).filter(|rule| !rule.when.is_proven(alert))
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alert::{Alert, Binding, Observation, Orientation, Severity, Stage, Tactic};
+use alert::{Alert, Binding, Observation, Orientation, Role, RoleSeen, Severity, Stage, Tactic};
 use ipnet::IpNet;
 
 use crate::nets::Nets;
@@ -168,6 +168,8 @@ pub struct When {
     pub stage: Vec<Stage>,
     /// The victim is one of these.
     pub group: Vec<Arc<Group>>,
+    /// The victim was seen doing one of these for others.
+    pub role: Vec<Role>,
     /// Signature identifiers.
     pub sid: Vec<u32>,
     /// What proves that the victim took part.
@@ -202,6 +204,11 @@ impl When {
             && any(&self.tactic, |&wanted| alert.tactics().any(|tactic| tactic == wanted))
             && any(&self.stage, |&wanted| alert.tactics().any(|tactic| tactic.stage() == wanted))
             && any(&self.group, |group| group.has(victim))
+    }
+
+    /// Whether the victim's roles are among those wanted.
+    pub(crate) fn has_role(&self, roles: &[RoleSeen]) -> bool {
+        any(&self.role, |&wanted| roles.iter().any(|seen| seen.role == wanted))
     }
 }
 
@@ -269,9 +276,16 @@ pub struct Rule {
     pub reach: Reach,
     /// For how long; the policy's lifetime if not said.
     pub lifetime: Option<Duration>,
+    /// Whether hosts that others need are isolated, too. A rule that asks for a role means them.
+    pub infrastructure: bool,
 }
 
 impl Rule {
+    /// Whether it isolates hosts that others need.
+    pub(crate) fn means_infrastructure(&self) -> bool {
+        self.infrastructure || !self.when.role.is_empty()
+    }
+
     /// What applies if no rule is configured: indicators of command and control, of which their lists are sure
     /// (70 % or more, or nothing said), as severe as can be, if it is proven that the victim took part.
     #[must_use]
@@ -297,6 +311,7 @@ impl Rule {
             then: Then::Isolate,
             reach: Reach::Both,
             lifetime: None,
+            infrastructure: false,
         }
     }
 }

@@ -79,7 +79,7 @@ pub const EACH_COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Name and meaning of the counters of verdicts, output and intelligence.
-pub const VERDICT_COUNTERS: [(&str, &str); 50] = [
+pub const VERDICT_COUNTERS: [(&str, &str); 58] = [
     (
         "detect.alerts_suppressed",
         "Alerts raised and not told, nor judged: their rule's threshold, a suppression or a rate filter says so.",
@@ -97,6 +97,10 @@ pub const VERDICT_COUNTERS: [(&str, &str); 50] = [
     ("isolation.withheld.protected", "Verdicts withheld because somebody is protected."),
     ("isolation.withheld.observe", "Verdicts withheld because policy.mode, or the rule, only observes."),
     (
+        "isolation.withheld.infrastructure",
+        "Verdicts withheld because others need the host (policy.infrastructure).",
+    ),
+    (
         "isolation.withheld.brake",
         "Verdicts withheld by the brake (policy.max_per_minute, policy.max_isolated).",
     ),
@@ -106,6 +110,10 @@ pub const VERDICT_COUNTERS: [(&str, &str); 50] = [
     ),
     ("isolation.proofs_awaited", "Flows with alerts that wait for that proof now."),
     ("isolation.proofs_forgotten", "Alerts that do not wait any more, because 4,096 later ones did."),
+    (
+        "isolation.withheld.unproven",
+        "Those of the brake's about victims whose part was not proven (policy.proven_reserve).",
+    ),
     ("isolation.restored", "Isolations of before a reboot that were put back into the map at the start."),
     ("isolation.not_restored", "Isolations of before a reboot that were not; the log and the event say why."),
     (
@@ -122,6 +130,18 @@ pub const VERDICT_COUNTERS: [(&str, &str); 50] = [
     (
         "policy.repeats_forgotten",
         "Hosts whose alerts were counted for a policy rule with `repeat` and are no longer: too many at once.",
+    ),
+    ("policy.roles", "Roles of hosts that serve others, as seen in the last seven days."),
+    ("policy.roles_forgotten", "Hosts that served somebody and were forgotten: too many at once."),
+    ("policy.questions_forwarded", "Alerts about questions that a host passed on for a client."),
+    ("policy.questions_forgotten", "Questions forgotten before they could be passed on: too many at once."),
+    (
+        "policy.stations_forgotten",
+        "Stations, their addresses, connections and requests for leases that were forgotten: too many at once.",
+    ),
+    (
+        "policy.contacts_refused",
+        "Contacts of hosts not kept for what an isolation would cut off: too many hosts.",
     ),
     (
         "isolation.alert_latency.*",

@@ -6,8 +6,10 @@
 
 use std::thread::{self, Thread};
 
+use alert::Sighting;
 use output::{AlertEvent, Stamp};
 use rtrb::{Consumer, Producer, RingBuffer};
+use wire::Nanos;
 
 use crate::notes::Note;
 
@@ -22,6 +24,13 @@ pub(crate) enum Raised {
 
 /// Alerts of one worker that may wait.
 const ALERT_QUEUE: usize = 4096;
+/// Facts of one worker that may wait.
+const SIGHTING_QUEUE: usize = 8192;
+/// When so many wait, the warden is woken for them: few enough not to keep an alert waiting that comes behind them.
+const SIGHTINGS_AT_ONCE: usize = 256;
+
+/// A fact for the judge, with the time of the packet that showed it.
+pub(crate) type Sighted = (Nanos, Sighting);
 
 /// A worker's end.
 #[derive(Debug)]
@@ -37,6 +46,25 @@ impl<T> AlertSender<T> {
         let sent = self.queue.as_mut().is_some_and(|queue| queue.push(alert).is_ok());
         self.warden.unpark();
         sent
+    }
+}
+
+impl AlertSender<Sighted> {
+    /// Leaves a fact for the warden's next look; false if too many wait.
+    pub(crate) fn leave(&mut self, sighted: Sighted) -> bool {
+        let Some(queue) = &mut self.queue else { return false };
+        let left = queue.push(sighted).is_ok();
+        if queue.slots() % SIGHTINGS_AT_ONCE == 0 {
+            self.warden.unpark();
+        }
+        left
+    }
+}
+
+impl AlertInbox<Sighted> {
+    /// For the facts of so many workers.
+    pub(crate) fn of_sightings(workers: u32) -> (Self, AlertSenders<Sighted>) {
+        AlertInbox::with_room(workers, SIGHTING_QUEUE)
     }
 }
 
@@ -69,7 +97,11 @@ impl<T> AlertSenders<T> {
 impl<T> AlertInbox<T> {
     /// For so many workers.
     pub(crate) fn new(workers: u32) -> (Self, AlertSenders<T>) {
-        let (senders, queues) = (0..workers).map(|_| RingBuffer::new(ALERT_QUEUE)).unzip();
+        AlertInbox::with_room(workers, ALERT_QUEUE)
+    }
+
+    fn with_room(workers: u32, room: usize) -> (Self, AlertSenders<T>) {
+        let (senders, queues) = (0..workers).map(|_| RingBuffer::new(room)).unzip();
         (AlertInbox { queues, next: 0 }, AlertSenders(senders))
     }
 

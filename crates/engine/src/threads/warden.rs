@@ -9,10 +9,10 @@ use crossbeam_channel::{Receiver, Sender};
 use output::{AlertEvent, AuditEvent, Event, IsolationEvent, OutputState, Source, Stamp};
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
-use verdict::Policy;
+use verdict::{Mode, Policy};
 use wire::Nanos;
 
-use super::alerts::{AlertInbox, Raised};
+use super::alerts::{AlertInbox, Raised, Sighted};
 use super::cores::Cores;
 use super::on_record::{asked_for, log};
 use super::ticker::{CLOSELY, SELDOM, Ticker};
@@ -29,6 +29,8 @@ use crate::warden::Warden;
 
 /// A first drop is waited for closely this long.
 const CLOSE_WATCH: Duration = Duration::from_secs(2);
+/// Facts that are taken in at once: all that can wait of a few workers.
+const LEARNED_AT_ONCE: usize = 32_768;
 /// Steps that a restart led to are told so many at once, and then there is a pause for those who write them down.
 const RESTORED_AT_ONCE: u32 = 4096;
 const RESTORED_PAUSE: Duration = Duration::from_millis(20);
@@ -41,6 +43,9 @@ const WARDEN_NICE: i32 = -15;
 pub(crate) struct WardenThread {
     pub(crate) warden: Warden,
     pub(crate) alerts: AlertInbox,
+    pub(crate) sightings: AlertInbox<Sighted>,
+    /// What the log was told last of the policy's mode.
+    pub(crate) told_mode: Option<Mode>,
     /// Who asks wakes this thread.
     pub(crate) asked: Receiver<Asked>,
     /// What operators did elsewhere.
@@ -89,6 +94,7 @@ impl WardenThread {
     pub(crate) fn run(mut self) -> Warden {
         hurry(&self.cores);
         self.ticker.wakes_me();
+        self.tell_mode();
         self.tell_restored();
         // Some may have been isolated by an earlier run that must not be now.
         self.release_protected();
@@ -96,6 +102,8 @@ impl WardenThread {
         loop {
             self.tell_of_hold();
             let raised = self.alerts.take();
+            // What was seen before the alert is known before it is judged.
+            self.learn();
             let asked = self.asked.try_recv().ok();
             let nothing = raised.is_none() && asked.is_none();
             let isolated = match raised {
@@ -119,6 +127,43 @@ impl WardenThread {
                 self.alerts.sleep();
             }
         }
+    }
+
+    /// Takes in what workers have seen.
+    fn learn(&mut self) {
+        for _ in 0..LEARNED_AT_ONCE {
+            let Some((time, sighting)) = self.sightings.take() else { break };
+            if let Some(step) = self.warden.sight(&sighting, time) {
+                tracing::warn!(
+                    "{} is released: the question was a client's, which was seen late",
+                    step.target
+                );
+                self.tell(clock::wall(), step);
+            }
+        }
+        for role in self.warden.new_roles() {
+            tracing::info!(
+                "{} is taken for infrastructure: {}; see policy.infrastructure for what that means",
+                role.host,
+                role.seen
+            );
+        }
+    }
+
+    /// Whoever reads the log must know whether anybody is isolated.
+    fn tell_mode(&mut self) {
+        let mode = self.warden.mode();
+        if self.told_mode == Some(mode) {
+            return;
+        }
+        match mode {
+            Mode::Observe => tracing::warn!(
+                "policy mode is \"observe\": alerts isolate nobody; what they would have isolated is told as \
+                 isolation events (action \"withhold\"). To isolate, write mode = \"enforce\" in [policy]"
+            ),
+            Mode::Enforce => tracing::info!("policy mode is \"enforce\": alerts isolate hosts"),
+        }
+        self.told_mode = Some(mode);
     }
 
     /// Does what has to be done from time to time. Alerts go first; but they cannot put the look at everything off for ever.
@@ -194,6 +239,7 @@ impl WardenThread {
         if let Some(snapshot) = self.snapshots.newer(&mut self.generation) {
             self.warden.set_thresholds(snapshot.thresholds());
             self.warden.set_policy(Policy::clone(&snapshot.policy));
+            self.tell_mode();
             self.release_protected();
         }
     }
@@ -299,9 +345,10 @@ impl WardenThread {
                     Ok(step) if step.enforced => {
                         let until = step.until.unwrap_or(now);
                         let message = format!(
-                            "{target} is isolated until {} ({})",
+                            "{target} is isolated until {} ({}){}",
                             output::rfc3339(until),
-                            output::spoken(until.since(now))
+                            output::spoken(until.since(now)),
+                            self.warden.warning(target, now)
                         );
                         self.tell(now, step);
                         Reply::Done { message }

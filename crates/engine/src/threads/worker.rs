@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use output::{Event, Source, Stamp};
 use wire::{LinkType, Nanos};
 
-use super::alerts::{AlertSender, Raised};
+use super::alerts::{AlertSender, Raised, Sighted};
 use super::busy_poll::Watchdog;
 use super::cores::stay_on;
 use super::watch::PortChange;
@@ -66,6 +66,8 @@ pub(crate) struct WorkerThread {
     pub(crate) cpu: Option<usize>,
     pub(crate) counters: Arc<WorkerCounters>,
     pub(crate) warden: AlertSender,
+    /// Facts for the judge.
+    pub(crate) sightings: AlertSender<Sighted>,
     pub(crate) recorder: Sender<Record>,
     /// The ports are detached: empty the rings and go.
     pub(crate) stop: Arc<AtomicBool>,
@@ -129,7 +131,12 @@ impl WorkerThread {
     /// A batch from every queue of every port; how many frames these were.
     fn round(&mut self, clock: &mut WallClock, position: &mut u64, now: Nanos) -> usize {
         let (worker, counters) = (&mut self.worker, &self.counters);
-        let (to_warden, to_recorder) = (&mut self.warden, &self.recorder);
+        let mut outlets = Outlets {
+            warden: &mut self.warden,
+            sightings: &mut self.sightings,
+            recorder: &self.recorder,
+            counters,
+        };
         let mut received = 0;
         let mut deepest = 0;
         worker.refresh();
@@ -162,9 +169,9 @@ impl WorkerThread {
                     *position += cost(frame.bytes.len());
                 }
                 worker.batch(&inputs[..frames.len()], &mut |_, stamp, event| {
-                    emit(stamp, event, to_warden, to_recorder, counters);
+                    outlets.emit(stamp, event);
                 });
-                tell(worker, to_warden, counters);
+                tell(worker, outlets.warden, counters);
             });
         }
         // What is given meanwhile is left for the next round.
@@ -173,9 +180,9 @@ impl WorkerThread {
             let input = parcel.input(*position);
             *position += cost(input.bytes.len());
             worker.datagram(&input, &mut |stamp, event| {
-                emit(stamp, event, to_warden, to_recorder, counters);
+                outlets.emit(stamp, event);
             });
-            tell(worker, to_warden, counters);
+            tell(worker, outlets.warden, counters);
             self.handover.recycle(parcel);
             received += 1;
         }
@@ -256,8 +263,13 @@ impl WorkerThread {
     /// A step of the sweep for timeouts. Whether there is more to do: between batches, so that no ring runs over.
     fn sweep(&mut self, time: Nanos, position: u64) -> bool {
         let at = Input::nothing(time, position, &self.source);
-        let (counters, to_warden, to_recorder) = (&self.counters, &mut self.warden, &self.recorder);
-        let mut emit = |stamp, event| emit(stamp, event, to_warden, to_recorder, counters);
+        let mut outlets = Outlets {
+            warden: &mut self.warden,
+            sightings: &mut self.sightings,
+            recorder: &self.recorder,
+            counters: &self.counters,
+        };
+        let mut emit = |stamp, event| outlets.emit(stamp, event);
         let more = self.worker.sweep(time, &at, &mut emit);
         tell(&mut self.worker, &mut self.warden, &self.counters);
         more
@@ -266,8 +278,13 @@ impl WorkerThread {
     /// Ends all flows.
     fn drain(&mut self, time: Nanos, position: u64) {
         let at = Input::nothing(time, position, &self.source);
-        let (counters, to_warden, to_recorder) = (&self.counters, &mut self.warden, &self.recorder);
-        let mut emit = |stamp, event| emit(stamp, event, to_warden, to_recorder, counters);
+        let mut outlets = Outlets {
+            warden: &mut self.warden,
+            sightings: &mut self.sightings,
+            recorder: &self.recorder,
+            counters: &self.counters,
+        };
+        let mut emit = |stamp, event| outlets.emit(stamp, event);
         self.worker.drain(&at, &mut emit);
         tell(&mut self.worker, &mut self.warden, &self.counters);
     }
@@ -294,32 +311,40 @@ fn tell(worker: &mut Worker, warden: &mut AlertSender, counters: &WorkerCounters
     }
 }
 
-/// Alerts go to the warden, who passes them on; everything else to the recorder. A full queue never
-/// stops a worker: the event is counted as lost.
-fn emit(
-    stamp: Stamp,
-    event: Event,
-    warden: &mut AlertSender,
-    recorder: &Sender<Record>,
-    counters: &WorkerCounters,
-) {
-    let lost = match event {
-        Event::Alert(alert) => {
-            let lost = !warden.send(Raised::Alert(stamp, alert));
-            counters.alerts_lost.add(u64::from(lost));
-            lost
-        }
-        event => {
-            let packets = if let Event::Evidence(e) = &event { e.packets.len() } else { 0 };
-            let lost = recorder.len() >= EVENT_QUEUE - WARDEN_SHARE
-                || matches!(recorder.try_send((stamp, event)), Err(TrySendError::Full(_)));
-            if lost {
-                counters.evidence_lost.add(packets as u64);
+/// Where a worker's events go: alerts and facts to the warden, who passes alerts on; everything else to the recorder. A
+/// full queue never stops a worker: the event is counted as lost.
+struct Outlets<'a> {
+    warden: &'a mut AlertSender,
+    sightings: &'a mut AlertSender<Sighted>,
+    recorder: &'a Sender<Record>,
+    counters: &'a WorkerCounters,
+}
+
+impl Outlets<'_> {
+    fn emit(&mut self, stamp: Stamp, event: Event) {
+        let counters = self.counters;
+        let lost = match event {
+            Event::Sighting(sighting) => {
+                let lost = !self.sightings.leave((stamp.time, sighting));
+                return counters.sightings_lost.add(u64::from(lost));
             }
-            lost
+            Event::Alert(alert) => {
+                let lost = !self.warden.send(Raised::Alert(stamp, alert));
+                counters.alerts_lost.add(u64::from(lost));
+                lost
+            }
+            event => {
+                let packets = if let Event::Evidence(e) = &event { e.packets.len() } else { 0 };
+                let lost = self.recorder.len() >= EVENT_QUEUE - WARDEN_SHARE
+                    || matches!(self.recorder.try_send((stamp, event)), Err(TrySendError::Full(_)));
+                if lost {
+                    counters.evidence_lost.add(packets as u64);
+                }
+                lost
+            }
+        };
+        if lost {
+            counters.events_lost.add(1);
         }
-    };
-    if lost {
-        counters.events_lost.add(1);
     }
 }

@@ -229,6 +229,7 @@ fn metadata(event: &AlertEvent, of_author: bool) -> Value {
     put("target", ip(&alert.parties.target));
     put("outside", ip(&alert.parties.outside));
     put("account", alert.parties.accounts.clone());
+    put("forwarded_by", event.forwarded.iter().map(|forwarded| forwarded.by.to_string()).collect());
     if let Some(checkin) = &alert.checkin {
         let told = |d: &Option<::alert::Disclosure>| d.iter().map(|d| d.value.clone()).collect();
         put("c2_host_name", told(&checkin.host_name));

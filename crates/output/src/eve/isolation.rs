@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ::alert::Impact;
 use wire::{Direction, Scope};
 
 use super::{community, endpoints, head};
@@ -50,6 +51,9 @@ pub(super) fn line(stamp: &Stamp, event: &IsolationEvent) -> Value {
     if let Some(at) = &event.places {
         places(&mut body, at);
     }
+    if let Some(impact) = &event.impact {
+        body["would_cut_off"] = cut_off(impact);
+    }
     let Latency { alert_ns, map_ns, first_drop_ns } = event.latency;
     for (name, ns) in [("alert_ns", alert_ns), ("map_ns", map_ns), ("first_drop_ns", first_drop_ns)] {
         if let Some(ns) = ns {
@@ -83,6 +87,34 @@ pub(super) fn port(stamp: &Stamp, event: &PortEvent) -> Value {
     places(&mut body, &event.places);
     line.insert("isolation".into(), body);
     line.into()
+}
+
+/// What an isolation would cut off.
+fn cut_off(impact: &Impact) -> Value {
+    let role = |seen: &::alert::RoleSeen| {
+        let mut role = json!({
+            "role": seen.role.name(),
+            "clients": seen.clients,
+            "since": timestamp(seen.since),
+        });
+        if seen.more {
+            role["more_clients"] = true.into();
+        }
+        role
+    };
+    let mut body = json!({
+        "since": timestamp(impact.since),
+        "flows": impact.flows,
+        "peers": impact.peers,
+        "clients": impact.clients,
+        "first_peers": impact.first_peers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "serves": impact.services.clone(),
+        "roles": impact.roles.iter().map(role).collect::<Vec<_>>(),
+    });
+    if impact.more_peers {
+        body["more_peers"] = true.into();
+    }
+    body
 }
 
 pub(super) fn brake(stamp: &Stamp, event: &BrakeEvent) -> Value {

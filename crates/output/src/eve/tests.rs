@@ -250,6 +250,11 @@ pub(super) fn events() -> Vec<Event> {
             app: Some(AppProto::Http),
             transaction: Some((0, Transaction::from(http()))),
             alert: alert(),
+            forwarded: Some(::alert::Forwarded {
+                by: "10.0.0.53".parse().unwrap(),
+                asked_by: "10.0.0.5".parse().unwrap(),
+                asked: Nanos(1),
+            }),
             evidence: Some(evidence.clone()),
             tunnel: Some(tunnel()),
             ether: None,
@@ -274,6 +279,11 @@ pub(super) fn events() -> Vec<Event> {
             flow: Some(tcp),
             peer: None,
             places: Some(Places { enforced_on: vec!["eth1".into()], missing: vec!["eth2".into()] }),
+            impact: Some(Box::new(::alert::Impact {
+                first_peers: vec!["10.0.0.6".parse().unwrap()],
+                services: vec!["53/udp".into()],
+                ..::alert::Impact::default()
+            })),
         })),
         Event::Port(PortEvent {
             port: "eth2".into(),

@@ -44,6 +44,7 @@ fn event(verdict: u64, action: IsolationAction, by: &'static str) -> IsolationEv
         flow: None,
         peer: None,
         places: None,
+        impact: None,
     }
 }
 

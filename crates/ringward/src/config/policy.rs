@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyConfig {
-    /// "enforce": isolate. "observe": only record what would have been done.
+    /// "observe": alerts isolate nobody; each host that they would have isolated is told, with what that would have cut
+    /// off. "enforce": isolate.
     pub mode: Mode,
     /// How long a host stays isolated where neither its rule nor an operator says so: a number with s, m, h or d.
     pub lifetime: String,
@@ -24,6 +25,10 @@ pub struct PolicyConfig {
     /// Hosts that may be isolated at once, whoever decided, for an alert to isolate another; beyond that the brake.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_isolated: u32,
+    /// Percent of both limits that alerts may only use whose victim is proven to have taken part: its flow is established,
+    /// or its packet comes from where it lives. The others never hold these back.
+    #[schemars(range(max = 100))]
+    pub proven_reserve: u8,
     /// How long a host is watched when its isolation is over.
     pub watch: String,
     /// Lifetimes of hosts that relapse while they are watched, in ascending order: the next that is longer than the last
@@ -34,20 +39,68 @@ pub struct PolicyConfig {
     pub rule: Option<Vec<RuleConfig>>,
     /// Groups of hosts for rules, one `[[policy.group]]` table each.
     pub group: Vec<GroupConfig>,
+    /// Hosts that others need.
+    pub infrastructure: InfrastructureConfig,
+}
+
+/// Which hosts are taken for infrastructure, which alerts do not isolate unless a rule means it.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct InfrastructureConfig {
+    /// Roles that spare a host which was seen in them; an empty list spares nobody.
+    pub spare: Vec<Role>,
+    /// Different clients that a host must have served for a role.
+    #[schemars(range(min = 2, max = 64))]
+    pub min_clients: u32,
+    /// Hosts and networks that no role spares.
+    pub not: Vec<String>,
+}
+
+impl Default for InfrastructureConfig {
+    fn default() -> Self {
+        use Role::{Dhcp, Dns, DomainController, Gateway, Mail, Nat, Proxy};
+        InfrastructureConfig {
+            spare: vec![Dns, Dhcp, DomainController, Proxy, Nat, Mail, Gateway],
+            min_clients: 3,
+            not: Vec::new(),
+        }
+    }
+}
+
+/// What a host does for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Answers DNS.
+    Dns,
+    /// Leases addresses, or relays.
+    Dhcp,
+    /// Answers Kerberos or LDAP.
+    DomainController,
+    /// Passes HTTP or SOCKS on.
+    Proxy,
+    /// Others speak from behind its address.
+    Nat,
+    /// Takes mail and sends it on.
+    Mail,
+    /// Carries packets of other networks.
+    Gateway,
 }
 
 impl Default for PolicyConfig {
     fn default() -> Self {
         PolicyConfig {
-            mode: Mode::Enforce,
+            mode: Mode::Observe,
             lifetime: "1h".into(),
             protected: Vec::new(),
             max_per_minute: 30,
             max_isolated: 500,
+            proven_reserve: 50,
             watch: "1d".into(),
             relapse: ["1h", "4h", "1d"].map(Into::into).into(),
             rule: None,
             group: Vec::new(),
+            infrastructure: InfrastructureConfig::default(),
         }
     }
 }
@@ -79,6 +132,9 @@ pub struct RuleConfig {
     pub scope: Reach,
     /// How long the victim is isolated, as in "1h"; `policy.lifetime` if not said.
     pub lifetime: Option<String>,
+    /// Whether it isolates hosts, too, that `policy.infrastructure` would spare. A rule with `when.role` does.
+    #[serde(default)]
+    pub infrastructure: bool,
 }
 
 /// Conditions of a rule.
@@ -112,6 +168,8 @@ pub struct WhenConfig {
     pub stage: Option<Vec<String>>,
     /// Groups, one of which the victim must be in.
     pub group: Option<Vec<String>>,
+    /// What the victim was seen doing for others, one of it.
+    pub role: Option<Vec<Role>>,
     /// Signature identifiers.
     pub sid: Option<Vec<u32>>,
     /// What must prove that the victim took part, one or a list of which one is enough: "established", a completed TCP

@@ -20,7 +20,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
 
-use crate::support::{Desk, RINGWARD, counters, events, ringward, stderr};
+use crate::support::{Desk, RINGWARD, counters, enforcing, events, ringward, stderr};
 
 /// The hosts of a lab; host `HOSTS[i]` has addresses that end in `i + 1`.
 pub const HOSTS: [&str; 3] = ["a", "b", "c"];
@@ -207,9 +207,9 @@ impl Lab {
         self.write_config(&format!("{toml}{more}"));
     }
 
-    /// Exactly this configuration, and where things are.
+    /// This configuration, and where things are; alerts isolate, unless it says something else.
     pub fn write_config(&self, toml: &str) {
-        let mut tables: toml::Table = toml.parse().unwrap();
+        let mut tables: toml::Table = enforcing(toml).parse().unwrap();
         let mut set = |table: &str, key: &str, value: toml::Value| {
             let table = tables.entry(table).or_insert_with(|| toml::Table::new().into());
             table.as_table_mut().unwrap().insert(key.into(), value);

@@ -130,7 +130,7 @@ fn limits_keep_a_flood_of_alerts_off_the_disk() {
         flood.http(at(&format!("10.0.0.{i}:4000")), at("198.51.100.1:80"), "bad.example", "/");
     }
     flood.write(&desk.path("flood.pcap"));
-    let toml = "[output]\nmax_reports = 5\n[evidence]\nmax_total_mib = 0\n[policy]\nmax_per_minute = 40\n";
+    let toml = "[output]\nmax_reports = 5\n[evidence]\nmax_total_mib = 0\n[policy]\nmax_per_minute = 40\nproven_reserve = 0\n";
     std::fs::write(desk.path("limits.toml"), toml).unwrap();
     let (code, text) = run(&desk, &["replay", "-c", "limits.toml", "--iocs", "iocs.csv", "flood.pcap"]);
     assert_eq!(code, 0, "{text}");

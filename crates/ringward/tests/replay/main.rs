@@ -21,6 +21,7 @@ mod oracles;
 mod output;
 mod policy;
 mod proof;
+mod roles;
 mod rules;
 mod story;
 mod streams;

@@ -76,7 +76,7 @@ alert tls any any -> any any (msg:"only told"; tls.sni; content:"bad.example"; t
     };
     alerts(&desk, rules, &[]);
     assert_eq!(isolated(&events(&desk.path("out/eve.json"))), [json!(null); 0], "not by default");
-    let policy = "[[policy.rule]]\nname = \"drops\"\nwhen = { seen = [\"rule_drop\"], technique = [\"T1071\"] }\nthen = \"isolate\"\n";
+    let policy = "[policy]\nmode = \"enforce\"\n[[policy.rule]]\nname = \"drops\"\nwhen = { seen = [\"rule_drop\"], technique = [\"T1071\"] }\nthen = \"isolate\"\n";
     std::fs::write(desk.path("ringward.toml"), policy).unwrap();
     let alerts = alerts(&desk, rules, &["-c", "ringward.toml"]);
     let drop = &alerts.iter().find(|a| a["alert"]["signature_id"] == 21).unwrap()["alert"];

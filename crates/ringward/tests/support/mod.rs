@@ -262,6 +262,14 @@ pub fn client_hello(sni: &str) -> Vec<u8> {
     out
 }
 
+/// A configuration under which alerts isolate, unless it says something else.
+pub fn enforcing(toml: &str) -> String {
+    let mut tables: toml::Table = toml.parse().unwrap();
+    let policy = tables.entry("policy").or_insert_with(|| toml::Table::new().into());
+    policy.as_table_mut().unwrap().entry("mode").or_insert_with(|| "enforce".into());
+    tables.to_string()
+}
+
 /// A folder for one test, with an indicator list in it.
 pub struct Desk {
     pub dir: tempfile::TempDir,
@@ -279,10 +287,16 @@ impl Desk {
         self.dir.path().join(name)
     }
 
-    /// Replays a capture; it must succeed. The events.
+    /// Replays a capture; it must succeed. The events. Verdicts are to isolate, unless a configuration is given.
     pub fn replay(&self, capture: &Capture, more: &[&str]) -> Vec<Value> {
         capture.write(&self.path("case.pcap"));
-        let args = ["replay", "--force", "--iocs", "iocs.csv", "--out", "out"].iter().chain(more).copied();
+        std::fs::write(self.path("enforce.toml"), enforcing("")).unwrap();
+        let config = if more.contains(&"-c") { &[][..] } else { &["-c", "enforce.toml"] };
+        let args = ["replay", "--force", "--iocs", "iocs.csv", "--out", "out"]
+            .iter()
+            .chain(config)
+            .chain(more)
+            .copied();
         let output = ringward(self.dir.path(), args.chain(["case.pcap"]));
         assert!(output.status.success(), "{}", stderr(&output));
         events(&self.path("out/eve.json"))

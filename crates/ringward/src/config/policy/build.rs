@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use alert::{Observation, Severity, Stage, Tactic};
 use ipnet::IpNet;
-use verdict::{Group, Limits, MAX_LIMIT, MAX_REPEAT, Policy, Repeat, Techniques};
+use verdict::{
+    Group, Infrastructure, Limits, MAX_CLIENTS, MAX_LIMIT, MAX_REPEAT, Policy, Repeat, Techniques,
+};
 use wire::Target;
 
 use super::{
-    Evidence, GroupConfig, Mode, PolicyConfig, Reach, RepeatConfig, RuleConfig, Seen, Source, Then,
-    WhenConfig,
+    Evidence, GroupConfig, InfrastructureConfig, Mode, PolicyConfig, Reach, RepeatConfig, Role, RuleConfig,
+    Seen, Source, Then, WhenConfig,
 };
 use crate::config::{ConfigError, Locator, lifetime, network};
 
@@ -84,8 +86,10 @@ impl PolicyConfig {
             limits: Limits {
                 per_minute: limit("max_per_minute", self.max_per_minute)?,
                 at_once: limit("max_isolated", self.max_isolated)?,
+                reserve: self.reserve()?,
             },
             protected: default.protected,
+            infrastructure: self.infrastructure.infrastructure()?,
         };
         for &net in remediation {
             policy.protected.add(net, "a remediation peer");
@@ -115,6 +119,11 @@ impl PolicyConfig {
         self.group.iter().enumerate().map(group).collect()
     }
 
+    fn reserve(&self) -> Result<u8, Wrong> {
+        let reserve = Some(self.proven_reserve).filter(|&percent| percent <= 100);
+        reserve.ok_or_else(|| Wrong::of("proven_reserve")("must be 0 to 100".into()))
+    }
+
     fn relapse(&self) -> Result<Vec<Duration>, Wrong> {
         let wrong = Wrong::of("relapse");
         match self.relapse.iter().map(|step| lifetime(step)).collect::<Result<Vec<_>, _>>() {
@@ -122,6 +131,21 @@ impl PolicyConfig {
             Ok(_) => Err(wrong("must be in ascending order, as in [\"1h\", \"4h\", \"1d\"]".into())),
             Err(what) => Err(wrong(what)),
         }
+    }
+}
+
+impl InfrastructureConfig {
+    fn infrastructure(&self) -> Result<Infrastructure, Wrong> {
+        if !(2..=MAX_CLIENTS as u32).contains(&self.min_clients) {
+            return Err(Wrong::of("infrastructure.min_clients")(format!("must be 2 to {MAX_CLIENTS}")));
+        }
+        let mut infrastructure = Infrastructure::default();
+        infrastructure.spare = self.spare.iter().map(|&of| role(of)).collect();
+        infrastructure.min_clients = self.min_clients;
+        for net in &self.not {
+            infrastructure.add_exception(network(net).map_err(Wrong::of("infrastructure.not"))?);
+        }
+        Ok(infrastructure)
     }
 }
 
@@ -145,6 +169,7 @@ impl RuleConfig {
                 Reach::Peers => verdict::Reach::Peers,
             },
             lifetime: own.map_err(|what| ("lifetime", what))?,
+            infrastructure: self.infrastructure,
         })
     }
 }
@@ -180,6 +205,7 @@ impl WhenConfig {
             tactic: list("when.tactic", &self.tactic, tactic)?,
             stage: list("when.stage", &self.stage, stage)?,
             group: list("when.group", &self.group, group)?,
+            role: list("when.role", &self.role, |&of| Ok(role(of)))?,
             sid: list("when.sid", &self.sid, |&sid| Ok(sid))?,
             proof: list("when.proof", &self.proof, |&of| Ok(evidence(of)))?,
             repeat: self.repeat.as_ref().map(RepeatConfig::repeat).transpose()?,
@@ -219,6 +245,18 @@ fn severity(key: &'static str, number: u8) -> Result<Severity, Fault> {
         3 => Ok(Severity::Low),
         4 => Ok(Severity::Informational),
         _ => Err((key, "must be 1 (high) to 4 (informational)".into())),
+    }
+}
+
+fn role(role: Role) -> alert::Role {
+    match role {
+        Role::Dns => alert::Role::Dns,
+        Role::Dhcp => alert::Role::Dhcp,
+        Role::DomainController => alert::Role::DomainController,
+        Role::Proxy => alert::Role::Proxy,
+        Role::Nat => alert::Role::Nat,
+        Role::Mail => alert::Role::Mail,
+        Role::Gateway => alert::Role::Gateway,
     }
 }
 

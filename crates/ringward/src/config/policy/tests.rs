@@ -21,6 +21,30 @@ fn nothing_said_is_the_default_policy() {
 }
 
 #[test]
+fn infrastructure_is_what_is_said() {
+    let all = policy("");
+    assert_eq!((all.infrastructure.spare.len(), all.infrastructure.min_clients), (alert::Role::ALL.len(), 3));
+    let policy = policy(
+        "[policy]\nproven_reserve = 20\n[policy.infrastructure]\nspare = [\"dns\", \"domain_controller\"]\n\
+         min_clients = 5\nnot = [\"10.0.0.53\"]\n[[policy.rule]]\nname = \"a\"\nthen = \"isolate\"\n\
+         infrastructure = true\nwhen = { role = [\"nat\"] }\n",
+    );
+    let infrastructure = &policy.infrastructure;
+    assert_eq!(infrastructure.spare, [alert::Role::Dns, alert::Role::DomainController]);
+    assert_eq!((infrastructure.min_clients, infrastructure.exceptions().count()), (5, 1));
+    assert_eq!((&policy.rules[0].when.role, policy.rules[0].infrastructure), (&vec![alert::Role::Nat], true));
+    assert_eq!(policy.limits.reserve, 20);
+    for (text, key) in [
+        ("[policy.infrastructure]\nmin_clients = 1\n", "policy.infrastructure.min_clients: must be 2 to 64"),
+        ("[policy.infrastructure]\nnot = [\"x\"]\n", "policy.infrastructure.not: "),
+        ("[policy]\nproven_reserve = 101\n", "policy.proven_reserve: must be 0 to 100"),
+        ("[[policy.rule]]\nname = \"a\"\nthen = \"isolate\"\nwhen = { role = [] }\n", "when.role"),
+    ] {
+        assert!(error(text).contains(key), "{}", error(text));
+    }
+}
+
+#[test]
 fn all_that_can_be_said_is_understood() {
     let policy = policy(
         r#"[policy]
@@ -56,7 +80,7 @@ repeat = { count = 3, within = "10m" }
 "#,
     );
     assert_eq!((policy.mode, policy.lifetime.as_secs()), (verdict::Mode::Observe, 7200));
-    assert_eq!(policy.limits, Limits { per_minute: 7, at_once: 8 });
+    assert_eq!(policy.limits, Limits { per_minute: 7, at_once: 8, reserve: 50 });
     assert_eq!((policy.watch.as_secs(), policy.relapse.len()), (43_200, 2));
     let spared = |target: &str| policy.protected.why(&target.parse().unwrap()).is_some();
     assert!(["10.0.0.1", "10.1.2.3", "02:00:00:00:00:01", "10.0.0.9"].into_iter().all(spared));
