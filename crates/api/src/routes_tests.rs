@@ -338,7 +338,7 @@ fn every_route_is_described_and_every_description_is_a_route() {
             assert!(![404, 405, 500].contains(&status), "{method} {path}: {status}");
         }
     }
-    assert_eq!(operations, 11);
+    assert_eq!(operations, 12);
     // Bounds that the description has as numbers.
     let schema = &api["components"]["schemas"]["NewIsolation"];
     assert_eq!(schema["properties"]["ttl_s"]["maximum"], crate::limits::MAX_TTL_S);

@@ -39,6 +39,7 @@ pub fn documented(name: &str) -> String {
             Some(_) => format!("port.NAME.queueN.{counter}"),
             None => format!("port.NAME.{counter}"),
         }),
+        Some(("output", rest)) if rest.starts_with("lost.") => Some("output.lost.TYPE".into()),
         Some(("output", rest)) if rest.ends_with("_lost") => Some("output.NAME_lost".into()),
         _ => None,
     };

@@ -190,8 +190,6 @@ struct ReplayArgs {
     /// Add to the results of an earlier run in the output directory.
     #[arg(long)]
     append: bool,
-    /// Capture files.
-    #[arg(required = true, value_name = "PCAP")]
     /// Replay the captures that a file names, one a line, behind those of the command line; `-` is standard input.
     #[arg(long, value_name = "FILE")]
     files_from: Option<PathBuf>,

@@ -105,6 +105,10 @@ fn metric(name: &str, general: &str) -> (String, String) {
             let who = rest.strip_suffix("_lost").unwrap_or(rest);
             ("ringward_output_listener_lost".into(), labels(&[("listener", who)]))
         }
+        Some(("output", rest)) if general == "output.lost.TYPE" => {
+            let event_type = rest.strip_prefix("lost.").unwrap_or(rest);
+            ("ringward_output_lines_lost".into(), labels(&[("event_type", event_type)]))
+        }
         _ => (format!("ringward_{}", clean(name)), String::new()),
     }
 }
@@ -195,9 +199,14 @@ mod tests {
                 let figure = if name.ends_with("_ns") { "p50" } else { "p50_ns" };
                 let one = |n: &str| {
                     let name = name.replace("queueN", &format!("queue{n}")).replace('*', figure);
-                    (name.replace("NAME", &format!("eth{n}")).replace(".N.", &format!(".{n}.")), 1)
+                    (
+                        name.replace("NAME", &format!("eth{n}"))
+                            .replace("TYPE", &format!("type{n}"))
+                            .replace(".N.", &format!(".{n}.")),
+                        1,
+                    )
                 };
-                if name.contains("NAME") || name.contains(".N.") {
+                if name.contains("NAME") || name.contains("TYPE") || name.contains(".N.") {
                     vec![one("0"), one("1")]
                 } else {
                     vec![one("0")]

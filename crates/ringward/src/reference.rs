@@ -109,8 +109,34 @@ fn rule_keywords() -> String {
             let _ = writeln!(out, "| `{name}` | {why} |");
         }
     }
+    out.push_str(VICTIMS);
     out
 }
+
+const VICTIMS: &str = "
+## Whose host an alert is about
+
+An alert of a rule names its victim, the host on our side that is in trouble. These are asked in turn, and the first that
+names a host of ours decides; an outsider is nobody's victim. Ours are the hosts of `HOME_NET`, unless that is `any`, and
+all private and link-local addresses.
+
+| basis (`victim_basis`) | confidence | what it takes |
+|---|---|---|
+| `target` | 95 % | the rule's `target` |
+| `attack_target` | 85 % | `metadata: attack_target`: the end that the header calls home (`$HOME_NET`, `$HTTP_SERVERS` ...) if it is one of the two; else by class who receives the packet (attacks) or sent it (successful ones); else the flow's client for `Client_Endpoint`, `Mobile_Client`, `SMB_Client`, and its server for everything that ends in `Server`. `IoT`, `Networking_Equipment` and `Linux_Unix` are either; `Client_and_Server` says nothing |
+| `networks` | 75 % | the header: the end that it calls home, by the names of its variables, so that `EXTERNAL_NET = any` does no harm |
+| `class` | 60 % | `classtype`: who receives the packet (`attempted-admin`, `web-application-attack`, `network-scan` ...), who sent it (`successful-admin`, `successful-user` ...), or the flow's client (`trojan-activity`, `command-and-control`, `exploit-kit`, `credential-theft` ...) |
+| `flow` | 30 % | the flow's client, or else its server |
+
+Indicators and detectors know which side gave itself away (`detector`, 100 %). `alert.metadata` has `victim`, `victim_basis`
+and `victim_confidence`, and who is who: `actor` (the attacker, or the implant that calls home), `target`, `outside` (the end
+that is not ours) and `account` (up to 8 that the flow has named: Kerberos, NTLM, SMB, log-ins in clear text). A policy asks
+for the confidence with `min_victim_confidence`.
+
+Where the author names neither a technique nor a tactic, those of the class stand in for them: `mitre_technique_source` is
+`[\"class\"]` then, and a report says \"by class\". Classes without a purpose of their own (`bad-unknown`, `misc-activity`,
+`protocol-command-decode`, `policy-violation`, `not-suspicious`, `unknown` ...) stand for none.
+";
 
 const RULES: &str = "\
 # Rules
@@ -141,12 +167,17 @@ most, below 40 % of low. Confidence, tags and techniques of the list are in the 
 `ioc_tags`, `mitre_technique_id`). An indicator whose time is over, by the packet's clock, matches nothing; what an
 allow-list has matches nothing whatever list names it.
 
-The victim of an alert is the host on our side that is in trouble, the one to isolate. Who looks a listed name up, calls a
-listed host or is answered with a listed certificate is one. Who is called by a listed address is none: everybody that
-such an address sends a packet to would be cut off. A listed file's victim is the client that fetched it, or that sent
-it if its address is a private one (RFC 1918, 4193, 6598); a server that was sent a file from outside is none, and a mail
-server is none for the mails that it is sent. Fingerprints of clients, user agents, recipients of mail and logins make a
-client the victim if its address is private.
+The victim of an alert is the host on our side that is in trouble, the one to isolate: only a host of the home networks
+(`[home] networks`), and only if it has asked. Who looks a listed name up, calls a listed host or is answered with a listed
+certificate is one. Who is called by a listed address is none: everybody that such an address sends a packet to would be cut
+off. Where it is a guess who called (a lone SYN-ACK, RST, ACK or answer, an ICMP error, a connection met in its middle), a
+listed address is told of as contact *from* it (sid 1005), without a victim; a request that our host sends later on that
+connection names it. Contact to a listed address that is ours, or that nobody on the Internet can have, is told of (sid
+1004) without a victim. A listed file's victim is the host of ours that asked for it (sid 1007), or that sent it (sid
+1008), whichever side opened the connection that carries it (active FTP, TFTP); a server that was sent a file from outside
+is none (sid 1009), and a mail server is none for the mails that it is sent. [policy](policy.md) says what proof a verdict
+asks for. Alerts of rules:
+[rules](rules.md#whose-host-an-alert-is-about).
 ";
 
 const CHECK_IN: &str = "

@@ -306,7 +306,11 @@ fn a_damaged_ledger() {
     until("all are written", || lab.by_ledger().len() == 3);
     let text = fs::read_to_string(lab.config()).unwrap().replace("sensor.sock", "second.sock");
     fs::write(lab.desk.path("second.toml"), text).unwrap();
-    let second = ringward(lab.desk.dir.path(), ["run", "-c", "second.toml"]);
+    let second = std::process::Command::new("ip")
+        .args(["netns", "exec", &lab.ns("sw"), crate::support::RINGWARD, "run", "-c"])
+        .arg(lab.desk.path("second.toml"))
+        .output()
+        .unwrap();
     assert!(stderr(&second).contains("another sensor writes this ledger"), "{}", stderr(&second));
     lab.kill();
     let file = fs::read_dir(lab.desk.path("ledger")).unwrap().map(|entry| entry.unwrap().path());
