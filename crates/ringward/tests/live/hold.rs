@@ -80,7 +80,7 @@ fn the_past_stays() {
     assert_eq!((&change["by"], &change["reason"]), (&"operator".into(), &"ticket 42".into()), "{listed}");
     // A stopped sensor's list has the reasons of the ledger.
     lab.stop();
-    let listed = lab.ringward(&["isolate", "list", "--json"]);
+    let listed = ringward(lab.desk.dir.path(), ["isolate", "list", "--json", "-c", "ringward.toml"]);
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert_eq!(
         (&listed[0]["by"], &listed[0]["changes"][0]["reason"]),

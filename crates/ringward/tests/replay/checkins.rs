@@ -100,7 +100,7 @@ fn the_second_message_may_be_the_check_in() {
 #[test]
 fn a_rules_alert_on_the_flow_carries_the_check_in() {
     let desk = Desk::new("");
-    let rule = "alert tcp any any -> any 5552 (msg:\"RAT\"; flow:to_server; content:\"ping|\"; sid:1;)\n";
+    let rule = "alert tcp any any -> any 5552 (msg:\"RAT\"; flow:to_server; content:\"ping|7c|\"; sid:1;)\n";
     std::fs::write(desk.path("rat.rules"), rule).unwrap();
     let mut capture = Capture::default();
     capture.connection(at(VICTIM), at(C2), b"ping|7F2A|USER-PC|admin|Windows 7", b"pong", 1400);
