@@ -68,10 +68,8 @@ fn walk(dir: &Path, depth: u32, visit: &mut dyn FnMut(&Path, u32)) -> Result<(),
         let name = entry.file_name();
         if !is_folder {
             visit(&path, depth);
-        } else if depth > 0 || FOLDERS.iter().any(|known| name == *known) {
-            if depth < 2 {
-                walk(&path, depth + 1, visit)?;
-            }
+        } else if depth == 1 || (depth == 0 && FOLDERS.iter().any(|known| name == *known)) {
+            walk(&path, depth + 1, visit)?;
         }
     }
     Ok(())

@@ -31,7 +31,9 @@ fn text(length: usize) -> Vec<u8> {
     (0..length).map(|i| b'a' + (i * i / 7 % 26) as u8).collect()
 }
 
-const PACKERS: [fn(&[u8]) -> Vec<u8>; 3] = [gzip, zstd, xz];
+type Packer = fn(&[u8]) -> Vec<u8>;
+
+const PACKERS: [Packer; 3] = [gzip, zstd, xz];
 
 #[test]
 fn each_format_is_read_as_it_is() {

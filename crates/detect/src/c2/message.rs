@@ -62,7 +62,7 @@ fn body(into: &mut Splitter<'_>, bytes: &[u8], place: &str, outer: &[&'static st
                 consider(fields(into.charsets, &pieces, place, &encodings));
             }
         }
-        if text.trim().split_whitespace().count() == 1 {
+        if text.split_whitespace().count() == 1 {
             let piece = [text.trim()];
             consider(fields(into.charsets, &piece, place, &encodings));
         }
@@ -202,7 +202,7 @@ pub(super) fn is_whole(bytes: &[u8]) -> bool {
             .and_then(|d| d.parse::<usize>().ok())
             .filter(|&length| length > 0)
     {
-        return bytes.len() - end - 1 >= length;
+        return bytes.len() - end > length;
     }
     unframed(bytes).len() < bytes.len()
         || (bytes.starts_with(b"{") && serde_json::from_slice::<serde_json::Value>(bytes).is_ok())

@@ -136,7 +136,7 @@ fn first(intake: &Intake<'_>, text: &str, comment: &str) -> (Layout, bool) {
     if is_hosts(text) {
         return (Layout::Hosts, false);
     }
-    let by_name = unpack::bare_name(&intake.name).ends_with(".csv");
+    let by_name = unpack::bare_name(intake.name).ends_with(".csv");
     let Some(separator) = separator(text, form, by_name) else { return (Layout::Plain, false) };
     let fields = split(text, separator).unwrap_or_default();
     // "domain" is also what a column of types has in it.

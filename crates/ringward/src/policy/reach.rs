@@ -133,9 +133,8 @@ fn surest(facts: &RuleFacts) -> u8 {
 fn asked(rule: &Rule) -> Vec<Asked<'_>> {
     let when = &rule.when;
     let mut asked: Vec<Asked<'_>> = Vec::new();
-    if !when.seen.is_empty()
-        && !(when.seen.contains(&Observation::Rule) && when.seen.contains(&Observation::RuleDrop))
-    {
+    let of_both = when.seen.contains(&Observation::Rule) && when.seen.contains(&Observation::RuleDrop);
+    if !(when.seen.is_empty() || of_both) {
         let drops = when.seen.contains(&Observation::RuleDrop);
         let what = if drops { "has action drop or reject" } else { "has action alert" };
         asked.push((what.into(), Box::new(move |_, _, facts| (facts.action != RuleAction::Alert) == drops)));

@@ -45,12 +45,15 @@ struct Stacks {
     kinds: Vec<Stack>,
 }
 
+/// What one connection has on both sides of a NAT: sequence and acknowledgment number of its first answer, and the server.
+type OpeningKey = (u32, u32, IpAddr, u16);
+
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct StationTable {
     stations: Recent<[u8; 6], Station>,
     bindings: Recent<IpAddr, Option<[u8; 6]>>,
-    openings: Recent<(u32, u32, IpAddr, u16), Option<(IpAddr, u8)>>,
+    openings: Recent<OpeningKey, Option<(IpAddr, u8)>>,
     stacks: Recent<IpAddr, Stacks>,
 }
 
