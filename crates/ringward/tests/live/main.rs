@@ -12,6 +12,7 @@ mod control;
 mod crash;
 mod demo;
 mod doctor;
+mod files;
 mod fleet;
 mod fragments;
 mod guards;
@@ -48,6 +49,7 @@ fn main() {
         wire::TESTS,
         comeback::TESTS,
         guards::TESTS,
+        files::TESTS,
         crash::TESTS,
         control::TESTS,
         doctor::TESTS,
