@@ -35,10 +35,10 @@ fn until(time: Option<&String>) -> String {
     time.map_or_else(String::new, |time| when(time))
 }
 
-fn enforced(yes: bool, place: Option<&str>, because: Option<&String>) -> String {
+fn enforced(yes: bool, ports: &[String], because: Option<&String>) -> String {
     match because {
-        None if yes && place == Some("kernel") => "yes, in the kernel (XDP)".into(),
-        None if yes => "yes".into(),
+        None if yes && !ports.is_empty() => format!("yes, in the kernel (XDP) on {}", esc(&ports.join(", "))),
+        None if yes => "yes, in the kernel (XDP)".into(),
         None => "no".into(),
         Some(why) => format!("no: {}", esc(why)),
     }
@@ -67,7 +67,7 @@ fn verdict(seen: &VerdictSeen) -> Vec<String> {
         esc(&seen.reason),
         esc(&seen.scope),
         until(seen.until.as_ref()),
-        enforced(seen.enforced, seen.enforced_in.as_deref(), seen.not_enforced_because.as_ref()),
+        enforced(seen.enforced, &seen.enforced_on, seen.not_enforced_because.as_ref()),
         latency.join("<br>"),
         dropped,
     ]
@@ -87,7 +87,7 @@ fn change(change: &Change) -> Vec<String> {
         esc(&change.reason),
         esc(&change.scope),
         until(change.until.as_ref()),
-        enforced(change.enforced, None, change.not_enforced_because.as_ref()),
+        enforced(change.enforced, &[], change.not_enforced_because.as_ref()),
         String::new(),
         String::new(),
     ]

@@ -78,9 +78,9 @@ pub struct VerdictSeen {
     pub scope: String,
     /// Whether it was enforced.
     pub enforced: bool,
-    /// Where: "kernel" is the XDP programs of the guard and inline ports.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enforced_in: Option<String>,
+    /// Guard and inline ports of this sensor on which it was enforced when it was decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub enforced_on: Vec<String>,
     /// Why not, if not.
     pub not_enforced_because: Option<String>,
     /// Until when, as decided first.
@@ -129,7 +129,12 @@ impl VerdictSeen {
             policy_rule: event.rule.as_ref().map(ToString::to_string),
             scope: event.scope.name().into(),
             enforced: event.enforced,
-            enforced_in: event.enforced.then(|| "kernel".into()),
+            enforced_on: event
+                .places
+                .iter()
+                .flat_map(|at| &at.enforced_on)
+                .map(ToString::to_string)
+                .collect(),
             not_enforced_because: event.not_enforced_because.clone(),
             until: event.until.map(timestamp),
             ..VerdictSeen::default()
