@@ -6,6 +6,7 @@
 //! [`XZ_MEMORY`] for xz. How much comes out is not bounded here: that is up to who reads.
 #![forbid(unsafe_code)]
 
+mod xz;
 mod zstd;
 
 use std::fs::File;
@@ -13,9 +14,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
-use liblzma::bufread::XzDecoder;
-use liblzma::stream::{CONCATENATED, Stream};
 
+use xz::Streams;
 use zstd::Frames;
 
 /// Bytes that an xz archive may make the decoder hold: what `xz -9` asks for is 65 MiB.
@@ -82,10 +82,7 @@ pub fn reader<'a>(mut input: impl BufRead + Send + 'a) -> io::Result<Box<dyn Rea
         Format::Plain => Box::new(input),
         Format::Gzip => Box::new(MultiGzDecoder::new(input)),
         Format::Zstd => Box::new(Frames::new(input)),
-        Format::Xz => {
-            let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?;
-            Box::new(XzDecoder::new_stream(input, stream))
-        }
+        Format::Xz => Box::new(Streams::new(input)?),
     })
 }
 

@@ -8,6 +8,9 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 /// Bytes that are decoded ahead of what is asked for.
 const AHEAD: usize = 128 * 1024;
 
+/// A frame with nothing in it: a window of 1 KiB, and one raw block of no bytes, the last.
+const EMPTY: [u8; 9] = [0x28, 0xb5, 0x2f, 0xfd, 0, 0, 1, 0, 0];
+
 /// Reads what is in zstd frames and passes over skippable ones.
 pub(crate) struct Frames<R> {
     input: R,
@@ -18,7 +21,11 @@ pub(crate) struct Frames<R> {
 
 impl<R: BufRead> Frames<R> {
     pub fn new(input: R) -> Self {
-        Frames { input, decoder: FrameDecoder::new(), open: false }
+        let mut decoder = FrameDecoder::new();
+        // The decoder (0.8.3) bounds the window of every frame but the first that it is given.
+        let first = decoder.reset(&EMPTY[..]);
+        debug_assert!(first.is_ok());
+        Frames { input, decoder, open: false }
     }
 
     /// Goes to the next frame; false at the end of the input.

@@ -104,7 +104,9 @@ fn who_passes_a_question_on_is_not_its_victim() {
 #[test]
 fn unproven_wishes_leave_proven_ones_their_reserve() {
     let limits = Limits { per_minute: 30, at_once: 40, reserve: 50 };
-    let mut judge = Judge::new(Policy { limits, ..enforcing() });
+    // A rule that takes an alert for proof enough: the default one does not ask the brake about unproven victims at all.
+    let rules = vec![everything(Then::Isolate, Reach::Both)];
+    let mut judge = Judge::new(Policy { limits, rules, ..enforcing() });
     let mut isolated = 0;
     for n in 0..100_u8 {
         let mut forged = alert(Some(&format!("10.1.0.{n}")), Severity::High, 0);
