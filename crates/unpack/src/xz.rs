@@ -1,11 +1,18 @@
 //! xz streams, one behind the other.
 
 use std::io::{self, BufRead, Read};
-use std::mem;
 
-use liblzma::stream::{Action, CONCATENATED, Status, Stream};
+use liblzma::stream::{Action, CONCATENATED, Error, Status, Stream};
 
 use crate::XZ_MEMORY;
+
+/// How the input ends.
+#[derive(Clone, Copy)]
+enum End {
+    Whole,
+    Cut,
+    Damaged(Error),
+}
 
 /// Reads what is in xz streams.
 ///
@@ -13,8 +20,8 @@ use crate::XZ_MEMORY;
 pub(crate) struct Streams<R> {
     input: R,
     stream: Stream,
-    /// Told when what is before it has been handed out.
-    end: Option<io::Result<()>>,
+    /// Told when what is before it has been handed out, and whenever more is asked for.
+    end: Option<End>,
 }
 
 impl<R: BufRead> Streams<R> {
@@ -30,8 +37,11 @@ impl<R: BufRead> Read for Streams<R> {
             return Ok(0);
         }
         loop {
-            if let Some(end) = &mut self.end {
-                return mem::replace(end, Ok(())).map(|()| 0);
+            match self.end {
+                Some(End::Whole) => return Ok(0),
+                Some(End::Cut) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Some(End::Damaged(err)) => return Err(err.into()),
+                None => {}
             }
             let packed = self.input.fill_buf()?;
             let at_end = packed.is_empty();
@@ -41,10 +51,10 @@ impl<R: BufRead> Read for Streams<R> {
             let consumed = self.stream.total_in() - read;
             let made = self.stream.total_out() - written;
             self.end = match done {
-                Ok(Status::StreamEnd) => Some(Ok(())),
-                Ok(_) if at_end && made == 0 => Some(Err(io::ErrorKind::UnexpectedEof.into())),
+                Ok(Status::StreamEnd) => Some(End::Whole),
+                Ok(_) if at_end && made == 0 => Some(End::Cut),
                 Ok(_) => None,
-                Err(err) => Some(Err(err.into())),
+                Err(err) => Some(End::Damaged(err)),
             };
             self.input.consume(usize::try_from(consumed).unwrap_or(usize::MAX));
             if made > 0 {
