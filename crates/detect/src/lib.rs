@@ -13,6 +13,7 @@ mod indicator;
 pub mod parties;
 pub mod rules;
 mod traits;
+mod turn;
 
 use std::net::IpAddr;
 
@@ -24,6 +25,7 @@ use wire::{Direction, Nanos};
 pub use catalogue::{SignatureInfo, catalogue};
 pub use home::Home;
 pub use indicator::{IndicatorDetector, Stage};
+pub use turn::Turn;
 
 /// What a detector may know about the packet at hand.
 #[derive(Clone, Copy, Debug)]

@@ -13,6 +13,7 @@ use std::thread;
 
 use capture::{CaptureError, CaptureFile, Record};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use detect::Turn;
 use detect::rules::Matcher;
 use output::{AnomalyKind, Event, IsolationAction, OutputError, Recorder, Shown, Source, Stamp, StatsEvent};
 use thiserror::Error;
@@ -22,6 +23,7 @@ use wire::{Decoded, LinkType, Malformed, Nanos, cannot_be_fragment, decode_inner
 use crate::anomalies::Limiter;
 use crate::bindings::{Sighting, may_tell, sighting};
 use crate::counters::{WorkerCounters, sum};
+use crate::expectations::Expectations;
 use crate::input::Input;
 use crate::lookback::cost;
 use crate::notes::Note;
@@ -157,9 +159,15 @@ pub fn replay(
     // Of what the reader keeps from the workers.
     let own = counters[workers].clone();
     thread::scope(|scope| {
-        let mut shifts = counters.iter().take(workers).enumerate().map(|(i, counters)| {
+        let expectations = Expectations::default();
+        let turns = Turn::among(workers).into_iter();
+        let mut shifts = counters.iter().zip(turns).enumerate().map(|(i, (counters, turn))| {
             let worker = Worker::new(&worker, snapshot, counters.clone());
-            Shift::new(if workers == 1 { worker } else { worker.taught(i == 0) })
+            Shift::new(if workers == 1 {
+                worker
+            } else {
+                worker.with_expectations(expectations.clone()).in_turn(turn).taught(i == 0)
+            })
         });
         let lanes = match (workers, shifts.next()) {
             (1, Some(shift)) => Lanes::Here { shift: Box::new(shift), last: None },
@@ -286,6 +294,7 @@ impl Shift {
             let flow = flow_id(&event);
             outcome.push(((end.last.1, 1, stamp.time.0, flow, *index), stamp, Made::Event(event)));
         };
+        self.worker.ended_at(end.position);
         self.worker.expire(end.last.0, &at, &mut late);
         if end.drain {
             self.worker.drain(&at, &mut late);

@@ -557,7 +557,7 @@ impl Sink for Collector<'_, '_> {
 
     fn expect(&mut self, expectation: Expectation) {
         let Inspection { tuple, moment, expectations, .. } = self.inspection;
-        if !expectations.announce(tuple, expectation, moment.time) {
+        if !expectations.announce(tuple, moment.direction, expectation, moment.time) {
             self.inspection.findings.unexpected += 1;
         }
     }

@@ -31,7 +31,7 @@ pub struct Snapshot {
     /// Where it is counted what rules cost, if it is.
     pub profiles: Option<Arc<Profiles>>,
     /// Bits that rules set on hosts: they outlive the rules.
-    pub(crate) hosts: Arc<HostBits>,
+    pub(crate) hosts: HostBits,
 }
 
 impl Snapshot {

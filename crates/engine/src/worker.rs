@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alert::Severity;
 use capture::BypassReason;
-use detect::IndicatorDetector;
+use detect::{IndicatorDetector, Turn};
 use flow::defrag::DefragOptions;
 use flow::{FlowTable, KeyHash, Pressure, Segment, StreamOptions, Streams, Timeouts, Tracked};
 use output::{Event, Shown, Stamp};
@@ -87,6 +87,8 @@ pub struct Worker {
     snapshots: Option<Arc<Snapshots>>,
     /// Of the snapshot that is matched with.
     generation: u64,
+    /// In a replay by several workers.
+    turn: Option<Turn>,
 }
 
 impl Worker {
@@ -129,6 +131,7 @@ impl Worker {
             heavy: HeavyFlows::default(),
             snapshots: None,
             generation: 0,
+            turn: None,
         }
     }
 
@@ -162,6 +165,14 @@ impl Worker {
     /// Shares announcements of flows with other workers.
     pub(crate) fn with_expectations(mut self, expectations: Expectations) -> Self {
         self.rooms.expectations = expectations;
+        self
+    }
+
+    /// What workers share is told and asked in the order of the packets.
+    pub(crate) fn in_turn(mut self, turn: Turn) -> Self {
+        self.rooms.matcher = self.rooms.matcher.in_turn(turn.clone());
+        self.rooms.expectations = self.rooms.expectations.in_turn(turn.clone());
+        self.turn = Some(turn);
         self
     }
 
@@ -232,7 +243,12 @@ impl Worker {
     /// Works on frames in their order; what one causes goes to `emit` together with it. They are decoded first, so
     /// that the memory of their flows is on its way while others are worked on; then each is run to completion.
     pub fn batch<'a>(&mut self, inputs: &[Input<'a>], emit: &mut impl FnMut(&Input<'a>, Stamp, Event)) {
-        for inputs in inputs.chunks(BATCH) {
+        // What a frame that cannot be decoded causes has its place in the order as well.
+        let batch = if self.turn.is_some() { 1 } else { BATCH };
+        for inputs in inputs.chunks(batch) {
+            if let (Some(turn), [input]) = (&self.turn, inputs) {
+                turn.reach(input.position);
+            }
             let mut ready: [Option<(Packet<'a>, KeyHash)>; BATCH] = [None; BATCH];
             for (input, ready) in inputs.iter().zip(&mut ready) {
                 *ready = self.decode(input, &mut |stamp, event| emit(input, stamp, event));
@@ -298,6 +314,13 @@ impl Worker {
         }
     }
 
+    /// All frames before that position have been worked on.
+    pub(crate) fn ended_at(&self, position: u64) {
+        if let Some(turn) = &self.turn {
+            turn.reach(position);
+        }
+    }
+
     /// Ends flows that have been silent for too long at `now`, all of them.
     pub fn expire(&mut self, now: Nanos, at: &Input<'_>, emit: &mut impl FnMut(Stamp, Event)) {
         while self.sweep(now, at, emit) {}
@@ -323,6 +346,7 @@ impl Worker {
         self.table.drain(&mut |ended| rooms.finish(ended, at, emit));
         rooms.anomalies.reset();
         rooms.expectations.clear();
+        rooms.matcher.forget_hosts();
         rooms.bindings.clear();
         self.publish();
     }

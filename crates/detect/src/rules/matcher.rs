@@ -20,6 +20,7 @@ use super::transport::Transport;
 use super::verifier::PayloadView;
 use super::view::View;
 use super::{packet, verify};
+use crate::Turn;
 
 /// A rule that matched and has something to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub struct Matcher {
     set: Arc<RuleSet>,
     /// How many sets there were before it.
     pub(super) generation: u32,
-    pub(super) hosts: Arc<HostBits>,
+    pub(super) hosts: HostBits,
     pub(super) candidates: Vec<u32>,
     vectors: [Vec<u8>; 3],
     /// Bytes that all windows may take.
@@ -94,7 +95,7 @@ pub struct Profile {
 impl Matcher {
     /// With that set; `hosts` is shared by all workers.
     #[must_use]
-    pub fn new(set: Arc<RuleSet>, hosts: Arc<HostBits>) -> Self {
+    pub fn new(set: Arc<RuleSet>, hosts: HostBits) -> Self {
         Matcher {
             set,
             generation: 0,
@@ -113,6 +114,19 @@ impl Matcher {
     pub fn with_window_memory(mut self, bytes: u64) -> Self {
         self.window_memory = bytes;
         self
+    }
+
+    /// What workers share is asked and changed in the order of the packets.
+    #[must_use]
+    pub fn in_turn(mut self, turn: Turn) -> Self {
+        self.state.turn = Some(turn.clone());
+        self.hosts = self.hosts.clone().in_turn(turn);
+        self
+    }
+
+    /// Forgets what was remembered of hosts: another capture begins.
+    pub fn forget_hosts(&mut self) {
+        self.hosts.clear();
     }
 
     /// Goes on with another set; what is remembered of flows stays.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rules::{BitOp, IntOp, Track};
 use smallvec::SmallVec;
@@ -11,6 +11,7 @@ use wire::{Direction, Nanos};
 
 use super::compiled::Memory;
 use super::context::PacketContext;
+use crate::Turn;
 
 /// Bytes of a stream that are kept for contents that lie across segments.
 pub const STREAM_WINDOW: usize = 2048;
@@ -208,9 +209,16 @@ struct Owner {
 }
 
 /// Bits of hosts and pairs of hosts, shared by all workers. They are asked and changed only by rules of which all else
-/// holds, so that a lock is seldom taken.
-#[derive(Debug, Default)]
+/// holds, so that a lock is seldom taken. Clones share them.
+#[derive(Clone, Debug, Default)]
 pub struct HostBits {
+    shared: Arc<Shared>,
+    /// Of the worker that asks, if there is an order to keep.
+    turn: Option<Turn>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
     until: Mutex<HashMap<Owner, Nanos>>,
     refused: AtomicU64,
 }
@@ -219,12 +227,21 @@ impl HostBits {
     /// Bits not set because of [`MAX_HOST_BITS`].
     #[must_use]
     pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+        self.shared.refused.load(Ordering::Relaxed)
+    }
+
+    /// The same bits, asked and changed in the order of the packets.
+    #[must_use]
+    pub fn in_turn(self, turn: Turn) -> Self {
+        HostBits { turn: Some(turn), ..self }
     }
 
     /// Whoever panicked while holding it has left a map that is whole.
     fn lock(&self) -> MutexGuard<'_, HashMap<Owner, Nanos>> {
-        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+        if let Some(turn) = &self.turn {
+            turn.wait();
+        }
+        self.shared.until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn owner(name: u64, track: Track, cx: &PacketContext<'_>) -> Owner {
@@ -260,7 +277,7 @@ impl HostBits {
                 if bits.len() < MAX_HOST_BITS || bits.contains_key(&owner) {
                     bits.insert(owner, cx.time.after(std::time::Duration::from_secs(seconds.into())));
                 } else {
-                    self.refused.fetch_add(1, Ordering::Relaxed);
+                    self.shared.refused.fetch_add(1, Ordering::Relaxed);
                 }
             }
         }

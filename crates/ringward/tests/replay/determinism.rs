@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::support::{Capture, Desk, at, dns_exchange, ringward, stderr};
+use crate::oracles::captures;
+use crate::support::{Capture, Desk, at, dns_exchange, ringward, shared_data, stderr};
 
 /// Enough flows to fill several batches, with alerts, timeouts and flows that never end.
 fn busy() -> Capture {
@@ -105,5 +106,90 @@ fn each_capture_can_begin_with_empty_state() {
     let eve = String::from_utf8(reset.iter().find(|(n, _)| n == "eve.json").unwrap().1.clone()).unwrap();
     for name in inputs {
         assert!(eve.contains(&format!("\"pcap_filename\":\"{name}\"")), "{name}");
+    }
+}
+
+/// Calls whose media flows between hosts of which one has no part in setting them up.
+fn calls() -> Capture {
+    let mut capture = Capture::default();
+    for n in 0..60_u16 {
+        let (caller, proxy) = (at(&format!("10.2.0.{}:5060", n + 1)), at("192.0.2.60:5060"));
+        let media = at(&format!("10.3.{n}.9:{}", 20_000 + 2 * n));
+        let sdp = format!(
+            "v=0\r\no=- 1 1 IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\nm=audio {1} RTP/AVP 0\r\n",
+            media.ip(),
+            media.port()
+        );
+        let head = |start: &str| {
+            format!(
+                "{start}\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK{n}\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@x>\r\nCall-ID: {n}\r\n\
+                 CSeq: 1 INVITE\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+                sdp.len()
+            )
+        };
+        let rtp = [&[0x80, 0, 0, 1, 0, 0, 0, 160, 0, 0, 0, 1][..], &[0xff; 160]].concat();
+        if n % 2 == 0 {
+            capture.udp(caller, proxy, head("INVITE sip:b@x SIP/2.0").as_bytes());
+            capture.udp(at(&format!("192.0.2.60:{}", 30_000 + n)), media, &rtp);
+        } else {
+            capture.udp(proxy, caller, head("SIP/2.0 200 OK").as_bytes());
+            capture.udp(proxy, caller, head("INVITE sip:b@x SIP/2.0").as_bytes());
+            capture.udp(at(&format!("{}:{}", caller.ip(), 30_000 + n)), media, &rtp);
+        }
+    }
+    capture
+}
+
+#[test]
+fn what_workers_share_does_not_show() {
+    let desk = Desk::new("bad.example\n");
+    calls().write(&desk.path("calls.pcap"));
+    busy().write(&desk.path("busy.pcap"));
+    // Bits of hosts that are asked by flows with other hosts, and a set that grows.
+    let rules = r#"
+        alert tls any any -> any any (msg:"asked"; tls.sni; content:"fine"; xbits:set,asked,track ip_dst,expire 5; sid:1;)
+        alert http any any -> any any (msg:"and came"; http.method; content:"GET"; xbits:isset,asked,track ip_dst; sid:2;)
+        alert tcp any any -> any any (msg:"host"; hostbits:set,seen,dst; content:"GET"; sid:3;)
+        alert tls any any -> any any (msg:"seen"; tls.sni; content:"fine"; hostbits:isset,seen,dst; sid:4;)
+        alert dns any any -> any any (msg:"new"; dns.query; dataset:set,names,type string; sid:5;)
+        alert tls any any -> any any (msg:"known"; tls.sni; dataset:isset,names,type string; sid:6;)
+        alert http any any -> any any (msg:"known"; http.host; dataset:isset,names,type string; sid:7;)
+        alert udp any any -> any any (msg:"often"; threshold:type both,track by_dst,count 5,seconds 60; sid:8;)
+    "#;
+    std::fs::write(desk.path("shared.rules"), rules).unwrap();
+    let inputs = ["calls.pcap", "busy.pcap"];
+    let first = replay(&desk, "1", &["--rules", "shared.rules", "--workers", "1"], &inputs);
+    let eve = String::from_utf8(first.iter().find(|(n, _)| n == "eve.json").unwrap().1.clone()).unwrap();
+    let rtp = eve.lines().filter(|line| line.contains("\"event_type\":\"rtp\"")).count();
+    assert_eq!(rtp, 60, "each call has media");
+    for sid in 1..=8 {
+        assert!(eve.contains(&format!("\"signature_id\":{sid},")), "{sid}");
+    }
+    for workers in ["2", "3", "5", "8"] {
+        for run in ["a", "b"] {
+            let out = format!("{workers}{run}");
+            let other = replay(&desk, &out, &["--rules", "shared.rules", "--workers", workers], &inputs);
+            assert_same(&first, &other, &format!("{workers} workers"));
+        }
+    }
+}
+
+#[test]
+fn no_shared_capture_shows_the_number_of_workers() {
+    let Some(data) = shared_data() else { return };
+    let desk = Desk::new("bad.example\n");
+    let captures = captures(&data.join("pcap"));
+    let inputs: Vec<&str> = captures.iter().map(|path| path.to_str().unwrap()).collect();
+    let replay = |workers: &str| {
+        let args = ["replay", "--force", "--reset", "--workers", workers, "--out", workers];
+        // Some are damaged.
+        let output = ringward(desk.dir.path(), args.iter().copied().chain(inputs.iter().copied()));
+        assert!(matches!(output.status.code(), Some(0 | 1)), "{}", stderr(&output));
+        files(&desk.path(workers))
+    };
+    let first = replay("1");
+    for workers in ["2", "3", "5", "8"] {
+        assert_same(&first, &replay(workers), &format!("{workers} workers"));
+        std::fs::remove_dir_all(desk.path(workers)).unwrap();
     }
 }

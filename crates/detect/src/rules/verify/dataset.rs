@@ -33,6 +33,8 @@ struct Set {
     kind: Kind,
     /// With the reputation of each.
     loaded: Map<Box<[u8]>, u16>,
+    /// Whether a rule puts in or takes out.
+    changeable: AtomicBool,
     /// Whether anything lies in `changes`.
     changed: AtomicBool,
     /// What was put in or taken out since.
@@ -111,7 +113,11 @@ impl DatasetStore {
                 set
             }
         };
-        Ok(DatasetCheck { set, op: dataset.op, reputation: dataset.reputation.clone() })
+        let check = DatasetCheck { set, op: dataset.op, reputation: dataset.reputation.clone() };
+        if check.changes() {
+            check.set.changeable.store(true, Ordering::Relaxed);
+        }
+        Ok(check)
     }
 
     /// Entries of all sets that were not put in because of their limits.
@@ -144,6 +150,7 @@ impl Set {
             size: AtomicUsize::new(loaded.len()),
             limit: (dataset.limit as usize).max(loaded.len()),
             loaded,
+            changeable: AtomicBool::new(false),
             changed: AtomicBool::new(false),
             changes: Default::default(),
             hasher: RandomState::default(),
@@ -218,6 +225,11 @@ impl DatasetCheck {
     /// Whether it changes the set.
     pub(super) fn changes(&self) -> bool {
         matches!(self.op, DatasetOp::Set | DatasetOp::Unset)
+    }
+
+    /// Whether any rule changes the set.
+    pub(super) fn can_change(&self) -> bool {
+        self.set.changeable.load(Ordering::Relaxed)
     }
 
     /// Whether it holds on a whole buffer. What puts in or takes out holds when that changed the set.

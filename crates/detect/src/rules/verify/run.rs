@@ -118,7 +118,12 @@ fn step(check: &Check, piece: &Piece<'_>, state: &mut State, place: &Place, base
                 Step::Never
             }
         }
-        Check::Dataset(dataset) => keep(dataset.holds(piece.bytes)),
+        Check::Dataset(dataset) => {
+            if let (true, Some(turn)) = (dataset.can_change(), &state.turn) {
+                turn.wait();
+            }
+            keep(dataset.holds(piece.bytes))
+        }
         Check::Entropy(test) => keep(test.holds(entropy::milli_bits(piece.bytes))),
         // Suricata looks at nothing behind it either.
         Check::Base64(decoded) => {

@@ -2,6 +2,8 @@
 
 use pcre2::bytes::CaptureLocations;
 
+use crate::Turn;
+
 use super::{CAPTURED_BYTES, MAX_CAPTURES, MAX_VARIABLES, expression};
 
 /// What lives while one rule is verified: variables, captured groups, places to go back to. Used again and again, so
@@ -24,6 +26,8 @@ pub struct State {
     pub(super) decoded: Vec<u8>,
     /// Bytes searched for one part.
     pub(super) searched: u64,
+    /// For what workers share, if there is an order to keep.
+    pub turn: Option<Turn>,
 }
 
 /// A test that matched and might match elsewhere too.
@@ -108,6 +112,7 @@ impl Default for State {
             groups: expression::groups(),
             decoded: Vec::new(),
             searched: 0,
+            turn: None,
         }
     }
 }
