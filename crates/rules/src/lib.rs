@@ -20,6 +20,7 @@ mod loader;
 mod number;
 mod options;
 mod ports;
+mod ranges;
 mod rule;
 mod settings;
 mod test;

@@ -77,7 +77,8 @@ pub enum HeaderProto {
     App(App),
 }
 
-/// A set of addresses: in one of `any_of` and in none of `none_of`.
+/// A set of addresses: in one of `any_of` and in none of `none_of`. What the loader makes has ranges in at most one of the
+/// two, sorted, and such that no two touch: equal sets are written equally.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AddressSet {
     /// Empty: every address.
