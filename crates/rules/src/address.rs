@@ -35,6 +35,11 @@ pub(crate) fn parse(text: &str, settings: &Settings) -> Result<AddressSet, Fault
     })
 }
 
+/// Whether an address list leaves anything out.
+pub(crate) fn leaves_out(text: &str, settings: &Settings) -> bool {
+    lists::leaves_out::<Both>(text, settings)
+}
+
 impl Both {
     fn addresses(&self) -> Vec<Address> {
         let v4 = self.v4.as_slice().iter().map(|&(first, last)| Address {

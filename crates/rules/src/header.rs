@@ -13,7 +13,7 @@ use crate::zone::{self, Zone};
 /// Sets that were read before: rules name the same few.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    addresses: HashMap<String, AddressSet>,
+    addresses: HashMap<String, (AddressSet, bool)>,
     ports: HashMap<String, PortSet>,
 }
 
@@ -76,11 +76,14 @@ pub(crate) fn parse(text: &str, settings: &Settings, cache: &mut Cache) -> Resul
         "=>" => return Err(unsupported("=>: rules on both sides of a transaction")),
         _ => return Err(wrong(format!("there is no direction {arrow}"))),
     };
+    let (src, src_leaves_out) = cache.addresses(src, settings)?;
+    let (dst, dst_leaves_out) = cache.addresses(dst, settings)?;
     let header = Header {
         proto: protocol(proto)?,
-        src: cache.addresses(src, settings)?,
+        src,
         src_ports: cache.ports(src_ports, settings)?,
-        dst: cache.addresses(dst, settings)?,
+        dst,
+        leaves_out: src_leaves_out || dst_leaves_out,
         dst_ports: cache.ports(dst_ports, settings)?,
         both_ways,
     };
@@ -96,11 +99,12 @@ pub(crate) fn zones(text: &str, settings: &Settings) -> [Zone; 2] {
 }
 
 impl Cache {
-    fn addresses(&mut self, text: &str, settings: &Settings) -> Result<AddressSet, Fault> {
+    /// The set, and whether its list leaves anything out.
+    fn addresses(&mut self, text: &str, settings: &Settings) -> Result<(AddressSet, bool), Fault> {
         if let Some(known) = self.addresses.get(text) {
             return Ok(known.clone());
         }
-        let set = address::parse(text, settings)?;
+        let set = (address::parse(text, settings)?, address::leaves_out(text, settings));
         self.addresses.insert(text.to_owned(), set.clone());
         Ok(set)
     }

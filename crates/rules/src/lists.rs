@@ -87,6 +87,24 @@ impl Reader<'_> {
     }
 }
 
+/// Whether a list, or a variable in it, leaves anything out.
+pub(crate) fn leaves_out<S: Set>(text: &str, settings: &Settings) -> bool {
+    fn any<S: Set>(text: &str, settings: &Settings, depth: usize) -> bool {
+        if depth > MAX_NESTING {
+            return false;
+        }
+        let names = text.split('$').skip(1).map(|rest| {
+            let end = rest.find([',', ']', ' ']).unwrap_or(rest.len());
+            rest.get(..end).unwrap_or_default()
+        });
+        text.contains('!')
+            || names
+                .filter_map(|name| S::variable(settings, name))
+                .any(|value| any::<S>(value, settings, depth + 1))
+    }
+    any::<S>(text, settings, 0)
+}
+
 fn too_many<S: Set>() -> Fault {
     wrong(format!("more than {} {}", S::MAX, S::WHAT))
 }

@@ -42,6 +42,8 @@ pub struct Header {
     pub dst: AddressSet,
     /// On which port.
     pub dst_ports: PortSet,
+    /// A list of addresses leaves some out: a rule on nothing but addresses is then asked on every packet.
+    pub leaves_out: bool,
     /// `<>`: the other way round too.
     pub both_ways: bool,
 }
@@ -241,6 +243,8 @@ pub enum StateOp {
         track: Track,
         /// Seconds until it is unset again.
         expire: u32,
+        /// `hostbits`: what a packet sets is seen in the same packet.
+        host: bool,
     },
     /// `flowint`
     Flowint {

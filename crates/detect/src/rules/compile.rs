@@ -8,7 +8,7 @@ use alert::{RuleAction, RuleFacts, Severity};
 use foldhash::fast::FixedState;
 use proto::Keep;
 use rules::{
-    Action, App, Buffer, BufferInfo, Field, FlowTest, Header, HeaderProto, PacketTest, Part, Rule, Side,
+    Action, App, BitOp, Buffer, BufferInfo, Field, FlowTest, Header, HeaderProto, PacketTest, Part, Rule, Side,
     Stage, StateOp, Test,
 };
 use wire::Direction;
@@ -65,8 +65,9 @@ pub fn compile(mut rules: Vec<Rule>) -> (RuleSet, Vec<NotCompiled>) {
 }
 
 /// Rules that let pass go first; then those that only set bits, those that do both, those that only ask, and the rest;
-/// then by priority, then as they stand in their files.
-fn order(rule: &Rule) -> (u8, u8, u8) {
+/// then by priority, then as they stand in their files. `xbits` are asked before they are set: as in Suricata what a packet
+/// sets is seen from the next one on.
+fn order(rule: &Rule) -> (u8, u8, bool, u8) {
     let action = match rule.action {
         Action::Pass => 0,
         Action::Drop => 1,
@@ -77,14 +78,17 @@ fn order(rule: &Rule) -> (u8, u8, u8) {
         StateOp::Flowbit { op, .. } | StateOp::Xbit { op, .. } => op.asks(),
         StateOp::Flowint { op, .. } => op.asks(),
     };
-    let (asking, setting) = (rule.state.iter().any(asks), rule.state.iter().any(|op| !asks(op)));
+    let later = |op: &&StateOp| matches!(op, StateOp::Xbit { host: false, .. });
+    let at_once = || rule.state.iter().filter(|op| !later(op));
+    let (asking, setting) = (at_once().any(asks), at_once().any(|op| !asks(op)));
     let state = match (setting, asking) {
         (true, false) => 0,
         (true, true) => 1,
         (false, true) => 2,
         (false, false) => 3,
     };
-    (action, state, rule.priority)
+    let asks_xbits = rule.state.iter().filter(later).any(asks);
+    (action, state, !asks_xbits, rule.priority)
 }
 
 #[derive(Debug, Default)]
@@ -210,7 +214,7 @@ impl Compiler {
                     }
                 }
             }
-            Kind::Packet | Kind::Stream => {
+            Kind::Packet | Kind::AddressesLeftOut | Kind::Stream => {
                 let literal = fast::choose(in_payload).map(|(_, literal)| literal);
                 let fixed = fast::fixed(in_payload, literal.as_ref());
                 let cases = self.home.cases(&rule.header);
@@ -283,7 +287,7 @@ fn memory(op: &StateOp) -> Memory {
         StateOp::Flowbit { op, names } => {
             Memory::Flowbit(*op, names.iter().map(|name| number(name)).collect())
         }
-        StateOp::Xbit { op, name, track, expire } => Memory::Hostbit(*op, number(name), *track, *expire),
+        StateOp::Xbit { op, name, track, expire, .. } => Memory::Hostbit(*op, number(name), *track, *expire),
         StateOp::Flowint { op, name, value } => {
             Memory::Flowint(*op, number(name), value.as_ref().map(|&n| n).map_err(|other| number(other)))
         }
@@ -382,10 +386,17 @@ fn kind_of(
     let FlowTest { to_server, to_client, established, not_established, .. } = rule.flow;
     let of_flow = to_server || to_client || established || not_established;
     let ports = !rule.header.src_ports.is_any() || !rule.header.dst_ports.is_any();
-    if rule.packet.is_empty() && in_packets.is_empty() && !of_flow && !ports {
-        return Kind::Addresses;
+    // Bits that are asked for may come with any packet.
+    let of_packets = rule.state.iter().any(|op| match op {
+        StateOp::Flowbit { op, .. } => *op != BitOp::Set,
+        StateOp::Xbit { .. } => false,
+        StateOp::Flowint { .. } => true,
+    });
+    let of_addresses = rule.packet.iter().all(|test| matches!(test, PacketTest::IpRep(_)));
+    if !of_addresses || !in_packets.is_empty() || of_flow || ports || of_packets {
+        return Kind::Packet;
     }
-    Kind::Packet
+    if rule.header.leaves_out { Kind::AddressesLeftOut } else { Kind::Addresses }
 }
 
 /// The protocols that have everything that the rule asks for; `None` if there are none. Empty: any.

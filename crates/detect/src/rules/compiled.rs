@@ -18,6 +18,8 @@ use super::verify::Checks;
 pub(crate) enum Kind {
     /// Nothing but addresses and ports: once for each direction of a flow.
     Addresses,
+    /// Nothing but addresses of which some are left out: every packet (as in Suricata), but what it does it does to the flow.
+    AddressesLeftOut,
     /// Every packet.
     Packet,
     /// The stream of TCP, and the packets of everything else.

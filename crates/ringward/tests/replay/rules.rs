@@ -64,6 +64,101 @@ pass dns any any -> any any (dns.query; content:"c2.evil"; sid:16;)
     assert_eq!(sids(&alerts(&Desk::new(""), rules, &[])), [11, 14, 14]);
 }
 
+/// The ids of the rules that spoke, as often as they did.
+fn counted(desk: &Desk, capture: &Capture, rules: &str, more: &[&str]) -> Vec<u64> {
+    std::fs::write(desk.path("our.rules"), rules).unwrap();
+    sids(&of_type(&desk.replay(capture, &[&["--rules", "our.rules"], more].concat()), "alert")
+        .into_iter()
+        .cloned()
+        .collect::<Vec<_>>())
+}
+
+#[test]
+fn rules_on_addresses_speak_once_a_flow_unless_they_leave_some_out() {
+    let mut capture = Capture::default();
+    for _ in 0..3 {
+        capture.udp(at("10.0.1.1:4000"), at("192.0.2.1:9999"), b"question");
+        capture.udp(at("192.0.2.1:9999"), at("10.0.1.1:4000"), b"answer");
+    }
+    let rules = r#"
+alert ip 10.0.0.0/8 any -> any any (sid:1;)
+alert ip any any -> any any (sid:2;)
+alert ip [10.0.0.0/8,!10.0.2.0/24] any -> !10.0.0.0/8 any (sid:3;)
+alert udp any any -> !$HOME_NET any (sid:4;)
+alert ip [10.0.0.0/8,![10.0.1.0/24,!10.0.1.1]] any -> any any (sid:5;)
+alert ip [10.0.0.0/8,![10.0.1.0/24,!10.0.1.2]] any -> any any (sid:6;)
+alert udp any [4000,![3000:5000,!4001]] -> any any (sid:7;)
+alert udp any [3999:4001,![3000:5000,!4000]] -> any any (sid:8;)
+alert ip 10.0.0.0/8 any -> any any (flowbits:isset,never; sid:9;)
+"#;
+    let of = counted(&Desk::new(""), &capture, rules, &[]);
+    assert_eq!(of, [1, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 8, 8, 8]);
+    let passed = format!("pass ip any any -> !10.0.0.0/8 any (sid:10;)\n{rules}");
+    assert_eq!(counted(&Desk::new(""), &capture, &passed, &[]), [0; 0], "what is like it passes the flow, too");
+}
+
+#[test]
+fn a_network_may_leave_out_a_part_of_itself() {
+    let mut capture = Capture::default();
+    capture.udp(at("10.1.0.1:4000"), at("10.2.0.1:9999"), b"in the part that is left out");
+    capture.udp(at("192.0.2.1:4000"), at("10.2.0.1:9999"), b"from outside");
+    capture.udp(at("10.2.0.1:4000"), at("192.0.2.1:9999"), b"to outside");
+    let rules = "alert udp $EXTERNAL_NET any -> $HOME_NET any (content:\"from\"; sid:1;)\n\
+                 alert udp $EXTERNAL_NET any -> $HOME_NET any (content:\"part\"; sid:2;)\n\
+                 alert udp $HOME_NET any -> [$EXTERNAL_NET,!10.1.0.0/16] any (content:\"to\"; sid:3;)\n\
+                 alert udp [$HOME_NET,$EXTERNAL_NET] any -> any any (content:\"outside\"; sid:4;)\n";
+    let desk = Desk::new("");
+    let settings = "[rules.variables]\nHOME_NET = \"[10.0.0.0/8,!10.1.0.0/16]\"\nEXTERNAL_NET = \"!$HOME_NET\"\n";
+    std::fs::write(desk.path("ringward.toml"), settings).unwrap();
+    assert_eq!(counted(&desk, &capture, rules, &["-c", "ringward.toml"]), [1, 2, 3, 4, 4]);
+}
+
+#[test]
+fn bits_of_hosts_are_seen_at_once_and_xbits_from_the_next_packet_on() {
+    let mut capture = Capture::default();
+    for number in 0..6 {
+        capture.udp(at("10.0.0.5:4000"), at("203.0.113.9:9999"), format!("BEACON0{number}").as_bytes());
+    }
+    for (sets, asks, told) in [
+        ("xbits:set,a,track ip_src", "xbits:isset,a,track ip_src", 3),
+        ("xbits:set,a,track ip_dst", "xbits:isset,a,track ip_dst", 3),
+        ("xbits:set,a,track ip_pair", "xbits:isset,a,track ip_pair", 3),
+        ("xbits:set,a,track ip_src", "xbits:isnotset,a,track ip_src", 3),
+        ("hostbits:set,a,src", "hostbits:isset,a,src", 4),
+        ("flowbits:set,a", "flowbits:isset,a", 4),
+    ] {
+        let sets = format!("alert udp any any -> any any (content:\"BEACON02\"; {sets}; sid:1;)\n");
+        let asks = format!("alert udp any any -> any any (content:\"BEACON\"; {asks}; sid:2;)\n");
+        for rules in [format!("{sets}{asks}"), format!("{asks}{sets}")] {
+            let found = counted(&Desk::new(""), &capture, &rules, &[]);
+            assert_eq!(found.iter().filter(|&&sid| sid == 2).count(), told, "{rules}");
+        }
+    }
+}
+
+#[test]
+fn a_rate_is_let_go_after_its_time() {
+    let mut capture = Capture::default();
+    for number in 0..24 {
+        capture.udp(at("10.0.0.5:4000"), at("203.0.113.9:9999"), format!("BEACON{number:02}").as_bytes());
+        capture.pause(1);
+    }
+    let rules = "alert udp any any -> any any (content:\"BEACON\"; sid:7;)\n";
+    for track in ["by_src", "by_dst", "by_both", "by_rule"] {
+        let desk = Desk::new("");
+        let filter = format!(
+            "rate_filter gen_id 1, sig_id 7, track {track}, count 2, seconds 3, new_action pass, timeout 4 # for a while\n"
+        );
+        std::fs::write(desk.path("threshold.config"), filter).unwrap();
+        std::fs::write(desk.path("ringward.toml"), "[rules]\nthreshold = \"threshold.config\"\n").unwrap();
+        std::fs::write(desk.path("our.rules"), rules).unwrap();
+        let events = desk.replay(&capture, &["--rules", "our.rules", "-c", "ringward.toml"]);
+        let told: Vec<u64> =
+            of_type(&events, "alert").iter().map(|alert| alert["pcap_cnt"].as_u64().unwrap()).collect();
+        assert_eq!(told, [1, 2, 8, 9, 10, 16, 17, 18, 24], "{track}");
+    }
+}
+
 #[test]
 fn a_policy_can_isolate_the_target_of_a_rule_that_drops() {
     let rules = r#"
