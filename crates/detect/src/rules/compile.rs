@@ -81,7 +81,10 @@ fn order(rule: &Rule) -> (u8, u8, bool, u8) {
     let later = |op: &&StateOp| matches!(op, StateOp::Xbit { host: false, .. });
     let at_once = || rule.state.iter().filter(|op| !later(op));
     let (asking, setting) = (at_once().any(asks), at_once().any(|op| !asks(op)));
+    let clears = |op: &StateOp| matches!(op, StateOp::Flowbit { op: BitOp::Unset, .. });
     let state = match (setting, asking) {
+        // What is only cleared is there for the others before.
+        (true, false) if at_once().all(clears) => 3,
         (true, false) => 0,
         (true, true) => 1,
         (false, true) => 2,
@@ -313,7 +316,9 @@ fn payload_of(rule: &Rule, in_payload: &[&Part]) -> (bool, bool) {
     let placed = in_payload.iter().flat_map(|part| &part.tests).any(
         |test| matches!(test, Test::Content(content) if content.depth.is_some() || content.offset.is_some() || content.starts_with),
     );
-    (placed, true)
+    // The state of a stream is that at a packet.
+    let sized = rule.packet.iter().any(|test| matches!(test, PacketTest::StreamSize { .. }));
+    (placed || sized, true)
 }
 
 /// Tests that only a packet can answer.

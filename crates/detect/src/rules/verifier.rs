@@ -4,7 +4,7 @@ use proto::AppProto;
 use rules::{FlowTest, HeaderProto, PacketTest};
 use wire::IpProto;
 
-use super::compiled::Compiled;
+use super::compiled::{Compiled, Kind};
 use super::context::PacketContext;
 use super::prepared::Prepared;
 use super::set::RuleSet;
@@ -112,7 +112,8 @@ impl Verifier<'_> {
             if verify::holds(checks, &piece, self.state) && self.asn1(rule, bytes) {
                 return true;
             }
-            if !rule.packets {
+            // A rule on the stream is asked of the packet apart, and may speak of both, as in Suricata.
+            if !rule.packets || rule.kind == Kind::Stream {
                 return false;
             }
             self.state.reset();

@@ -195,6 +195,7 @@ pub(super) fn events() -> Vec<Event> {
                 x_mailer: Some("x".into()),
                 received: vec!["from a".into()],
                 attachments: vec!["f.exe".into()],
+                raw: Vec::new(),
                 urls: vec!["evil.example/".into()],
                 complete: true,
             }),
