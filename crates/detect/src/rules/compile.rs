@@ -8,8 +8,8 @@ use alert::{RuleAction, RuleFacts, Severity};
 use foldhash::fast::FixedState;
 use proto::Keep;
 use rules::{
-    Action, App, BitOp, Buffer, BufferInfo, Field, FlowTest, Header, HeaderProto, PacketTest, Part, Rule, Side,
-    Stage, StateOp, Test,
+    Action, App, BitOp, Buffer, BufferInfo, Field, FieldTest, FlowTest, Header, HeaderProto, PacketTest,
+    Part, Rule, Side, Stage, StateOp, Test,
 };
 use wire::Direction;
 
@@ -161,6 +161,8 @@ impl Compiler {
             packet: rule.packet.clone().into(),
             packets,
             streams,
+            // What a flow speaks is told from the stream.
+            apart: kind == Kind::Stream && packets && !matches!(rule.header.proto, HeaderProto::App(_)),
             memory: rule.state.iter().map(memory).collect(),
             files: asks_for_files(rule),
             hashed: rule.packet.iter().any(|test| matches!(test, PacketTest::FileHash { .. })),
@@ -241,6 +243,12 @@ impl Compiler {
             self.carriers.push(number);
         }
         self.file_hashes |= compiled.hashed;
+        let of_frames = |test: &FieldTest| matches!(test.field, Field::Http2FrameType | Field::Http2Window);
+        if rule.packet.iter().any(|test| matches!(test, PacketTest::FileExtension(_))) {
+            // A body makes a file of what has been asked for.
+            self.keep.body = super::BODY_LIMIT;
+        }
+        self.keep.frames |= compiled.fields.iter().any(of_frames);
         for part in in_transactions {
             self.keep.heads |= part.buffer.info().apps.contains(&App::Http1);
             let BufferInfo { apps, stage, .. } = part.buffer.info();

@@ -90,6 +90,8 @@ pub(crate) struct Compiled {
     pub(crate) packets: bool,
     /// Payload: the stream counts.
     pub(crate) streams: bool,
+    /// Payload: it is asked of the packet and of the stream apart, and may speak of both.
+    pub(crate) apart: bool,
     pub(crate) memory: Box<[Memory]>,
     /// It asks for the hash of a file.
     pub(crate) hashed: bool,
@@ -138,7 +140,10 @@ impl Compiled {
     /// How far a side has to be for all that it asks of it to be known.
     pub(crate) fn progress(&self) -> Progress {
         let stages = self.sections.iter().map(|s| s.buffer.info().stage);
-        let last = stages.chain(self.fields.iter().map(|f| f.field.info().stage)).max();
+        // There is no file before its first byte.
+        let named = self.packet.iter().any(|test| matches!(test, PacketTest::FileExtension(_)));
+        let files = named.then_some(Stage::Done);
+        let last = stages.chain(self.fields.iter().map(|f| f.field.info().stage)).chain(files).max();
         progress(last.unwrap_or(Stage::Head))
     }
 }

@@ -57,7 +57,7 @@ impl PayloadBuilder {
             let entry = Entry {
                 rule: number,
                 stream: compiled.kind == Kind::Stream && transport == Transport::Tcp,
-                packet: compiled.packets || transport != Transport::Tcp,
+                packet: compiled.kind != Kind::Stream || compiled.apart || transport != Transport::Tcp,
                 fixed: fixed.cloned(),
                 literal: literal.cloned(),
                 always: Always::new(number, &rule.packet),

@@ -105,7 +105,8 @@ impl Thresholds {
         let (own, filter) = self.limits.get(&(gid, sid)).copied().unwrap_or_default();
         if let Some(filter) = filter {
             let key = key(alert, flow, filter.track, 0);
-            if self.count(key, filter.seconds, alert.time, |count| count.count > filter.count) == Some(false) {
+            if self.count(key, filter.seconds, alert.time, |count| count.count > filter.count) == Some(false)
+            {
                 return false;
             }
         }

@@ -4,7 +4,7 @@ use proto::AppProto;
 use rules::{FlowTest, HeaderProto, PacketTest};
 use wire::IpProto;
 
-use super::compiled::{Compiled, Kind};
+use super::compiled::Compiled;
 use super::context::PacketContext;
 use super::prepared::Prepared;
 use super::set::RuleSet;
@@ -112,8 +112,7 @@ impl Verifier<'_> {
             if verify::holds(checks, &piece, self.state) && self.asn1(rule, bytes) {
                 return true;
             }
-            // A rule on the stream is asked of the packet apart, and may speak of both, as in Suricata.
-            if !rule.packets || rule.kind == Kind::Stream {
+            if !rule.packets || rule.apart {
                 return false;
             }
             self.state.reset();
@@ -169,7 +168,9 @@ fn packet_holds(
         PacketTest::FileHash { .. }
         | PacketTest::FileExtension(_)
         | PacketTest::FileStore
-        | PacketTest::DceInterface { .. } => view.is_some_and(|view| others::view_holds(test, view)),
+        | PacketTest::DceInterface { .. } => {
+            view.is_some_and(|view| others::view_holds(test, view, cx.direction))
+        }
         _ => packet::holds(test, cx, reputation),
     }
 }

@@ -67,10 +67,12 @@ pass dns any any -> any any (dns.query; content:"c2.evil"; sid:16;)
 /// The ids of the rules that spoke, as often as they did.
 fn counted(desk: &Desk, capture: &Capture, rules: &str, more: &[&str]) -> Vec<u64> {
     std::fs::write(desk.path("our.rules"), rules).unwrap();
-    sids(&of_type(&desk.replay(capture, &[&["--rules", "our.rules"], more].concat()), "alert")
-        .into_iter()
-        .cloned()
-        .collect::<Vec<_>>())
+    sids(
+        &of_type(&desk.replay(capture, &[&["--rules", "our.rules"], more].concat()), "alert")
+            .into_iter()
+            .cloned()
+            .collect::<Vec<_>>(),
+    )
 }
 
 #[test]
@@ -94,7 +96,11 @@ alert ip 10.0.0.0/8 any -> any any (flowbits:isset,never; sid:9;)
     let of = counted(&Desk::new(""), &capture, rules, &[]);
     assert_eq!(of, [1, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 8, 8, 8]);
     let passed = format!("pass ip any any -> !10.0.0.0/8 any (sid:10;)\n{rules}");
-    assert_eq!(counted(&Desk::new(""), &capture, &passed, &[]), [0; 0], "what is like it passes the flow, too");
+    assert_eq!(
+        counted(&Desk::new(""), &capture, &passed, &[]),
+        [0; 0],
+        "what is like it passes the flow, too"
+    );
 }
 
 #[test]
@@ -108,7 +114,8 @@ fn a_network_may_leave_out_a_part_of_itself() {
                  alert udp $HOME_NET any -> [$EXTERNAL_NET,!10.1.0.0/16] any (content:\"to\"; sid:3;)\n\
                  alert udp [$HOME_NET,$EXTERNAL_NET] any -> any any (content:\"outside\"; sid:4;)\n";
     let desk = Desk::new("");
-    let settings = "[rules.variables]\nHOME_NET = \"[10.0.0.0/8,!10.1.0.0/16]\"\nEXTERNAL_NET = \"!$HOME_NET\"\n";
+    let settings =
+        "[rules.variables]\nHOME_NET = \"[10.0.0.0/8,!10.1.0.0/16]\"\nEXTERNAL_NET = \"!$HOME_NET\"\n";
     std::fs::write(desk.path("ringward.toml"), settings).unwrap();
     assert_eq!(counted(&desk, &capture, rules, &["-c", "ringward.toml"]), [1, 2, 3, 4, 4]);
 }
@@ -157,6 +164,86 @@ fn a_rate_is_let_go_after_its_time() {
             of_type(&events, "alert").iter().map(|alert| alert["pcap_cnt"].as_u64().unwrap()).collect();
         assert_eq!(told, [1, 2, 8, 9, 10, 16, 17, 18, 24], "{track}");
     }
+}
+
+#[test]
+fn every_kind_of_frame_is_seen() {
+    let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
+        let mut frame = vec![0, 0, u8::try_from(payload.len()).unwrap(), kind, flags, 0, 0, 0, stream];
+        frame.extend(payload);
+        frame
+    };
+    // A size of the table of 4096, then POST, /, http.
+    let client = [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        frame(4, 0, 0, &[0, 3, 0, 0, 0, 100]),
+        frame(8, 0, 0, &[0, 0, 3, 0xe8]),
+        frame(1, 0, 1, &[0x3f, 0xe1, 0x1f, 0x83]),
+        frame(9, 4, 1, &[0x84, 0x86]),
+        frame(2, 0, 1, &[0, 0, 0, 0, 7]),
+        frame(0, 1, 1, b"asked"),
+        frame(6, 0, 0, &[0; 8]),
+        frame(8, 0, 1, &[0, 0, 0, 9]),
+    ];
+    let server = [
+        frame(5, 4, 1, &[0, 0, 0, 2, 0x82, 0x84, 0x86]),
+        frame(1, 4, 1, &[0x88]),
+        frame(0, 1, 1, b"hello"),
+        frame(1, 4, 2, &[0x88]),
+        frame(3, 0, 2, &[0, 0, 0, 8]),
+        frame(7, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 2]),
+    ];
+    let mut capture = Capture::default();
+    capture.connection(at("10.0.0.1:4000"), at("192.0.2.1:80"), &client.concat(), &server.concat(), 1000);
+    let kinds = [
+        ("http2.frametype:DATA", 2),
+        ("http2.frametype:HEADERS", 4),
+        ("http2.frametype:PRIORITY", 1),
+        ("http2.frametype:RST_STREAM", 1),
+        ("http2.frametype:SETTINGS", 1),
+        ("http2.frametype:PUSH_PROMISE", 1),
+        ("http2.frametype:PING", 1),
+        ("http2.frametype:GOAWAY", 1),
+        ("http2.frametype:WINDOW_UPDATE", 2),
+        ("http2.frametype:CONTINUATION", 1),
+        ("http2.window:1000", 1),
+        ("http2.window:<10", 1),
+        ("http2.size_update:4096", 1),
+        ("http2.window:11", 0),
+        ("http2.size_update:1", 0),
+    ];
+    let rules: Vec<String> = (1..)
+        .zip(kinds)
+        .map(|(sid, (asked, _))| format!("alert http2 any any -> any any ({asked}; sid:{sid};)\n"))
+        .collect();
+    let found = counted(&Desk::new(""), &capture, &rules.concat(), &[]);
+    for (sid, (asked, times)) in (1..).zip(kinds) {
+        assert_eq!(found.iter().filter(|&&of| of == sid).count(), times, "{asked}");
+    }
+}
+
+#[test]
+fn files_of_http_have_an_extension() {
+    let mut capture = Capture::default();
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    let ask = b"GET /dir.d/setup.EXE?x=1.zip HTTP/1.1\r\nHost: a.example\r\n\r\n";
+    capture.connection(at("10.0.0.1:4000"), at("192.0.2.1:80"), ask, answer, 1000);
+    let rules = "alert http any any -> any any (fileext:\"exe\"; sid:1;)\n\
+                 alert http any any -> any any (fileext:\"zip\"; sid:2;)\n\
+                 alert http any any -> any any (flow:to_server; fileext:\"exe\"; sid:3;)\n";
+    assert_eq!(counted(&Desk::new(""), &capture, rules, &[]), [1]);
+}
+
+#[test]
+fn a_rule_with_a_place_speaks_of_the_packet_and_of_the_stream() {
+    let mut capture = Capture::default();
+    capture.connection(at("10.0.0.1:4000"), at("192.0.2.1:4444"), b"HELLO BEACON", b"OK", 1000);
+    let rules = "alert tcp any any -> any any (content:\"HELLO\"; depth:5; sid:1;)\n\
+                 alert tcp any any -> any any (content:\"BEACON\"; sid:2;)\n\
+                 alert tcp any any -> any any (flow:only_stream; content:\"HELLO\"; depth:5; sid:3;)\n\
+                 alert tcp-pkt any any -> any any (content:\"HELLO\"; depth:5; sid:4;)\n\
+                 alert tcp any any -> any any (content:\"LO\"; depth:5; dsize:12; sid:5;)\n";
+    assert_eq!(counted(&Desk::new(""), &capture, rules, &[]), [1, 1, 2, 3, 4, 5]);
 }
 
 #[test]
