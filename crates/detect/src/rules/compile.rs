@@ -17,6 +17,7 @@ use super::addresses::Ends;
 use super::compiled::{Chains, Compiled, Effect, Kind, Memory, Section};
 use super::fast;
 use super::home::Home;
+use super::magic;
 use super::packet::Reputation;
 use super::payload_build::PayloadBuilder;
 use super::set::{RuleSet, mask};
@@ -118,6 +119,9 @@ impl Compiler {
         let number = u32::try_from(self.rules.len()).map_err(|_| ("sid", "too many rules".to_owned()))?;
         if rule.packet.iter().any(|test| matches!(test, PacketTest::Variable { .. })) {
             return Err(("flowvar", "variables of expressions are not looked at".to_owned()));
+        }
+        if let Some(words) = strange_magic(rule) {
+            return Err(("file.magic", format!("no kind of file that is known is called {words:?}")));
         }
         let in_payload: Vec<&Part> =
             rule.parts.iter().filter(|part| part.buffer == Buffer::Payload).collect();
@@ -256,7 +260,7 @@ impl Compiler {
                 self.keep.body = super::BODY_LIMIT;
             }
             self.keep.payloads = super::BODY_LIMIT;
-            self.file_content |= part.buffer == Buffer::FileData;
+            self.file_content |= matches!(part.buffer, Buffer::FileData | Buffer::FileMagic);
         }
     }
 
@@ -303,6 +307,17 @@ fn memory(op: &StateOp) -> Memory {
             Memory::Flowint(*op, number(name), value.as_ref().map(|&n| n).map_err(|other| number(other)))
         }
     }
+}
+
+/// Words that have to be in the description of a file, and are in none.
+fn strange_magic(rule: &Rule) -> Option<String> {
+    let parts = rule.parts.iter().filter(|part| part.buffer == Buffer::FileMagic && part.transforms.is_empty());
+    let contents = parts.flat_map(|part| &part.tests).filter_map(|test| match test {
+        Test::Content(content) if !content.negated => Some(content),
+        _ => None,
+    });
+    let strange = contents.into_iter().find(|content| !magic::may_say(&content.pattern, content.nocase));
+    strange.map(|content| String::from_utf8_lossy(&content.pattern).into_owned())
 }
 
 /// Buffers of packets, the payload not counted.

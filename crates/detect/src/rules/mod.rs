@@ -16,6 +16,7 @@ mod group;
 mod home;
 pub mod http;
 mod judge;
+mod magic;
 mod matcher;
 mod others;
 pub mod packet;
