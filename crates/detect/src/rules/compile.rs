@@ -109,6 +109,7 @@ struct Compiler {
     carriers: Vec<u32>,
     applications: [Vec<u32>; 2],
     events: HashMap<Arc<str>, Vec<u32>>,
+    bits: HashMap<u64, Arc<str>>,
     keep: Keep,
     file_content: bool,
     file_hashes: bool,
@@ -185,6 +186,11 @@ impl Compiler {
             severity: severity(rule.priority),
             facts: facts(rule),
         };
+        for op in &rule.state {
+            if let StateOp::Flowbit { names, .. } = op {
+                self.bits.extend(names.iter().map(|name| (self::number(name), name.clone())));
+            }
+        }
         self.index(number, &compiled, rule, &in_payload, &in_transactions);
         self.rules.push(compiled);
         Ok(())
@@ -286,6 +292,7 @@ impl Compiler {
             carriers: self.carriers,
             applications: self.applications,
             events: self.events,
+            bits: self.bits,
             keep: self.keep,
             reputation: Reputation::default(),
             ours: None,
@@ -311,7 +318,8 @@ fn memory(op: &StateOp) -> Memory {
 
 /// Words that have to be in the description of a file, and are in none.
 fn strange_magic(rule: &Rule) -> Option<String> {
-    let parts = rule.parts.iter().filter(|part| part.buffer == Buffer::FileMagic && part.transforms.is_empty());
+    let parts =
+        rule.parts.iter().filter(|part| part.buffer == Buffer::FileMagic && part.transforms.is_empty());
     let contents = parts.flat_map(|part| &part.tests).filter_map(|test| match test {
         Test::Content(content) if !content.negated => Some(content),
         _ => None,

@@ -16,7 +16,10 @@ const WORDS: [(&str, &str); 43] = [
     ("application/vnd.ms-excel", "Composite Document File V2 Document, Microsoft Excel"),
     ("application/vnd.ms-powerpoint", "Composite Document File V2 Document, Microsoft PowerPoint"),
     ("application/vnd.oasis.opendocument.text", "OpenDocument Text"),
-    ("application/vnd.openxmlformats-officedocument.presentationml.presentation", "Microsoft PowerPoint 2007+"),
+    (
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+        "Microsoft PowerPoint 2007+",
+    ),
     ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "Microsoft Excel 2007+"),
     ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "Microsoft Word 2007+"),
     ("application/vnd.rar", "RAR archive data"),
@@ -106,7 +109,8 @@ fn le16(bytes: &[u8], at: usize) -> Option<u16> {
 
 /// A program for Windows, by the headers of its PE format.
 fn program(bytes: &[u8]) -> &'static str {
-    let header = bytes.get(0x3c..).and_then(|rest| rest.first_chunk()).map(|b| u32::from_le_bytes(*b) as usize);
+    let header =
+        bytes.get(0x3c..).and_then(|rest| rest.first_chunk()).map(|b| u32::from_le_bytes(*b) as usize);
     let Some(pe) = header.and_then(|at| bytes.get(at..)).filter(|pe| pe.starts_with(b"PE\0\0")) else {
         return PROGRAM;
     };
@@ -155,7 +159,10 @@ mod tests {
         for (bytes, words) in [
             (b"%PDF-1.4\n".to_vec(), "PDF document; application/pdf".to_owned()),
             (b"MZ".to_vec(), format!("MS-DOS executable{program}")),
-            (pe(0x10b, 0x2000, 3), format!("PE32 executable (DLL) (console) Intel 80386, for MS Windows{program}")),
+            (
+                pe(0x10b, 0x2000, 3),
+                format!("PE32 executable (DLL) (console) Intel 80386, for MS Windows{program}"),
+            ),
             (pe(0x20b, 2, 2), format!("PE32+ executable (GUI) x86-64, for MS Windows{program}")),
             (b"no such thing".to_vec(), String::new()),
         ] {

@@ -133,6 +133,7 @@ pub(super) fn events() -> Vec<Event> {
             icmp_reply,
             tunnel: Some(tunnel()),
             macs: None,
+            bits: vec!["traffic/label/search".into()],
         };
         Event::Flow(Box::new(event))
     };
@@ -258,6 +259,7 @@ pub(super) fn events() -> Vec<Event> {
             }),
             evidence: Some(evidence.clone()),
             tunnel: Some(tunnel()),
+            bits: vec!["seen".into(), "traffic/id/example".into()],
             ether: None,
             content: None,
         })),

@@ -247,6 +247,22 @@ fn a_rule_with_a_place_speaks_of_the_packet_and_of_the_stream() {
 }
 
 #[test]
+fn bits_of_flows_are_told_with_what_traffic_it_is() {
+    let rules = "alert http any any -> any any (http.method; content:\"GET\"; flowbits:set,seen; sid:1;)\n\
+                 alert http any any -> any any (http.uri; content:\"gate\"; flowbits:set,traffic/id/gate; sid:2;)\n\
+                 alert http any any -> any any (http.stat_code; content:\"200\"; flowbits:set,traffic/label/web; flowbits:isset,seen; sid:3;)\n";
+    let desk = Desk::new("");
+    let alerts = alerts(&desk, rules, &[]);
+    let last = alerts.iter().find(|alert| alert["alert"]["signature_id"] == 3).unwrap();
+    let events = events(&desk.path("out/eve.json"));
+    let flow = of_type(&events, "flow").into_iter().find(|flow| flow["src_port"] == 4000).unwrap();
+    for event in [last, flow] {
+        assert_eq!(event["metadata"], json!({"flowbits": ["seen"]}));
+        assert_eq!(event["traffic"], json!({"id": ["gate"], "label": ["web"]}));
+    }
+}
+
+#[test]
 fn a_policy_can_isolate_the_target_of_a_rule_that_drops() {
     let rules = r#"
 drop http any any -> any any (msg:"implant"; http.uri; content:"/gate.php"; target:src_ip; metadata:mitre_tactic_id TA0011, mitre_technique_id T1071, mitre_technique_name Application_Layer_Protocol, created_at 2026_01_01; reference:url,example.org/x; classtype:trojan-activity; sid:21;)
