@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::address;
 use crate::app::App;
 use crate::fault::{Fault, unsupported, wrong};
+use crate::hook::{self, Hook};
 use crate::ports;
 use crate::rule::{Action, AddressSet, Header, HeaderProto, PortSet, RejectTo};
 use crate::settings::Settings;
@@ -78,8 +79,10 @@ pub(crate) fn parse(text: &str, settings: &Settings, cache: &mut Cache) -> Resul
     };
     let (src, src_leaves_out) = cache.addresses(src, settings)?;
     let (dst, dst_leaves_out) = cache.addresses(dst, settings)?;
+    let (proto, hook) = hooked(proto)?;
     let header = Header {
-        proto: protocol(proto)?,
+        proto,
+        hook,
         src,
         src_ports: cache.ports(src_ports, settings)?,
         dst,
@@ -119,6 +122,18 @@ impl Cache {
     }
 }
 
+/// A protocol, and what stands behind its colon.
+fn hooked(text: &str) -> Result<(HeaderProto, Option<Hook>), Fault> {
+    let Some((name, hook)) = text.split_once(':') else { return Ok((protocol(text)?, None)) };
+    match protocol(name)? {
+        HeaderProto::App(app) => match hook::of(app, hook) {
+            Some(hook) => Ok((HeaderProto::App(app), Some(hook))),
+            None => Err(wrong(format!("{name} has no hook {hook}"))),
+        },
+        _ => Err(unsupported(format!("{text}: hooks of packets"))),
+    }
+}
+
 fn protocol(name: &str) -> Result<HeaderProto, Fault> {
     let name = name.to_ascii_lowercase();
     Ok(match name.as_str() {
@@ -140,9 +155,6 @@ fn protocol(name: &str) -> Result<HeaderProto, Fault> {
         "arp" => HeaderProto::Arp,
         "pkthdr" => HeaderProto::PacketHeader,
         _ => match App::of_name(&name) {
-            Some(App::Failed | App::Unknown) | None if name.contains(':') => {
-                return Err(unsupported(format!("{name}: rules on a hook")));
-            }
             Some(App::Failed | App::Unknown) | None => {
                 return Err(wrong(format!("there is no protocol {name}")));
             }
@@ -179,13 +191,14 @@ mod tests {
             "warn tcp any any -> any any",
             "alert unknown any any -> any any",
             "alert tcp any any -> any any any",
+            "alert http1:request_beginning any any -> any any",
         ] {
             assert!(matches!(header(text), Err(Fault::Wrong(_))), "{text}");
         }
         for text in [
             "config tcp any any -> any any",
             "alert http any any => any any",
-            "alert http1:request_started any any -> any any",
+            "alert tcp:flow_start any any -> any any",
             "accept:hook tcp:all any any -> any any",
         ] {
             assert!(matches!(header(text), Err(Fault::Unsupported(_))), "{text}");

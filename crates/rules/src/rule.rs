@@ -42,6 +42,8 @@ pub struct Header {
     pub dst: AddressSet,
     /// On which port.
     pub dst_ports: PortSet,
+    /// How far a transaction has to have come.
+    pub hook: Option<crate::hook::Hook>,
     /// A list of addresses leaves some out: a rule on nothing but addresses is then asked on every packet.
     pub leaves_out: bool,
     /// `<>`: the other way round too.

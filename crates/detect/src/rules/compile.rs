@@ -151,10 +151,19 @@ impl Compiler {
         let sections = sections(&in_transactions, &mut self.chains)?;
         let (packets, streams) = payload_of(rule, &in_payload);
         let kind = kind_of(rule, &in_transactions, &in_payload, &in_packets, streams);
+        let mut flow = rule.flow;
+        if let Some(hook) = rule.header.hook {
+            let other_way = if hook.to_server { flow.to_client } else { flow.to_server };
+            if other_way {
+                return Err(("flow", "the rule's hook is on the other side".to_owned()));
+            }
+            (flow.to_server, flow.to_client) = (hook.to_server, !hook.to_server);
+        }
         let compiled = Compiled {
             kind,
             header: self.header(&rule.header),
-            flow: rule.flow,
+            flow,
+            whole: rule.header.hook.is_some_and(|hook| hook.done),
             apps: apps(rule, &in_transactions)
                 .as_deref()
                 .map(mask)
@@ -402,7 +411,11 @@ fn kind_of(
                 | PacketTest::DceInterface { .. }
         )
     };
-    if !in_transactions.is_empty() || !rule.fields.is_empty() || rule.packet.iter().any(of_files) {
+    if rule.header.hook.is_some()
+        || !in_transactions.is_empty()
+        || !rule.fields.is_empty()
+        || rule.packet.iter().any(of_files)
+    {
         return Kind::Transaction;
     }
     let event = |test: &PacketTest| {

@@ -76,6 +76,8 @@ pub(crate) struct Compiled {
     /// An index into the set's headers.
     pub(crate) header: u32,
     pub(crate) flow: FlowTest,
+    /// Its hook is at the end of a side.
+    pub(crate) whole: bool,
     /// Only these protocols, as bits.
     pub(crate) apps: u64,
     /// What has to be in the payload.
@@ -142,7 +144,7 @@ impl Compiled {
         let stages = self.sections.iter().map(|s| s.buffer.info().stage);
         // There is no file before its first byte.
         let named = self.packet.iter().any(|test| matches!(test, PacketTest::FileExtension(_)));
-        let files = named.then_some(Stage::Done);
+        let files = (named || self.whole).then_some(Stage::Done);
         let last = stages.chain(self.fields.iter().map(|f| f.field.info().stage)).chain(files).max();
         progress(last.unwrap_or(Stage::Head))
     }

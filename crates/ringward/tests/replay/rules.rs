@@ -263,6 +263,19 @@ fn bits_of_flows_are_told_with_what_traffic_it_is() {
 }
 
 #[test]
+fn hooks_say_how_far_a_transaction_has_to_have_come() {
+    let rules = "alert http1:request_started any any -> any any (sid:1;)\n\
+                 alert http1:response_started any any -> any any (sid:2;)\n\
+                 alert http1:request_line any any -> any any (http.uri; content:\"gate\"; sid:3;)\n\
+                 alert http1:response_complete any any -> any any (http.stat_code; content:\"200\"; sid:4;)\n\
+                 alert http1:response_complete any any -> any any (http.stat_code; content:\"404\"; sid:5;)\n\
+                 alert dns:request_complete any any -> any any (dns.query; content:\"evil\"; sid:6;)\n\
+                 alert dns:response_complete any any -> any any (sid:7;)\n\
+                 alert tls:client_hello_done any any -> any any (tls.sni; content:\"bad\"; sid:8;)\n";
+    assert_eq!(sids(&alerts(&Desk::new(""), rules, &[])), [1, 2, 3, 4, 6, 7, 8]);
+}
+
+#[test]
 fn a_policy_can_isolate_the_target_of_a_rule_that_drops() {
     let rules = r#"
 drop http any any -> any any (msg:"implant"; http.uri; content:"/gate.php"; target:src_ip; metadata:mitre_tactic_id TA0011, mitre_technique_id T1071, mitre_technique_name Application_Layer_Protocol, created_at 2026_01_01; reference:url,example.org/x; classtype:trojan-activity; sid:21;)
