@@ -77,10 +77,10 @@ impl<T: Step> Ranges<T> {
         let mut left = Vec::with_capacity(self.0.len() + 1);
         let mut from = Some(T::FIRST);
         for (first, last) in self.tidy().0 {
-            if let (Some(from), Some(to)) = (from, first.back()) {
-                if from <= to {
-                    left.push((from, to));
-                }
+            if let (Some(from), Some(to)) = (from, first.back())
+                && from <= to
+            {
+                left.push((from, to));
             }
             from = last.next();
         }

@@ -175,8 +175,7 @@ impl Compiler {
             packet: rule.packet.clone().into(),
             packets,
             streams,
-            // What a flow speaks is told from the stream.
-            apart: kind == Kind::Stream && packets && !matches!(rule.header.proto, HeaderProto::App(_)),
+            apart: kind == Kind::Stream && packets,
             memory: rule.state.iter().map(memory).collect(),
             files: asks_for_files(rule),
             hashed: rule.packet.iter().any(|test| matches!(test, PacketTest::FileHash { .. })),

@@ -91,6 +91,11 @@ impl Verifier<'_> {
                 return false;
             }
         }
+        // A packet that tells what its flow speaks is looked at with the stream only, as in Suricata.
+        let of_app = matches!(header.proto, HeaderProto::App(_)) && cx.tuple.proto == IpProto::TCP;
+        if rule.apart && of_app && payload.stream.is_none() && !cx.known_before {
+            return false;
+        }
         self.in_payload(rule, payload)
     }
 

@@ -244,6 +244,10 @@ fn a_rule_with_a_place_speaks_of_the_packet_and_of_the_stream() {
                  alert tcp-pkt any any -> any any (content:\"HELLO\"; depth:5; sid:4;)\n\
                  alert tcp any any -> any any (content:\"LO\"; depth:5; dsize:12; sid:5;)\n";
     assert_eq!(counted(&Desk::new(""), &capture, rules, &[]), [1, 1, 2, 3, 4, 5]);
+    // The packet that tells what its flow speaks is looked at with the stream only.
+    let rules = "alert http any any -> any any (content:\"GET \"; depth:4; sid:6;)\n\
+                 alert http any any -> any any (content:\"HTTP/1\"; depth:6; sid:7;)\n";
+    assert_eq!(sids(&alerts(&Desk::new(""), rules, &[])), [6, 7, 7]);
 }
 
 #[test]
