@@ -18,6 +18,7 @@ use super::compiled::{Chains, Compiled, Effect, Kind, Memory, Section};
 use super::fast;
 use super::home::Home;
 use super::magic;
+use super::order;
 use super::packet::Reputation;
 use super::payload_build::PayloadBuilder;
 use super::set::{RuleSet, mask};
@@ -48,7 +49,7 @@ fn number(name: &str) -> u64 {
 /// Compiles rules; those that cannot be are named.
 #[must_use]
 pub fn compile(mut rules: Vec<Rule>) -> (RuleSet, Vec<NotCompiled>) {
-    rules.sort_by_key(order);
+    rules.sort_by_key(order::of);
     let mut compiler = Compiler { home: Home::of(&rules), ..Compiler::default() };
     let mut refused = Vec::new();
     for rule in &rules {
@@ -63,36 +64,6 @@ pub fn compile(mut rules: Vec<Rule>) -> (RuleSet, Vec<NotCompiled>) {
         }
     }
     (compiler.finish(), refused)
-}
-
-/// Rules that let pass go first; then those that only set bits, those that do both, those that only ask, and the rest;
-/// then by priority, then as they stand in their files. `xbits` are asked before they are set: as in Suricata what a packet
-/// sets is seen from the next one on.
-fn order(rule: &Rule) -> (u8, u8, bool, u8) {
-    let action = match rule.action {
-        Action::Pass => 0,
-        Action::Drop => 1,
-        Action::Reject(_) => 2,
-        Action::Alert => 3,
-    };
-    let asks = |op: &StateOp| match op {
-        StateOp::Flowbit { op, .. } | StateOp::Xbit { op, .. } => op.asks(),
-        StateOp::Flowint { op, .. } => op.asks(),
-    };
-    let later = |op: &&StateOp| matches!(op, StateOp::Xbit { host: false, .. });
-    let at_once = || rule.state.iter().filter(|op| !later(op));
-    let (asking, setting) = (at_once().any(asks), at_once().any(|op| !asks(op)));
-    let clears = |op: &StateOp| matches!(op, StateOp::Flowbit { op: BitOp::Unset, .. });
-    let state = match (setting, asking) {
-        // What is only cleared is there for the others before.
-        (true, false) if at_once().all(clears) => 3,
-        (true, false) => 0,
-        (true, true) => 1,
-        (false, true) => 2,
-        (false, false) => 3,
-    };
-    let asks_xbits = rule.state.iter().filter(later).any(asks);
-    (action, state, !asks_xbits, rule.priority)
 }
 
 #[derive(Debug, Default)]
@@ -121,7 +92,7 @@ impl Compiler {
         if rule.packet.iter().any(|test| matches!(test, PacketTest::Variable { .. })) {
             return Err(("flowvar", "variables of expressions are not looked at".to_owned()));
         }
-        if let Some(words) = strange_magic(rule) {
+        if let Some(words) = magic::strange(rule) {
             return Err(("file.magic", format!("no kind of file that is known is called {words:?}")));
         }
         let in_payload: Vec<&Part> =
@@ -322,18 +293,6 @@ fn memory(op: &StateOp) -> Memory {
             Memory::Flowint(*op, number(name), value.as_ref().map(|&n| n).map_err(|other| number(other)))
         }
     }
-}
-
-/// Words that have to be in the description of a file, and are in none.
-fn strange_magic(rule: &Rule) -> Option<String> {
-    let parts =
-        rule.parts.iter().filter(|part| part.buffer == Buffer::FileMagic && part.transforms.is_empty());
-    let contents = parts.flat_map(|part| &part.tests).filter_map(|test| match test {
-        Test::Content(content) if !content.negated => Some(content),
-        _ => None,
-    });
-    let strange = contents.into_iter().find(|content| !magic::may_say(&content.pattern, content.nocase));
-    strange.map(|content| String::from_utf8_lossy(&content.pattern).into_owned())
 }
 
 /// Buffers of packets, the payload not counted.

@@ -1,6 +1,8 @@
 //! What `file.magic` and `filemagic` look at: what a file is by its first bytes, in the words of libmagic (for rules are
 //! written in them), and then its MIME type: `PDF document; application/pdf`.
 
+use rules::{Buffer, Rule, Test};
+
 /// MIME types and the words that libmagic's descriptions of them begin with.
 const WORDS: [(&str, &str); 43] = [
     ("application/gzip", "gzip compressed data"),
@@ -88,8 +90,20 @@ pub(super) fn describe(bytes: &[u8], mut out: impl FnMut(&str)) {
     }
 }
 
+/// Words that have to be in the description of a file, and are in none.
+pub(super) fn strange(rule: &Rule) -> Option<String> {
+    let parts =
+        rule.parts.iter().filter(|part| part.buffer == Buffer::FileMagic && part.transforms.is_empty());
+    let contents = parts.flat_map(|part| &part.tests).filter_map(|test| match test {
+        Test::Content(content) if !content.negated => Some(content),
+        _ => None,
+    });
+    let strange = contents.into_iter().find(|content| !may_say(&content.pattern, content.nocase));
+    strange.map(|content| String::from_utf8_lossy(&content.pattern).into_owned())
+}
+
 /// Whether a description can have these words in it. What has a slash may be any MIME type.
-pub(super) fn may_say(text: &[u8], nocase: bool) -> bool {
+fn may_say(text: &[u8], nocase: bool) -> bool {
     let fold = |text: &[u8]| if nocase { text.to_ascii_lowercase() } else { text.to_vec() };
     let text = fold(text);
     let says = |words: &str| {

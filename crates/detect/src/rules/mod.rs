@@ -18,6 +18,7 @@ pub mod http;
 mod judge;
 mod magic;
 mod matcher;
+mod order;
 mod others;
 pub mod packet;
 mod payload;
