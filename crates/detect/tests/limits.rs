@@ -39,6 +39,7 @@ fn context<'a>(tuple: &'a FlowTuple, packet: Option<&'a Packet<'a>>) -> PacketCo
         encrypted: false,
         established: true,
         app: None,
+        known_before: false,
         original: None,
         stream_sizes: [0; 2],
         packets: [1, 0],

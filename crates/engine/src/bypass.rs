@@ -130,6 +130,7 @@ mod tests {
             icmp_reply: None,
             tunnel: None,
             macs: None,
+            bits: Vec::new(),
         }
     }
 

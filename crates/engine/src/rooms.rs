@@ -267,6 +267,7 @@ impl Rooms {
                 forwarded: None,
                 evidence: evident.then(|| evidence_name(&flow.tuple)),
                 tunnel: session.tunnel(),
+                bits: session.bits(&self.matcher),
                 ether,
                 content: contents.take(at, || flow.payload(shown), shown.packet(input.link, input.bytes)),
             };
@@ -394,7 +395,7 @@ impl Rooms {
         emit: &mut impl FnMut(Stamp, Event),
     ) {
         self.counters.flow_interims.add(1);
-        let event = flow_event(flow.record(EndReason::Active), &flow.app);
+        let event = flow_event(flow.record(EndReason::Active), &flow.app, &self.matcher);
         emit(stamp(input, input.time), Event::Flow(Box::new(event)));
     }
 
@@ -445,7 +446,7 @@ impl Rooms {
             emit_evidence(&record.tuple, &last, Vec::new(), true, emit);
         }
         self.counters.parser_limits.add(u64::from(session.layer.limits_hit()));
-        let event = flow_event(record, &session);
+        let event = flow_event(record, &session, &self.matcher);
         let (stamp, event) = (stamp(&last, last.time), Box::new(event));
         // What the kernel counted is added by the keeper, who has to wait for it.
         let unkept = match (session.bypass(), &self.bypasser) {
@@ -472,7 +473,7 @@ fn found_by(event: &str) -> &'static str {
     if event.starts_with("APPLAYER_") { "proto_detect" } else { "proto_parser" }
 }
 
-fn flow_event(record: FlowRecord, session: &Session) -> FlowEvent {
+fn flow_event(record: FlowRecord, session: &Session, matcher: &Matcher) -> FlowEvent {
     FlowEvent {
         app: session.layer.protocol(),
         original: session.layer.original(),
@@ -482,6 +483,7 @@ fn flow_event(record: FlowRecord, session: &Session) -> FlowEvent {
         icmp_reply: session.icmp_reply(),
         tunnel: session.tunnel(),
         macs: session.macs().cloned().map(Box::new),
+        bits: session.bits(matcher),
         record,
     }
 }

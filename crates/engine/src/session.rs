@@ -1,6 +1,7 @@
 //! What the engine keeps on a flow, and how transactions become alerts and events.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use alert::{Alert, MAX_ACCOUNTS, Orientation, Sighting};
 use detect::rules::{FileView, FlowRules, Hit, Matcher, View, dns_over_https};
@@ -76,6 +77,8 @@ struct Special {
     /// Names of the anomalies that were told.
     told: Vec<&'static str>,
     rules: Option<Box<FlowRules>>,
+    /// The names of the bits that rules had set when the flow ended.
+    bits: Vec<Arc<str>>,
     /// An indicator matched: bodies may tell of the victim.
     listed: bool,
     /// What the client says first to a listed address, until it is read.
@@ -141,6 +144,12 @@ impl Session {
 
     pub(crate) fn set_icmp_reply(&mut self, reply: (u8, u8)) {
         self.special.get_or_insert_default().icmp_reply.get_or_insert(reply);
+    }
+
+    /// The names of the bits that rules have set on the flow.
+    pub(crate) fn bits(&self, matcher: &Matcher) -> Vec<Arc<str>> {
+        let Some(special) = &self.special else { return Vec::new() };
+        special.rules.as_ref().map_or_else(|| special.bits.clone(), |rules| matcher.bits(rules))
     }
 
     /// The tunnel that its first packet came through.
@@ -374,7 +383,9 @@ impl Inspection<'_> {
         collector.close_files();
         collector.events_left();
         self.note_stream(session, before, &[]);
+        let bits = session.bits(self.matcher);
         if let Some(special) = &mut session.special {
+            special.bits = bits;
             self.matcher.end(special.rules.take());
         }
     }

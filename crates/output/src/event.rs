@@ -54,6 +54,8 @@ pub struct FlowEvent {
     pub tunnel: Option<Outer>,
     /// The hardware addresses of its ends, if they are asked for.
     pub macs: Option<Box<Macs>>,
+    /// The names of the bits that rules have set on it (`flowbits`).
+    pub bits: Vec<Arc<str>>,
 }
 
 /// A logged transaction.
@@ -157,6 +159,8 @@ pub struct AlertEvent {
     pub evidence: Option<Arc<str>>,
     /// The tunnel that the flow's first packet came through.
     pub tunnel: Option<Outer>,
+    /// The names of the bits that rules have set on the flow (`flowbits`).
+    pub bits: Vec<Arc<str>>,
     /// The hardware addresses of the packet, if they are asked for.
     pub ether: Option<Ether>,
     /// What it was raised on, as far as is asked for.
@@ -178,6 +182,7 @@ impl AlertEvent {
             forwarded: None,
             evidence: None,
             tunnel: None,
+            bits: Vec::new(),
             ether: None,
             content: None,
         }

@@ -95,7 +95,7 @@ pub use krb5::Krb5;
 pub use ldap::Ldap;
 pub use login::{Login, Outcome, Secret};
 pub use memcached::Memcached;
-pub use mime::Email;
+pub use mime::{Email, MailHeader};
 pub use modbus::{Modbus, ModbusMessage};
 pub use mongodb::MongoDb;
 pub use mqtt::Mqtt;

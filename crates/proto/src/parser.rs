@@ -108,6 +108,8 @@ pub struct Keep {
     pub body: usize,
     /// Bytes of each payload that events do not show: certificates, stub data, messages; 0: none.
     pub payloads: usize,
+    /// Frames of HTTP/2 that are part of no exchange.
+    pub frames: bool,
 }
 
 /// Where a parser's findings go.

@@ -4,53 +4,89 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::fault::{Fault, wrong};
-use crate::lists::{self, Leaves};
+use crate::lists::{self, Set};
+use crate::ranges::Ranges;
 use crate::rule::{Address, AddressSet};
 use crate::settings::Settings;
 
 /// Addresses and ranges of one list.
 pub const MAX_ADDRESSES: usize = 1 << 16;
 
+/// The addresses of both families.
 #[derive(Default)]
-struct Collected {
-    any_of: Vec<Address>,
-    none_of: Vec<Address>,
-    any: bool,
+struct Both {
+    v4: Ranges<u32>,
+    v6: Ranges<u128>,
 }
 
 /// Reads an address list.
 pub(crate) fn parse(text: &str, settings: &Settings) -> Result<AddressSet, Fault> {
-    let mut found = Collected::default();
-    lists::walk(text, settings, &mut found)?;
-    let set = AddressSet {
-        any_of: if found.any { Arc::default() } else { found.any_of.into() },
-        none_of: found.none_of.into(),
-    };
-    if leaves_nothing(&set) {
+    let set: Both = lists::read(text, settings)?;
+    let taken = Both { v4: set.v4.clone().tidy(), v6: set.v6.clone().tidy() }.addresses();
+    if taken.is_empty() {
         return Err(wrong(format!("no address is left of {text:?}")));
     }
-    Ok(set)
+    let left_out = Both { v4: set.v4.complement(), v6: set.v6.complement() }.addresses();
+    // The shorter of the two says the same.
+    Ok(if taken.len() <= left_out.len() {
+        AddressSet { any_of: taken.into(), none_of: Arc::default() }
+    } else {
+        AddressSet { any_of: Arc::default(), none_of: left_out.into() }
+    })
 }
 
-impl Leaves for Collected {
+/// Whether an address list leaves anything out.
+pub(crate) fn leaves_out(text: &str, settings: &Settings) -> bool {
+    lists::leaves_out::<Both>(text, settings)
+}
+
+impl Both {
+    fn addresses(&self) -> Vec<Address> {
+        let v4 = self.v4.as_slice().iter().map(|&(first, last)| Address {
+            first: Ipv4Addr::from_bits(first).into(),
+            last: Ipv4Addr::from_bits(last).into(),
+        });
+        let v6 = self.v6.as_slice().iter().map(|&(first, last)| Address {
+            first: Ipv6Addr::from_bits(first).into(),
+            last: Ipv6Addr::from_bits(last).into(),
+        });
+        v4.chain(v6).collect()
+    }
+}
+
+impl Set for Both {
     const WHAT: &'static str = "addresses";
     const MAX: usize = MAX_ADDRESSES;
 
-    fn variable<'a>(&self, settings: &'a Settings, name: &str) -> Option<&'a str> {
+    fn variable<'a>(settings: &'a Settings, name: &str) -> Option<&'a str> {
         settings.address(name)
     }
 
-    fn leaf(&mut self, text: &str, negated: bool) -> Result<(), Fault> {
+    fn leaf(text: &str) -> Result<Self, Fault> {
         if text.eq_ignore_ascii_case("any") {
-            if negated {
-                return Err(wrong("no address is left of !any"));
-            }
-            self.any = true;
-            return Ok(());
+            return Ok(Both::any());
         }
-        let list = if negated { &mut self.none_of } else { &mut self.any_of };
-        list.push(one(text)?);
-        Ok(())
+        let mut set = Both::default();
+        let range = one(text)?;
+        match (range.first, range.last) {
+            (IpAddr::V4(first), IpAddr::V4(last)) => set.v4 = Ranges::one(first.to_bits(), last.to_bits()),
+            (IpAddr::V6(first), IpAddr::V6(last)) => set.v6 = Ranges::one(first.to_bits(), last.to_bits()),
+            _ => return Err(wrong(format!("{text:?} is not an address"))),
+        }
+        Ok(set)
+    }
+
+    fn any() -> Self {
+        Both { v4: Ranges::all(), v6: Ranges::all() }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.v4.add(other.v4);
+        self.v6.add(other.v6);
+    }
+
+    fn without(self, other: Self) -> Self {
+        Both { v4: self.v4.without(other.v4), v6: self.v6.without(other.v6) }
     }
 }
 
@@ -97,45 +133,6 @@ pub(crate) fn one(text: &str) -> Result<Address, Fault> {
     }
 }
 
-/// Whether what is left out takes all of what is taken.
-fn leaves_nothing(set: &AddressSet) -> bool {
-    if set.none_of.is_empty() {
-        return false;
-    }
-    let all = [
-        Address { first: Ipv4Addr::UNSPECIFIED.into(), last: Ipv4Addr::BROADCAST.into() },
-        Address { first: Ipv6Addr::UNSPECIFIED.into(), last: Ipv6Addr::from_bits(u128::MAX).into() },
-    ];
-    let taken: &[Address] = if set.any_of.is_empty() { &all } else { &set.any_of };
-    let out = merge(set.none_of.to_vec());
-    taken.iter().all(|range| {
-        let at = out.partition_point(|hole| hole.last < range.first);
-        out.get(at).is_some_and(|hole| hole.first <= range.first && range.last <= hole.last)
-    })
-}
-
-/// In order, and such that no two touch. IPv4 stands before IPv6.
-fn merge(mut ranges: Vec<Address>) -> Vec<Address> {
-    ranges.sort_unstable_by_key(|range| (range.first, range.last));
-    let mut merged: Vec<Address> = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        match merged.last_mut() {
-            Some(before) if touches(before.last, range.first) => before.last = before.last.max(range.last),
-            _ => merged.push(range),
-        }
-    }
-    merged
-}
-
-/// Whether no address is between the end of a range and the beginning of a later one.
-fn touches(last: IpAddr, first: IpAddr) -> bool {
-    match (last, first) {
-        (IpAddr::V4(last), IpAddr::V4(first)) => first.to_bits() <= last.to_bits().saturating_add(1),
-        (IpAddr::V6(last), IpAddr::V6(first)) => first.to_bits() <= last.to_bits().saturating_add(1),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,6 +146,9 @@ mod tests {
             settings.set_variable(&format!("MANY_{}", i + 1), &format!("[$MANY_{i},$MANY_{i}]"));
         }
         settings.set_variable("BARE", "10.0.0.1,10.0.0.2");
+        settings.set_variable("BARE_NOT", "!10.0.0.1,!10.0.0.2");
+        settings.set_variable("HOLED", "[10.0.0.0/8,!10.1.0.0/16]");
+        settings.set_variable("NOT_HOLED", "!$HOLED");
         parse(text, &settings)
     }
 
@@ -161,7 +161,19 @@ mod tests {
             ("[192.0.2.1, 192.0.2.5-192.0.2.9]", "192.0.2.7", "192.0.2.4"),
             ("!192.0.2.0/24", "2001:db8::1", "192.0.2.1"),
             ("[10.0.0.0/8,![10.1.0.0/16,10.2.0.0/16]]", "10.3.0.1", "10.2.0.1"),
-            ("[10.0.0.0/8,![10.1.0.0/16,!192.0.2.1]]", "192.0.2.1", "10.1.0.1"),
+            ("[10.0.0.0/8,![10.1.1.0/24,!10.1.1.11]]", "10.1.1.11", "10.1.1.12"),
+            ("[10.0.0.0/8,![10.1.0.0/16,!192.0.2.1]]", "10.2.0.1", "192.0.2.1"),
+            ("![10.0.0.0/8,!10.1.0.0/16]", "10.1.0.1", "10.2.0.1"),
+            ("[$HOLED,192.0.2.1]", "10.0.0.1", "10.1.0.1"),
+            ("!$HOLED", "10.1.0.1", "10.0.0.1"),
+            ("[!$HOLED,!10.1.1.0/24]", "10.1.2.1", "10.1.1.1"),
+            ("[$NOT_HOLED,!10.1.1.0/24]", "10.1.2.1", "10.1.1.1"),
+            ("[$HOLED,10.1.0.1]", "10.1.0.1", "10.1.0.2"),
+            ("[$HOLED,$NOT_HOLED]", "10.1.0.1", ""),
+            ("!$HOLED", "2001:db8::1", "10.255.255.255"),
+            ("!!10.0.0.1", "10.0.0.1", "10.0.0.2"),
+            ("$BARE_NOT", "10.0.0.3", "10.0.0.2"),
+            ("[![any,!10.0.0.1]]", "10.0.0.1", "10.0.0.2"),
             ("$HOME_NET", "172.31.0.1", "172.32.0.1"),
             ("!$HOME_NET", "172.32.0.1", "10.0.0.1"),
             ("$EXTERNAL_NET", "10.0.0.1", ""),
@@ -198,8 +210,7 @@ mod tests {
             "10.0.0.1-::1",
             &deep,
             "[!0.0.0.0/0,!::/0]",
-            // What is left out is left out of all, as in Suricata.
-            "![10.0.0.0/8,!10.1.0.0/16]",
+            "[10.0.0.0/8,![any,!192.0.2.1]]",
         ] {
             assert!(set(text).is_err(), "{text}");
         }

@@ -146,7 +146,7 @@ buffers! {
     TlsCertSerial ["tls.cert_serial" "tls_cert_serial"] [] Both Done [Tls] false;
     TlsCertFingerprint ["tls.cert_fingerprint" "tls_cert_fingerprint" "tls.fingerprint"] [] Both Done [Tls] false;
     TlsCerts ["tls.certs" "tls_certs"] [] Both Done [Tls] true;
-    TlsSubjectAltName ["tls.subjectaltname"] [] Both Done [Tls] true;
+    TlsSubjectAltName ["tls.subjectaltname"] [] Response Done [Tls] true;
     TlsAlpn ["tls.alpn"] [] Both Done [Tls] true;
     TlsRandom ["tls.random"] [] Both Done [Tls] false;
     TlsRandomTime ["tls.random_time"] [] Both Done [Tls] false;

@@ -131,7 +131,7 @@ fields! {
     IkeChosenFieldSize ["ike.chosen_sa_attribute:sa_field_size"] Both Done [Ike];
     IkeKeyExchangeLength ["ike.key_exchange_payload_length"] Both Done [Ike];
     IkeNonceLength ["ike.nonce_payload_length"] Both Done [Ike];
-    Http2FrameType ["http2.frametype"] Both Head [Http2];
+    Http2FrameType ["http2.frametype"] Both Done [Http2];
     Http2ErrorCode ["http2.errorcode"] Both Done [Http2];
     Http2Priority ["http2.priority"] Both Done [Http2];
     Http2Window ["http2.window"] Both Done [Http2];

@@ -122,8 +122,9 @@ impl Filters {
     pub fn parse(bytes: &[u8], settings: &Settings) -> Result<Self, (u32, String)> {
         let mut filters = Filters::default();
         for line in Lines::new(bytes) {
-            let text = line.text.trim();
-            if text.is_empty() || text.starts_with('#') {
+            // No word of a line has a hash in it: a comment may stand behind them.
+            let text = line.text.split('#').next().unwrap_or_default().trim();
+            if text.is_empty() {
                 continue;
             }
             let added =

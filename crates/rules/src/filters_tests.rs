@@ -11,7 +11,7 @@ fn ip(text: &str) -> IpAddr {
 #[test]
 fn suppressions_hold_for_their_rules_and_addresses() {
     let filters = parse(
-        "# comment\n\nsuppress gen_id 1, sig_id 7\nsuppress gen_id 1, sig_id 8, track by_src, ip 192.0.2.0/24\n\
+        "# comment\n\nsuppress gen_id 1, sig_id 7 # why\nsuppress gen_id 1, sig_id 8, track by_src, ip 192.0.2.0/24\n\
          suppress gen_id 1, sig_id 9, \\\n  track by_either, ip [$HOME_NET, !10.0.0.1]\n\
          suppress gen_id 2, sig_id 0, track by_dst, ip 2001:db8::1\r\n",
     )

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::address;
 use crate::app::App;
 use crate::fault::{Fault, unsupported, wrong};
+use crate::hook::{self, Hook};
 use crate::ports;
 use crate::rule::{Action, AddressSet, Header, HeaderProto, PortSet, RejectTo};
 use crate::settings::Settings;
@@ -13,7 +14,7 @@ use crate::zone::{self, Zone};
 /// Sets that were read before: rules name the same few.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    addresses: HashMap<String, AddressSet>,
+    addresses: HashMap<String, (AddressSet, bool)>,
     ports: HashMap<String, PortSet>,
 }
 
@@ -76,11 +77,16 @@ pub(crate) fn parse(text: &str, settings: &Settings, cache: &mut Cache) -> Resul
         "=>" => return Err(unsupported("=>: rules on both sides of a transaction")),
         _ => return Err(wrong(format!("there is no direction {arrow}"))),
     };
+    let (src, src_leaves_out) = cache.addresses(src, settings)?;
+    let (dst, dst_leaves_out) = cache.addresses(dst, settings)?;
+    let (proto, hook) = hooked(proto)?;
     let header = Header {
-        proto: protocol(proto)?,
-        src: cache.addresses(src, settings)?,
+        proto,
+        hook,
+        src,
         src_ports: cache.ports(src_ports, settings)?,
-        dst: cache.addresses(dst, settings)?,
+        dst,
+        leaves_out: src_leaves_out || dst_leaves_out,
         dst_ports: cache.ports(dst_ports, settings)?,
         both_ways,
     };
@@ -96,11 +102,12 @@ pub(crate) fn zones(text: &str, settings: &Settings) -> [Zone; 2] {
 }
 
 impl Cache {
-    fn addresses(&mut self, text: &str, settings: &Settings) -> Result<AddressSet, Fault> {
+    /// The set, and whether its list leaves anything out.
+    fn addresses(&mut self, text: &str, settings: &Settings) -> Result<(AddressSet, bool), Fault> {
         if let Some(known) = self.addresses.get(text) {
             return Ok(known.clone());
         }
-        let set = address::parse(text, settings)?;
+        let set = (address::parse(text, settings)?, address::leaves_out(text, settings));
         self.addresses.insert(text.to_owned(), set.clone());
         Ok(set)
     }
@@ -112,6 +119,18 @@ impl Cache {
         let set = ports::parse(text, settings)?;
         self.ports.insert(text.to_owned(), set.clone());
         Ok(set)
+    }
+}
+
+/// A protocol, and what stands behind its colon.
+fn hooked(text: &str) -> Result<(HeaderProto, Option<Hook>), Fault> {
+    let Some((name, hook)) = text.split_once(':') else { return Ok((protocol(text)?, None)) };
+    match protocol(name)? {
+        HeaderProto::App(app) => match hook::of(app, hook) {
+            Some(hook) => Ok((HeaderProto::App(app), Some(hook))),
+            None => Err(wrong(format!("{name} has no hook {hook}"))),
+        },
+        _ => Err(unsupported(format!("{text}: hooks of packets"))),
     }
 }
 
@@ -136,9 +155,6 @@ fn protocol(name: &str) -> Result<HeaderProto, Fault> {
         "arp" => HeaderProto::Arp,
         "pkthdr" => HeaderProto::PacketHeader,
         _ => match App::of_name(&name) {
-            Some(App::Failed | App::Unknown) | None if name.contains(':') => {
-                return Err(unsupported(format!("{name}: rules on a hook")));
-            }
             Some(App::Failed | App::Unknown) | None => {
                 return Err(wrong(format!("there is no protocol {name}")));
             }
@@ -161,7 +177,7 @@ mod tests {
         assert_eq!(action, Action::Reject(RejectTo::Source));
         assert_eq!(header.proto, HeaderProto::App(App::Tls));
         assert!(header.both_ways && header.dst_ports.contains(443) && header.src_ports.is_any());
-        assert_eq!(header.src.any_of.len(), 2);
+        assert_eq!(header.src.any_of.len(), 1, "they are neighbours");
     }
 
     #[test]
@@ -175,13 +191,14 @@ mod tests {
             "warn tcp any any -> any any",
             "alert unknown any any -> any any",
             "alert tcp any any -> any any any",
+            "alert http1:request_beginning any any -> any any",
         ] {
             assert!(matches!(header(text), Err(Fault::Wrong(_))), "{text}");
         }
         for text in [
             "config tcp any any -> any any",
             "alert http any any => any any",
-            "alert http1:request_started any any -> any any",
+            "alert tcp:flow_start any any -> any any",
             "accept:hook tcp:all any any -> any any",
         ] {
             assert!(matches!(header(text), Err(Fault::Unsupported(_))), "{text}");

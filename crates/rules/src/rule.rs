@@ -42,6 +42,10 @@ pub struct Header {
     pub dst: AddressSet,
     /// On which port.
     pub dst_ports: PortSet,
+    /// How far a transaction has to have come.
+    pub hook: Option<crate::hook::Hook>,
+    /// A list of addresses leaves some out: a rule on nothing but addresses is then asked on every packet.
+    pub leaves_out: bool,
     /// `<>`: the other way round too.
     pub both_ways: bool,
 }
@@ -77,7 +81,8 @@ pub enum HeaderProto {
     App(App),
 }
 
-/// A set of addresses: in one of `any_of` and in none of `none_of`.
+/// A set of addresses: in one of `any_of` and in none of `none_of`. What the loader makes has ranges in at most one of the
+/// two, sorted, and such that no two touch: equal sets are written equally.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AddressSet {
     /// Empty: every address.
@@ -240,6 +245,8 @@ pub enum StateOp {
         track: Track,
         /// Seconds until it is unset again.
         expire: u32,
+        /// `hostbits`: what a packet sets is seen in the same packet.
+        host: bool,
     },
     /// `flowint`
     Flowint {

@@ -51,8 +51,15 @@ pub enum Test {
     },
     /// `base64_decode` with all that follows `base64_data`.
     Base64(Base64),
-    /// `entropy`: bits per byte, times 1000.
-    Entropy(NumberTest),
+    /// `entropy`: bits per byte, times 1000, of a part of the buffer that has to be there.
+    Entropy {
+        /// Where the part begins.
+        offset: u32,
+        /// How long it is; none: to the buffer's end.
+        bytes: Option<u32>,
+        /// What it has to be.
+        test: NumberTest,
+    },
 }
 
 /// A number in a rule, or a variable that `byte_extract` or `byte_math` sets.

@@ -6,7 +6,7 @@ use rules::{Address, AddressSet, Header, HeaderProto, PortSet};
 use wire::Endpoint;
 
 /// Ranges of addresses, sorted and joined.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 struct Ranges {
     v4: Vec<(u32, u32)>,
     v6: Vec<(u128, u128)>,
@@ -32,12 +32,36 @@ impl Ranges {
         self.v4.is_empty() && self.v6.is_empty()
     }
 
+    fn are_within(&self, others: &Ranges) -> bool {
+        all_within(&self.v4, &others.v4) && all_within(&self.v6, &others.v6)
+    }
+
+    fn meet(&self, others: &Ranges) -> bool {
+        any_meets(&self.v4, &others.v4) || any_meets(&self.v6, &others.v6)
+    }
+
     fn contain(&self, ip: IpAddr) -> bool {
         match ip {
             IpAddr::V4(v4) => within(&self.v4, v4.into()),
             IpAddr::V6(v6) => within(&self.v6, v6.into()),
         }
     }
+}
+
+/// Whether each of some ranges lies in one of others; both joined.
+fn all_within<T: Ord + Copy>(ranges: &[(T, T)], others: &[(T, T)]) -> bool {
+    ranges.iter().all(|&(first, last)| {
+        let behind = others.partition_point(|other| other.0 <= first);
+        behind.checked_sub(1).and_then(|at| others.get(at)).is_some_and(|other| last <= other.1)
+    })
+}
+
+/// Whether some ranges have anything in common with others; both joined.
+fn any_meets<T: Ord + Copy>(ranges: &[(T, T)], others: &[(T, T)]) -> bool {
+    ranges.iter().any(|&(first, last)| {
+        let at = others.partition_point(|other| other.1 < first);
+        others.get(at).is_some_and(|other| other.0 <= last)
+    })
 }
 
 fn join<T: Ord + Copy>(ranges: &mut Vec<(T, T)>) {
@@ -71,12 +95,14 @@ impl Addresses {
 
     /// Whether all that these take is in another set that leaves nothing out.
     pub(super) fn are_within(&self, other: &Addresses) -> bool {
-        !self.any_of.is_empty() && self.any_of == other.any_of
+        !self.any_of.is_empty() && self.any_of.are_within(&other.any_of)
     }
 
-    /// Whether these leave out all of another set.
+    /// Whether these leave out all of another set, which leaves nothing out.
     pub(super) fn leave_out(&self, other: &Addresses) -> bool {
-        !other.any_of.is_empty() && self.none_of == other.any_of
+        !other.any_of.is_empty()
+            && (other.any_of.are_within(&self.none_of)
+                || !self.any_of.is_empty() && !self.any_of.meet(&other.any_of))
     }
 
     pub(super) fn is_any(&self) -> bool {

@@ -8,8 +8,8 @@ use alert::{RuleAction, RuleFacts, Severity};
 use foldhash::fast::FixedState;
 use proto::Keep;
 use rules::{
-    Action, App, Buffer, BufferInfo, Field, FlowTest, Header, HeaderProto, PacketTest, Part, Rule, Side,
-    Stage, StateOp, Test,
+    Action, App, BitOp, Buffer, BufferInfo, Field, FieldTest, FlowTest, Header, HeaderProto, PacketTest,
+    Part, Rule, Side, Stage, StateOp, Test,
 };
 use wire::Direction;
 
@@ -17,6 +17,8 @@ use super::addresses::Ends;
 use super::compiled::{Chains, Compiled, Effect, Kind, Memory, Section};
 use super::fast;
 use super::home::Home;
+use super::magic;
+use super::order;
 use super::packet::Reputation;
 use super::payload_build::PayloadBuilder;
 use super::set::{RuleSet, mask};
@@ -47,7 +49,7 @@ fn number(name: &str) -> u64 {
 /// Compiles rules; those that cannot be are named.
 #[must_use]
 pub fn compile(mut rules: Vec<Rule>) -> (RuleSet, Vec<NotCompiled>) {
-    rules.sort_by_key(order);
+    rules.sort_by_key(order::of);
     let mut compiler = Compiler { home: Home::of(&rules), ..Compiler::default() };
     let mut refused = Vec::new();
     for rule in &rules {
@@ -64,29 +66,6 @@ pub fn compile(mut rules: Vec<Rule>) -> (RuleSet, Vec<NotCompiled>) {
     (compiler.finish(), refused)
 }
 
-/// Rules that let pass go first; then those that only set bits, those that do both, those that only ask, and the rest;
-/// then by priority, then as they stand in their files.
-fn order(rule: &Rule) -> (u8, u8, u8) {
-    let action = match rule.action {
-        Action::Pass => 0,
-        Action::Drop => 1,
-        Action::Reject(_) => 2,
-        Action::Alert => 3,
-    };
-    let asks = |op: &StateOp| match op {
-        StateOp::Flowbit { op, .. } | StateOp::Xbit { op, .. } => op.asks(),
-        StateOp::Flowint { op, .. } => op.asks(),
-    };
-    let (asking, setting) = (rule.state.iter().any(asks), rule.state.iter().any(|op| !asks(op)));
-    let state = match (setting, asking) {
-        (true, false) => 0,
-        (true, true) => 1,
-        (false, true) => 2,
-        (false, false) => 3,
-    };
-    (action, state, rule.priority)
-}
-
 #[derive(Debug, Default)]
 struct Compiler {
     home: Home,
@@ -101,6 +80,7 @@ struct Compiler {
     carriers: Vec<u32>,
     applications: [Vec<u32>; 2],
     events: HashMap<Arc<str>, Vec<u32>>,
+    bits: HashMap<u64, Arc<str>>,
     keep: Keep,
     file_content: bool,
     file_hashes: bool,
@@ -111,6 +91,9 @@ impl Compiler {
         let number = u32::try_from(self.rules.len()).map_err(|_| ("sid", "too many rules".to_owned()))?;
         if rule.packet.iter().any(|test| matches!(test, PacketTest::Variable { .. })) {
             return Err(("flowvar", "variables of expressions are not looked at".to_owned()));
+        }
+        if let Some(words) = magic::strange(rule) {
+            return Err(("file.magic", format!("no kind of file that is known is called {words:?}")));
         }
         let in_payload: Vec<&Part> =
             rule.parts.iter().filter(|part| part.buffer == Buffer::Payload).collect();
@@ -139,10 +122,19 @@ impl Compiler {
         let sections = sections(&in_transactions, &mut self.chains)?;
         let (packets, streams) = payload_of(rule, &in_payload);
         let kind = kind_of(rule, &in_transactions, &in_payload, &in_packets, streams);
+        let mut flow = rule.flow;
+        if let Some(hook) = rule.header.hook {
+            let other_way = if hook.to_server { flow.to_client } else { flow.to_server };
+            if other_way {
+                return Err(("flow", "the rule's hook is on the other side".to_owned()));
+            }
+            (flow.to_server, flow.to_client) = (hook.to_server, !hook.to_server);
+        }
         let compiled = Compiled {
             kind,
             header: self.header(&rule.header),
-            flow: rule.flow,
+            flow,
+            whole: rule.header.hook.is_some_and(|hook| hook.done),
             apps: apps(rule, &in_transactions)
                 .as_deref()
                 .map(mask)
@@ -154,6 +146,7 @@ impl Compiler {
             packet: rule.packet.clone().into(),
             packets,
             streams,
+            apart: kind == Kind::Stream && packets,
             memory: rule.state.iter().map(memory).collect(),
             files: asks_for_files(rule),
             hashed: rule.packet.iter().any(|test| matches!(test, PacketTest::FileHash { .. })),
@@ -172,6 +165,11 @@ impl Compiler {
             severity: severity(rule.priority),
             facts: facts(rule),
         };
+        for op in &rule.state {
+            if let StateOp::Flowbit { names, .. } = op {
+                self.bits.extend(names.iter().map(|name| (self::number(name), name.clone())));
+            }
+        }
         self.index(number, &compiled, rule, &in_payload, &in_transactions);
         self.rules.push(compiled);
         Ok(())
@@ -210,7 +208,7 @@ impl Compiler {
                     }
                 }
             }
-            Kind::Packet | Kind::Stream => {
+            Kind::Packet | Kind::AddressesLeftOut | Kind::Stream => {
                 let literal = fast::choose(in_payload).map(|(_, literal)| literal);
                 let fixed = fast::fixed(in_payload, literal.as_ref());
                 let cases = self.home.cases(&rule.header);
@@ -234,6 +232,12 @@ impl Compiler {
             self.carriers.push(number);
         }
         self.file_hashes |= compiled.hashed;
+        let of_frames = |test: &FieldTest| matches!(test.field, Field::Http2FrameType | Field::Http2Window);
+        if rule.packet.iter().any(|test| matches!(test, PacketTest::FileExtension(_))) {
+            // A body makes a file of what has been asked for.
+            self.keep.body = super::BODY_LIMIT;
+        }
+        self.keep.frames |= compiled.fields.iter().any(of_frames);
         for part in in_transactions {
             self.keep.heads |= part.buffer.info().apps.contains(&App::Http1);
             let BufferInfo { apps, stage, .. } = part.buffer.info();
@@ -241,7 +245,7 @@ impl Compiler {
                 self.keep.body = super::BODY_LIMIT;
             }
             self.keep.payloads = super::BODY_LIMIT;
-            self.file_content |= part.buffer == Buffer::FileData;
+            self.file_content |= matches!(part.buffer, Buffer::FileData | Buffer::FileMagic);
         }
     }
 
@@ -267,6 +271,7 @@ impl Compiler {
             carriers: self.carriers,
             applications: self.applications,
             events: self.events,
+            bits: self.bits,
             keep: self.keep,
             reputation: Reputation::default(),
             ours: None,
@@ -283,7 +288,7 @@ fn memory(op: &StateOp) -> Memory {
         StateOp::Flowbit { op, names } => {
             Memory::Flowbit(*op, names.iter().map(|name| number(name)).collect())
         }
-        StateOp::Xbit { op, name, track, expire } => Memory::Hostbit(*op, number(name), *track, *expire),
+        StateOp::Xbit { op, name, track, expire, .. } => Memory::Hostbit(*op, number(name), *track, *expire),
         StateOp::Flowint { op, name, value } => {
             Memory::Flowint(*op, number(name), value.as_ref().map(|&n| n).map_err(|other| number(other)))
         }
@@ -309,7 +314,9 @@ fn payload_of(rule: &Rule, in_payload: &[&Part]) -> (bool, bool) {
     let placed = in_payload.iter().flat_map(|part| &part.tests).any(
         |test| matches!(test, Test::Content(content) if content.depth.is_some() || content.offset.is_some() || content.starts_with),
     );
-    (placed, true)
+    // The state of a stream is that at a packet.
+    let sized = rule.packet.iter().any(|test| matches!(test, PacketTest::StreamSize { .. }));
+    (placed || sized, true)
 }
 
 /// Tests that only a packet can answer.
@@ -362,7 +369,11 @@ fn kind_of(
                 | PacketTest::DceInterface { .. }
         )
     };
-    if !in_transactions.is_empty() || !rule.fields.is_empty() || rule.packet.iter().any(of_files) {
+    if rule.header.hook.is_some()
+        || !in_transactions.is_empty()
+        || !rule.fields.is_empty()
+        || rule.packet.iter().any(of_files)
+    {
         return Kind::Transaction;
     }
     let event = |test: &PacketTest| {
@@ -382,10 +393,17 @@ fn kind_of(
     let FlowTest { to_server, to_client, established, not_established, .. } = rule.flow;
     let of_flow = to_server || to_client || established || not_established;
     let ports = !rule.header.src_ports.is_any() || !rule.header.dst_ports.is_any();
-    if rule.packet.is_empty() && in_packets.is_empty() && !of_flow && !ports {
-        return Kind::Addresses;
+    // Bits that are asked for may come with any packet.
+    let of_packets = rule.state.iter().any(|op| match op {
+        StateOp::Flowbit { op, .. } => *op != BitOp::Set,
+        StateOp::Xbit { .. } => false,
+        StateOp::Flowint { .. } => true,
+    });
+    let of_addresses = rule.packet.iter().all(|test| matches!(test, PacketTest::IpRep(_)));
+    if !of_addresses || !in_packets.is_empty() || of_flow || ports || of_packets {
+        return Kind::Packet;
     }
-    Kind::Packet
+    if rule.header.leaves_out { Kind::AddressesLeftOut } else { Kind::Addresses }
 }
 
 /// The protocols that have everything that the rule asks for; `None` if there are none. Empty: any.

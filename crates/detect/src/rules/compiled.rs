@@ -18,6 +18,8 @@ use super::verify::Checks;
 pub(crate) enum Kind {
     /// Nothing but addresses and ports: once for each direction of a flow.
     Addresses,
+    /// Nothing but addresses of which some are left out: every packet (as in Suricata), but what it does it does to the flow.
+    AddressesLeftOut,
     /// Every packet.
     Packet,
     /// The stream of TCP, and the packets of everything else.
@@ -74,6 +76,8 @@ pub(crate) struct Compiled {
     /// An index into the set's headers.
     pub(crate) header: u32,
     pub(crate) flow: FlowTest,
+    /// Its hook is at the end of a side.
+    pub(crate) whole: bool,
     /// Only these protocols, as bits.
     pub(crate) apps: u64,
     /// What has to be in the payload.
@@ -88,6 +92,8 @@ pub(crate) struct Compiled {
     pub(crate) packets: bool,
     /// Payload: the stream counts.
     pub(crate) streams: bool,
+    /// Payload: it is asked of the packet and of the stream apart, and may speak of both.
+    pub(crate) apart: bool,
     pub(crate) memory: Box<[Memory]>,
     /// It asks for the hash of a file.
     pub(crate) hashed: bool,
@@ -136,7 +142,10 @@ impl Compiled {
     /// How far a side has to be for all that it asks of it to be known.
     pub(crate) fn progress(&self) -> Progress {
         let stages = self.sections.iter().map(|s| s.buffer.info().stage);
-        let last = stages.chain(self.fields.iter().map(|f| f.field.info().stage)).max();
+        // There is no file before its first byte.
+        let named = self.packet.iter().any(|test| matches!(test, PacketTest::FileExtension(_)));
+        let files = (named || self.whole).then_some(Stage::Done);
+        let last = stages.chain(self.fields.iter().map(|f| f.field.info().stage)).chain(files).max();
         progress(last.unwrap_or(Stage::Head))
     }
 }

@@ -21,6 +21,8 @@ pub struct PacketContext<'a> {
     pub established: bool,
     /// What the flow speaks, once known.
     pub app: Option<AppProto>,
+    /// What it speaks was known before this packet came.
+    pub known_before: bool,
     /// What it spoke before it changed over.
     pub original: Option<AppProto>,
     /// Sequence numbers that each side has used so far, its SYN among them, `[to server, to client]`: what

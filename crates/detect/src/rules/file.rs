@@ -4,6 +4,7 @@ use proto::FileState;
 use rules::{Buffer, Field};
 use wire::Direction;
 
+use super::magic;
 use super::view::{FileView, Instances};
 
 /// Appends the instances of a buffer that a file has; none if it went the other way.
@@ -14,7 +15,9 @@ pub fn instances<'a>(file: &FileView<'a>, direction: Direction, buffer: Buffer, 
     match buffer {
         Buffer::FileData if !file.content.is_empty() => out.borrow(file.content),
         Buffer::FileName => file.info.name.iter().for_each(|name| out.borrow(name.as_bytes())),
-        Buffer::FileMagic => file.info.magic.iter().for_each(|magic| out.borrow(magic.as_bytes())),
+        Buffer::FileMagic => {
+            magic::describe(file.content, |text| out.build(|to| to.extend_from_slice(text.as_bytes())));
+        }
         _ => {}
     }
 }
@@ -40,7 +43,7 @@ mod tests {
             size: 9,
             state,
             gaps: false,
-            magic: Some("application/msword"),
+            magic: Some("application/pdf"),
             md5: None,
             sha1: None,
             sha256: None,
@@ -54,15 +57,15 @@ mod tests {
     #[test]
     fn files_have_content_name_magic_and_size() {
         let info = info(FileState::Closed);
-        let file = FileView { info: &info, content: b"abc", carrier: None };
+        let file = FileView { info: &info, content: b"%PDF-1.4", carrier: None };
         let of = |direction, buffer| {
             let mut out = Instances::new(Vec::new());
             instances(&file, direction, buffer, &mut out);
             (0..out.len()).map(|at| out.get(at).to_vec()).collect::<Vec<_>>()
         };
-        assert_eq!(of(Direction::ToServer, Buffer::FileData), [b"abc"]);
+        assert_eq!(of(Direction::ToServer, Buffer::FileData), [b"%PDF-1.4"]);
         assert_eq!(of(Direction::ToServer, Buffer::FileName), [b"a.doc"]);
-        assert_eq!(of(Direction::ToServer, Buffer::FileMagic), [b"application/msword"]);
+        assert_eq!(of(Direction::ToServer, Buffer::FileMagic), [b"PDF document; application/pdf"]);
         assert!(of(Direction::ToClient, Buffer::FileData).is_empty());
         assert!(of(Direction::ToServer, Buffer::HttpUri).is_empty());
     }

@@ -69,7 +69,8 @@ mod tests {
                     alert tcp !$HOME_NET any -> $HOME_NET any (sid:3;)\n\
                     alert tcp $HOME_NET any <> !$HOME_NET any (sid:4;)\n\
                     alert tcp 192.0.2.1 any -> any any (sid:5;)\n\
-                    alert tcp [$HOME_NET,10.0.0.0/8,!10.1.0.0/16] any -> any any (sid:6;)\n";
+                    alert tcp [$HOME_NET,10.0.0.0/8,!10.1.0.0/16] any -> any any (sid:6;)\n\
+                    alert tcp ![10.0.0.0/8,!10.1.0.0/16] any -> any any (sid:7;)\n";
         let mut loader = Loader::new(Settings::default());
         loader.text("t", text.as_bytes());
         let rules = loader.finish().0;
@@ -79,7 +80,7 @@ mod tests {
         let cases = [(outside, outside), (inside, outside), (outside, inside), (inside, inside)];
         assert_eq!(cases.map(|(from, to)| home.case(from, to)), [0, 1, 2, 3]);
         let of: Vec<u8> = rules.iter().map(|rule| home.cases(&rule.header)).collect();
-        assert_eq!(of, [0b1010, 0b1100, 0b0100, 0b0110, 0b1111, 0b1010]);
+        assert_eq!(of, [0b1010, 0b1100, 0b0100, 0b0110, 0b0101, 0b1010, 0b1111]);
         let none = Home::of(&[]);
         assert_eq!((none.case(inside, outside), none.cases(&rules[0].header)), (0, 0b1111));
     }

@@ -113,7 +113,7 @@ impl Matcher {
         if rule.threshold.is_some() || rule.filter.is_some() {
             return true;
         }
-        if rule.kind == Kind::Packet {
+        if matches!(rule.kind, Kind::Packet | Kind::AddressesLeftOut) {
             return now < usize::from(MAX_PACKET_ALERTS);
         }
         let told = &mut flow.get_or_insert_default().told[cx.direction.index()];

@@ -414,6 +414,12 @@ impl Matcher {
         }
     }
 
+    /// The names of the bits that are set on a flow.
+    #[must_use]
+    pub fn bits(&self, flow: &FlowRules) -> Vec<Arc<str>> {
+        flow.bits().iter().filter_map(|bit| self.set.bits.get(bit).cloned()).collect()
+    }
+
     /// Whether any rule asks for things that go wrong by that name.
     #[must_use]
     pub fn wants_event(&self, name: &str) -> bool {

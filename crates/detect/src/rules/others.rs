@@ -61,15 +61,21 @@ pub(crate) fn field_holds(test: &FieldTest, view: &View<'_>, direction: Directio
 }
 
 /// Whether a transaction or a file is as a test of the packet's list wants it.
-pub(crate) fn view_holds(test: &PacketTest, view: &View<'_>) -> bool {
+pub(crate) fn view_holds(test: &PacketTest, view: &View<'_>, direction: Direction) -> bool {
     match (test, view) {
         (PacketTest::DceInterface { uuid, version, .. }, View::Other(transaction)) => {
             buffers::dce_interface(transaction, uuid, version.as_ref())
         }
         (PacketTest::FileHash { hashes, negated }, View::File(file)) => has_hash(file, hashes) != *negated,
-        (PacketTest::FileExtension(extension), View::File(file)) => {
-            let name = file.info.name.as_deref().unwrap_or_default();
-            name.rsplit_once('.').is_some_and(|(_, of)| of.eq_ignore_ascii_case(extension))
+        (PacketTest::FileExtension(extension), View::File(_) | View::Http(_)) => {
+            let mut names = Instances::default();
+            instances(view, direction, Buffer::FileName, &mut names);
+            (0..names.len()).any(|at| {
+                let name = names.get(at);
+                let dot = name.iter().rposition(|&byte| byte == b'.');
+                dot.and_then(|dot| name.get(dot + 1..))
+                    .is_some_and(|of| of.eq_ignore_ascii_case(extension.as_bytes()))
+            })
         }
         // Which files are stored is the configuration's business; the rule tells all the same.
         (PacketTest::FileStore, View::File(_) | View::Http(_)) => true,

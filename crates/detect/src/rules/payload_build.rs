@@ -57,7 +57,7 @@ impl PayloadBuilder {
             let entry = Entry {
                 rule: number,
                 stream: compiled.kind == Kind::Stream && transport == Transport::Tcp,
-                packet: compiled.packets || transport != Transport::Tcp,
+                packet: compiled.kind != Kind::Stream || compiled.apart || transport != Transport::Tcp,
                 fixed: fixed.cloned(),
                 literal: literal.cloned(),
                 always: Always::new(number, &rule.packet),
@@ -143,17 +143,21 @@ fn group<'a>(entries: impl Iterator<Item = &'a Entry>) -> PortGroup {
             }
             continue;
         }
-        if let (false, Some(size)) = (entry.stream, entry.always.exact_size()) {
-            sized.push((size, entry.rule));
-            continue;
+        if entry.stream {
+            match &entry.literal {
+                Some(literal) => stream.add(literal, entry.rule),
+                None => stream_always.push(entry.rule),
+            }
+            if !entry.packet {
+                continue;
+            }
         }
-        match (&entry.literal, entry.stream) {
-            (Some(literal), true) => stream.add(literal, entry.rule),
-            (Some(literal), false) => {
+        match (entry.always.exact_size(), &entry.literal) {
+            (Some(size), _) => sized.push((size, entry.rule)),
+            (None, Some(literal)) => {
                 packet.add(literal, entry.rule, entry.always.size, entry.standings);
             }
-            (None, true) => stream_always.push(entry.rule),
-            (None, false) => packet_always.push(entry.always),
+            (None, None) => packet_always.push(entry.always),
         }
     }
     sized.sort_unstable();

@@ -34,6 +34,8 @@ pub struct RuleSet {
     pub(crate) applications: [Vec<u32>; 2],
     /// Rules on what was found wrong, by its name.
     pub(crate) events: HashMap<Arc<str>, Vec<u32>>,
+    /// The names of the bits of flows, by their numbers.
+    pub(crate) bits: HashMap<u64, Arc<str>>,
     pub(crate) keep: Keep,
     pub(crate) reputation: Reputation,
     /// The home network, beside all private addresses.

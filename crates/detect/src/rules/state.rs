@@ -102,6 +102,11 @@ impl FlowRules {
         &self.windows[direction.index()].bytes
     }
 
+    /// The bits that are set, in the order in which they were.
+    pub(crate) fn bits(&self) -> &[u64] {
+        &self.bits
+    }
+
     fn integer(&self, name: u64) -> Option<u32> {
         self.integers.iter().find(|(of, _)| *of == name).map(|&(_, value)| value)
     }

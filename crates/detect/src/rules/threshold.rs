@@ -53,8 +53,8 @@ pub struct Thresholds {
     limits: HashMap<(u32, u32), (Option<Threshold>, Option<DetectionFilter>)>,
     filters: Filters,
     counts: HashMap<Key, Count>,
-    /// Until when a rule does something else, by `rate_filter`.
-    changed: HashMap<Key, Nanos>,
+    /// Until the end of which second a rule does something else, by `rate_filter`.
+    changed: HashMap<Key, u64>,
     refused: u64,
 }
 
@@ -80,7 +80,7 @@ impl Thresholds {
     /// has counted itself (Suricata clears up late, too: what follows may be older).
     pub fn expire(&mut self, now: Nanos) {
         self.counts.retain(|_, count| std::mem::take(&mut count.fresh) || !count.is_over(now));
-        self.changed.retain(|_, until| *until >= now);
+        self.changed.retain(|_, until| *until >= seconds(now));
     }
 
     /// Forgets all counts.
@@ -105,7 +105,8 @@ impl Thresholds {
         let (own, filter) = self.limits.get(&(gid, sid)).copied().unwrap_or_default();
         if let Some(filter) = filter {
             let key = key(alert, flow, filter.track, 0);
-            if !self.count(key, filter.seconds, alert.time, |count| count.count > filter.count) {
+            if self.count(key, filter.seconds, alert.time, |count| count.count > filter.count) == Some(false)
+            {
                 return false;
             }
         }
@@ -125,7 +126,7 @@ impl Thresholds {
         let Some(threshold) = threshold else { return true };
         let key = key(alert, flow, threshold.track, 1);
         let limit = threshold.count;
-        self.count(key, threshold.seconds, alert.time, |count| match threshold.kind {
+        let told = self.count(key, threshold.seconds, alert.time, |count| match threshold.kind {
             ThresholdKind::Limit => count.count <= limit,
             ThresholdKind::Both => count.count == limit,
             ThresholdKind::Threshold => {
@@ -145,7 +146,8 @@ impl Thresholds {
                 }
                 told
             }
-        })
+        });
+        told.unwrap_or(true)
     }
 
     /// What a rule that matches too often does now (`rate_filter`), if that is something else than it says.
@@ -157,24 +159,49 @@ impl Thresholds {
                 return None;
             }
             let key = key(alert, flow, rate.track, number);
-            let (seconds, timeout) = (rate.seconds, std::time::Duration::from_secs(rate.timeout.into()));
-            let over = self.count(key, seconds, alert.time, |count| count.count > rate.count);
-            let until = self.changed.get(&key).copied();
-            if over {
-                self.changed.insert(key, alert.time.after(timeout));
+            let now = seconds(alert.time);
+            // While it does something else nothing is counted, nor is what ends that time (as in Suricata): a rate that goes
+            // on is let go for as long as it takes to be exceeded again.
+            if let Some(&until) = self.changed.get(&key) {
+                if now <= until {
+                    return Some(rate.action);
+                }
+                self.changed.remove(&key);
+                return None;
             }
-            (over || until.is_some_and(|until| alert.time <= until)).then_some(rate.action)
+            let over = self.count(key, rate.seconds, alert.time, |count| count.count > rate.count)?;
+            (over && self.change(key, now, rate.timeout)).then_some(rate.action)
         });
         self.filters.rates = rates;
         found
     }
 
-    fn count(&mut self, key: Key, seconds: u32, now: Nanos, judge: impl FnOnce(&mut Count) -> bool) -> bool {
+    /// From now on a rule does something else; whether there was room to remember it.
+    fn change(&mut self, key: Key, now: u64, timeout: u32) -> bool {
+        if self.changed.len() >= MAX_COUNTED {
+            self.changed.retain(|_, until| *until >= now);
+        }
+        let room = self.changed.len() < MAX_COUNTED;
+        if room {
+            self.changed.insert(key, now.saturating_add(timeout.into()));
+        }
+        self.refused += u64::from(!room);
+        room
+    }
+
+    /// What is judged of the count; `None` if there is no room for it.
+    fn count(
+        &mut self,
+        key: Key,
+        seconds: u32,
+        now: Nanos,
+        judge: impl FnOnce(&mut Count) -> bool,
+    ) -> Option<bool> {
         if self.counts.len() >= MAX_COUNTED && !self.counts.contains_key(&key) {
             self.counts.retain(|_, count| !count.is_over(now));
             if self.counts.len() >= MAX_COUNTED {
                 self.refused += 1;
-                return true;
+                return None;
             }
         }
         let fresh = Count { since: now, seconds, count: 0, next: 0, fresh: true };
@@ -185,8 +212,12 @@ impl Thresholds {
         }
         count.fresh = true;
         count.count = count.count.saturating_add(1);
-        judge(count)
+        Some(judge(count))
     }
+}
+
+fn seconds(time: Nanos) -> u64 {
+    time.0 / 1_000_000_000
 }
 
 fn ends(alert: &Alert, flow: &FlowTuple) -> (IpAddr, IpAddr) {
@@ -226,11 +257,11 @@ mod tests {
         let second = 1_000_000_000;
         let key = Key { gid: 1, sid: 1, purpose: 1, first: None, second: None, flow: 0 };
         let mut thresholds = Thresholds::default();
-        assert!(thresholds.count(key, 3, Nanos(second), |count| count.count == 1));
+        assert_eq!(thresholds.count(key, 3, Nanos(second), |count| count.count == 1), Some(true));
         thresholds.expire(Nanos(9 * second));
-        assert!(thresholds.count(key, 3, Nanos(2 * second), |count| count.count == 2));
+        assert_eq!(thresholds.count(key, 3, Nanos(2 * second), |count| count.count == 2), Some(true));
         thresholds.expire(Nanos(9 * second));
         thresholds.expire(Nanos(9 * second));
-        assert!(thresholds.count(key, 3, Nanos(2 * second), |count| count.count == 1));
+        assert_eq!(thresholds.count(key, 3, Nanos(2 * second), |count| count.count == 1), Some(true));
     }
 }

@@ -91,6 +91,11 @@ impl Verifier<'_> {
                 return false;
             }
         }
+        // A packet that tells what its flow speaks is looked at with the stream only, as in Suricata.
+        let of_app = matches!(header.proto, HeaderProto::App(_)) && cx.tuple.proto == IpProto::TCP;
+        if rule.apart && of_app && payload.stream.is_none() && !cx.known_before {
+            return false;
+        }
         self.in_payload(rule, payload)
     }
 
@@ -112,7 +117,7 @@ impl Verifier<'_> {
             if verify::holds(checks, &piece, self.state) && self.asn1(rule, bytes) {
                 return true;
             }
-            if !rule.packets {
+            if !rule.packets || rule.apart {
                 return false;
             }
             self.state.reset();
@@ -168,7 +173,9 @@ fn packet_holds(
         PacketTest::FileHash { .. }
         | PacketTest::FileExtension(_)
         | PacketTest::FileStore
-        | PacketTest::DceInterface { .. } => view.is_some_and(|view| others::view_holds(test, view)),
+        | PacketTest::DceInterface { .. } => {
+            view.is_some_and(|view| others::view_holds(test, view, cx.direction))
+        }
         _ => packet::holds(test, cx, reputation),
     }
 }

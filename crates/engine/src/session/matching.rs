@@ -15,6 +15,8 @@ pub(crate) struct Standing {
     pub(crate) established: bool,
     /// What it carried was encrypted before this packet: what ends a handshake is not.
     pub(crate) encrypted: bool,
+    /// It was known before this packet what it speaks.
+    pub(crate) known_before: bool,
     /// Sequence numbers that each side has used, `[to server, to client]`.
     pub(crate) stream_sizes: [u64; 2],
     /// Packets of each side.
@@ -37,7 +39,8 @@ impl Standing {
             _ => packets.iter().all(|&packets| packets > 0),
         };
         let stream_sizes = Self::stream_sizes(tcp);
-        Standing { established, encrypted: is_encrypted(layer), stream_sizes, packets, bytes }
+        let known_before = layer.protocol().is_some();
+        Standing { established, encrypted: is_encrypted(layer), known_before, stream_sizes, packets, bytes }
     }
 
     pub(crate) fn stream_sizes(tcp: &TcpConnection) -> [u64; 2] {
@@ -118,6 +121,7 @@ impl<'a> RuleRoom<'a> {
             encrypted: standing.encrypted,
             established: standing.established,
             app: self.spoken.app,
+            known_before: standing.known_before,
             original: self.spoken.original,
             stream_sizes: standing.stream_sizes,
             packets: standing.packets,

@@ -51,6 +51,9 @@ pub(super) fn line(stamp: &Stamp, event: &AlertEvent, forms: &Forms) -> Value {
         }
     }
     line.insert("alert".into(), body);
+    if forms.alert.metadata {
+        flow::bits(&mut line, &event.bits);
+    }
     if let (Some((tx_id, tx)), true) = (&event.transaction, forms.alert.metadata) {
         beside(&mut line, tx, *tx_id, forms);
     }

@@ -1,5 +1,7 @@
 //! `flow`: a record of a flow that ended.
 
+use std::sync::Arc;
+
 use ::flow::{EndReason, FlowRecord};
 use wire::{Direction, TcpFlags};
 
@@ -36,11 +38,35 @@ pub(super) fn line(stamp: &Stamp, event: &FlowEvent) -> Value {
         flow["tx_cnt"] = event.transactions.into();
     }
     line.insert("flow".into(), flow);
+    bits(&mut line, &event.bits);
     community(&mut line, &r.tuple);
     if let Some(tcp) = tcp(r) {
         line.insert("tcp".into(), tcp);
     }
     line.into()
+}
+
+/// The bits that rules have set on a flow: those that say what traffic it is stand apart, as in Suricata.
+pub(super) fn bits(line: &mut Object, bits: &[Arc<str>]) {
+    const ID: &str = "traffic/id/";
+    const LABEL: &str = "traffic/label/";
+    let list = |of: &dyn Fn(&str) -> Option<&str>| -> Vec<String> {
+        bits.iter().filter_map(|bit| of(bit)).map(str::to_owned).collect()
+    };
+    let others = list(&|bit| (!bit.starts_with(ID) && !bit.starts_with(LABEL)).then_some(bit));
+    if !others.is_empty() {
+        line.insert("metadata".into(), json!({"flowbits": others}));
+    }
+    let mut traffic = Object::new();
+    for (name, prefix) in [("id", ID), ("label", LABEL)] {
+        let of = list(&|bit| bit.strip_prefix(prefix));
+        if !of.is_empty() {
+            traffic.insert(name.into(), of.into());
+        }
+    }
+    if !traffic.is_empty() {
+        line.insert("traffic".into(), traffic.into());
+    }
 }
 
 /// The hardware addresses of both ends; `direction` says who is the source.

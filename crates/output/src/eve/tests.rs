@@ -133,6 +133,7 @@ pub(super) fn events() -> Vec<Event> {
             icmp_reply,
             tunnel: Some(tunnel()),
             macs: None,
+            bits: vec!["traffic/label/search".into()],
         };
         Event::Flow(Box::new(event))
     };
@@ -195,6 +196,7 @@ pub(super) fn events() -> Vec<Event> {
                 x_mailer: Some("x".into()),
                 received: vec!["from a".into()],
                 attachments: vec!["f.exe".into()],
+                raw: Vec::new(),
                 urls: vec!["evil.example/".into()],
                 complete: true,
             }),
@@ -257,6 +259,7 @@ pub(super) fn events() -> Vec<Event> {
             }),
             evidence: Some(evidence.clone()),
             tunnel: Some(tunnel()),
+            bits: vec!["seen".into(), "traffic/id/example".into()],
             ether: None,
             content: None,
         })),

@@ -71,6 +71,12 @@ pub struct Http2Side {
     pub priority: Option<u8>,
     /// Error code of GOAWAY or RST_STREAM.
     pub error: Option<u32>,
+    /// Types of the frames that were seen, one bit each (those that RFC 9113 names).
+    pub frames: u16,
+    /// To what a block of headers set the size of the table of headers.
+    pub table_size: Option<u32>,
+    /// Increment of a WINDOW_UPDATE frame.
+    pub window: Option<u32>,
 }
 
 /// An HTTP request with its response, if one came.

@@ -11,8 +11,13 @@ pub(super) const PRIORITY: u8 = 2;
 pub(super) const RST_STREAM: u8 = 3;
 pub(super) const SETTINGS: u8 = 4;
 pub(super) const PUSH_PROMISE: u8 = 5;
+pub(super) const PING: u8 = 6;
 pub(super) const GOAWAY: u8 = 7;
+pub(super) const WINDOW_UPDATE: u8 = 8;
 pub(super) const CONTINUATION: u8 = 9;
+
+/// No PING or WINDOW_UPDATE is longer.
+const SHORT: u32 = 8;
 
 pub(super) const END_STREAM: u8 = 1;
 pub(super) const ACK: u8 = 1;
@@ -212,7 +217,8 @@ fn begin(head: Head, out: &mut dyn FnMut(Piece<'_>)) -> State {
             }
             State::Kept(head, Vec::new())
         }
-        // PING, WINDOW_UPDATE and what is not known tell nothing.
+        PING | WINDOW_UPDATE if head.length <= SHORT => State::Kept(head, Vec::new()),
+        // What is not known tells nothing.
         _ => State::Skipped(head.length),
     }
 }

@@ -37,12 +37,14 @@ pub(super) struct Hpack {
     table: VecDeque<Entry>,
     size: usize,
     max_size: usize,
+    /// The last size that was asked for.
+    pub(super) table_size: Option<u32>,
     pub(super) limits_hit: u32,
 }
 
 impl Default for Hpack {
     fn default() -> Self {
-        Hpack { table: VecDeque::new(), size: 0, max_size: DEFAULT_TABLE, limits_hit: 0 }
+        Hpack { table: VecDeque::new(), size: 0, max_size: DEFAULT_TABLE, table_size: None, limits_hit: 0 }
     }
 }
 
@@ -118,6 +120,7 @@ impl Hpack {
             } else if first & 0xe0 == 0x20 {
                 let size = input.integer(first, 5)?;
                 self.limits_hit += u32::from(size > MAX_TABLE);
+                self.table_size = u32::try_from(size).ok();
                 self.max_size = size.min(MAX_TABLE);
                 self.evict();
             } else {

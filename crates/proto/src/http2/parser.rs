@@ -3,8 +3,8 @@
 use wire::Direction;
 
 use super::frame::{
-    ACK, CONTINUATION, Cutter, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, Head, PADDED, PRIORITY,
-    PUSH_PROMISE, Piece, RST_STREAM, SETTINGS, WITH_PRIORITY,
+    ACK, CONTINUATION, Cutter, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, Head, PADDED, PING, PRIORITY,
+    PUSH_PROMISE, Piece, RST_STREAM, SETTINGS, WINDOW_UPDATE, WITH_PRIORITY,
 };
 use super::hpack::{Flaw, Hpack};
 use super::stream::Streams;
@@ -24,6 +24,8 @@ struct Block {
     bytes: Vec<u8>,
     /// It was longer than what is kept.
     cut: bool,
+    /// There were CONTINUATION frames.
+    continued: bool,
 }
 
 #[derive(Debug)]
@@ -73,10 +75,12 @@ impl Reader<'_> {
     fn piece(&mut self, piece: Piece<'_>, sink: &mut dyn Sink) {
         match piece {
             Piece::Data(head, bytes) => self.streams.data(self.direction, head.stream, bytes, sink),
-            Piece::DataEnd(head) if head.has(END_STREAM) => {
-                self.streams.end(self.direction, head.stream, sink);
+            Piece::DataEnd(head) => {
+                self.streams.frame(self.direction, head.stream, DATA);
+                if head.has(END_STREAM) {
+                    self.streams.end(self.direction, head.stream, sink);
+                }
             }
-            Piece::DataEnd(_) => {}
             Piece::TooLong => {
                 *self.limits_hit += 1;
                 sink.anomaly("long_frame_data");
@@ -96,6 +100,14 @@ impl Reader<'_> {
     fn frame(&mut self, head: Head, payload: &[u8], sink: &mut dyn Sink) -> Option<()> {
         let direction = self.direction;
         match head.kind {
+            PING | WINDOW_UPDATE => {
+                let window = match head.kind {
+                    WINDOW_UPDATE => Some(be32(payload)? & 0x7fff_ffff),
+                    _ => None,
+                };
+                self.streams.alone(direction, head.stream, head.kind, window, sink);
+                Some(())
+            }
             SETTINGS if !head.has(ACK) => {
                 let settings = payload.chunks_exact(6).take(MAX_SETTINGS).filter_map(|s| {
                     let id = s.first_chunk().map(|id| u16::from_be_bytes(*id))?;
@@ -133,6 +145,7 @@ impl Reader<'_> {
                 // What the server promises is a request that it makes in the client's place.
                 let fragment = unpadded(head, payload)?;
                 let promised = be32(fragment)? & 0x7fff_ffff;
+                self.streams.frame(direction, head.stream, PUSH_PROMISE);
                 self.begin_block(head, promised, false, &fragment[4..], sink);
                 Some(())
             }
@@ -141,6 +154,7 @@ impl Reader<'_> {
                 let room = MAX_BLOCK - block.bytes.len();
                 block.cut |= payload.len() > room;
                 block.bytes.extend_from_slice(&payload[..payload.len().min(room)]);
+                block.continued = true;
                 if head.has(END_HEADERS) {
                     let bytes = std::mem::take(&mut block.bytes);
                     self.end_block(&block, &bytes, sink);
@@ -154,7 +168,7 @@ impl Reader<'_> {
     }
 
     fn begin_block(&mut self, head: Head, stream: u32, end_stream: bool, bytes: &[u8], sink: &mut dyn Sink) {
-        let mut block = Block { stream, end_stream, bytes: Vec::new(), cut: false };
+        let mut block = Block { stream, end_stream, bytes: Vec::new(), cut: false, continued: false };
         if head.has(END_HEADERS) {
             self.end_block(&block, bytes, sink);
         } else {
@@ -183,6 +197,12 @@ impl Reader<'_> {
         let request = headers.get(":method").is_some();
         let direction = if request { Direction::ToServer } else { self.direction };
         self.streams.headers(direction, block.stream, headers, sink);
+        if block.continued {
+            self.streams.frame(self.direction, block.stream, CONTINUATION);
+        }
+        if let Some(size) = self.hpack.table_size.take() {
+            self.streams.table_size(self.direction, block.stream, size);
+        }
         if direction != self.direction {
             self.streams.end(direction, block.stream, sink);
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use wire::Direction;
 
+use super::frame::{CONTINUATION, DATA};
 use crate::http::body::{Body, Room};
 use crate::http::headers::{Headers, text};
 use crate::http::{Http, Http2Stream, credentials, uri};
@@ -127,6 +128,41 @@ impl Streams {
         self.log(stream, sink);
     }
 
+    /// A frame of that type was seen on a stream that is open.
+    pub(super) fn frame(&mut self, direction: Direction, id: u32, kind: u8) {
+        if let Some(side) = self.open.get_mut(&id).and_then(|stream| stream.side(direction)) {
+            side.frames |= frame_bit(kind);
+        }
+    }
+
+    /// A block of headers of an open stream has set the size of the table of headers.
+    pub(super) fn table_size(&mut self, direction: Direction, id: u32, size: u32) {
+        if let Some(side) = self.open.get_mut(&id).and_then(|stream| stream.side(direction)) {
+            side.table_size = Some(size);
+        }
+    }
+
+    /// A frame that is nothing to be logged: only rules that ask for frames look at it, whatever has become of its stream.
+    pub(super) fn alone(
+        &mut self,
+        direction: Direction,
+        id: u32,
+        kind: u8,
+        window: Option<u32>,
+        sink: &mut dyn Sink,
+    ) {
+        if !sink.keep().frames {
+            return;
+        }
+        let mut stream = Stream::new(id);
+        if let Some(side) = stream.side(direction) {
+            side.frames = frame_bit(kind);
+            side.window = window;
+        }
+        stream.exchange.head(direction, &[], sink);
+        stream.exchange.done(direction, None, sink);
+    }
+
     pub(super) fn priority(&mut self, direction: Direction, id: u32, weight: u8, sink: &mut dyn Sink) {
         if let Some(side) = self.stream(id, sink).side(direction) {
             side.priority = Some(weight);
@@ -198,6 +234,9 @@ impl Streams {
         let http = &mut stream.exchange.http;
         if direction == Direction::ToClient {
             http.response_length += length;
+        }
+        if let Some(side) = http.stream.as_mut().map(|stream| &mut stream.sides[at]) {
+            side.frames |= frame_bit(DATA);
         }
         let mut room = Room { sink, handles, limits_hit };
         let headers = match direction {
@@ -271,6 +310,11 @@ impl Streams {
         }
         stream.exchange.log(held, sink);
     }
+}
+
+/// The bit of a type of frames; none of those that RFC 9113 does not name.
+fn frame_bit(kind: u8) -> u16 {
+    if kind <= CONTINUATION { 1 << kind } else { 0 }
 }
 
 fn request(stream: &mut Stream, headers: Headers, sink: &mut dyn Sink) {

@@ -4,7 +4,7 @@ use encoding_rs::Encoding;
 use memchr::memchr;
 
 use super::decode::{hex, whole};
-use super::{Email, MAX_ADDRESSES, MAX_RECEIVED};
+use super::{Email, MAX_ADDRESSES, MAX_RECEIVED, MailHeader};
 use crate::lines::text;
 
 /// Parameters that are read of one header.
@@ -28,25 +28,49 @@ impl<'a> Header<'a> {
     /// Puts what it says into the message's own; how often a limit was met.
     pub fn into_email(self, email: &mut Email) -> u32 {
         let value = || words(self.value);
-        let once = |field: &mut Option<String>| {
-            field.get_or_insert_with(value);
+        let raw = &mut email.raw;
+        let mut keep = |header, decoded: &str| {
+            let known = raw.iter().any(|(of, _)| *of == header);
+            if !known && decoded.as_bytes() != self.value {
+                raw.push((header, self.value.to_vec()));
+            }
+        };
+        let mut once = |header, field: &mut Option<String>| {
+            if field.is_none() {
+                keep(header, field.insert(value()));
+            }
             0
         };
         match self.name.as_str() {
-            "from" => once(&mut email.from),
-            "subject" => once(&mut email.subject),
-            "date" => once(&mut email.date),
-            "message-id" => once(&mut email.message_id),
-            "x-mailer" => once(&mut email.x_mailer),
-            "to" => addresses(&value(), &mut email.to),
-            "cc" => addresses(&value(), &mut email.cc),
+            "from" => once(MailHeader::From, &mut email.from),
+            "subject" => once(MailHeader::Subject, &mut email.subject),
+            "date" => once(MailHeader::Date, &mut email.date),
+            "message-id" => once(MailHeader::MessageId, &mut email.message_id),
+            "x-mailer" => once(MailHeader::XMailer, &mut email.x_mailer),
+            // Of several the first is that which rules see.
+            "to" => self.addresses(MailHeader::To, &mut email.to, raw),
+            "cc" => self.addresses(MailHeader::Cc, &mut email.cc, raw),
             "received" if email.received.len() < MAX_RECEIVED => {
-                email.received.push(value());
+                let received = value();
+                keep(MailHeader::Received(email.received.len()), &received);
+                email.received.push(received);
                 0
             }
             "received" => 1,
             _ => 0,
         }
+    }
+
+    fn addresses(
+        &self,
+        header: MailHeader,
+        into: &mut Vec<String>,
+        raw: &mut Vec<(MailHeader, Vec<u8>)>,
+    ) -> u32 {
+        if into.is_empty() {
+            raw.push((header, self.value.to_vec()));
+        }
+        addresses(&words(self.value), into)
     }
 }
 

@@ -56,10 +56,35 @@ pub struct Email {
     pub received: Vec<String>,
     /// Names of the attachments.
     pub attachments: Vec<String>,
+    /// Headers as sent (unfolded), where what they say above is written otherwise. Rules look at them.
+    pub raw: Vec<(MailHeader, Vec<u8>)>,
     /// Links in its text, without their scheme.
     pub urls: Vec<String>,
     /// Its end was seen.
     pub complete: bool,
+}
+
+/// A header that an [`Email`] names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum MailHeader {
+    From,
+    To,
+    Cc,
+    Subject,
+    Date,
+    MessageId,
+    XMailer,
+    /// And which of them.
+    Received(usize),
+}
+
+impl Email {
+    /// A header as sent, if it is not as it stands in the other fields.
+    #[must_use]
+    pub fn as_sent(&self, header: MailHeader) -> Option<&[u8]> {
+        self.raw.iter().find(|(of, _)| *of == header).map(|(_, bytes)| bytes.as_slice())
+    }
 }
 
 /// Makes the transaction that carries the message, for the events of its attachments.

@@ -22,6 +22,7 @@ mod output;
 mod policy;
 mod proof;
 mod roles;
+mod rule_kinds;
 mod rules;
 mod story;
 mod streams;

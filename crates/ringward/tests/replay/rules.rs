@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Capture, Desk, at, events, of_type, ringward, shared_data, stderr};
 
-fn case() -> Capture {
+pub fn case() -> Capture {
     let mut capture = Capture::default();
     capture.http(at("10.0.0.1:4000"), at("198.51.100.1:80"), "www.example", "/gate.php?id=7");
     capture.dns(at("10.0.0.2:4001"), at("10.0.0.53:53"), "c2.evil.example");
@@ -15,7 +15,7 @@ fn case() -> Capture {
     capture
 }
 
-fn alerts(desk: &Desk, rules: &str, more: &[&str]) -> Vec<Value> {
+pub fn alerts(desk: &Desk, rules: &str, more: &[&str]) -> Vec<Value> {
     std::fs::write(desk.path("our.rules"), rules).unwrap();
     case().write(&desk.path("case.pcap"));
     let args = [&["replay", "--force", "--rules", "our.rules"], more, &["case.pcap"]].concat();
@@ -25,7 +25,7 @@ fn alerts(desk: &Desk, rules: &str, more: &[&str]) -> Vec<Value> {
     of_type(&events, "alert").into_iter().cloned().collect()
 }
 
-fn sids(alerts: &[Value]) -> Vec<u64> {
+pub fn sids(alerts: &[Value]) -> Vec<u64> {
     let mut sids: Vec<u64> = alerts.iter().map(|a| a["alert"]["signature_id"].as_u64().unwrap()).collect();
     sids.sort_unstable();
     sids

@@ -58,7 +58,7 @@ impl Common {
 
     fn base(&self) -> Result<NumberBase, Fault> {
         match (self.string, self.base) {
-            (true, None) => Err(unsupported("string without hex, dec or oct")),
+            (true, None) => Ok(NumberBase::Decimal),
             (false, Some(_)) => Err(wrong("hex, dec and oct need string")),
             (_, base) => Ok(base.unwrap_or_default()),
         }

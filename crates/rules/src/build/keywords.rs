@@ -302,18 +302,21 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// `value >= 4.14`: bits per byte.
+    /// `bytes 100, offset 4, value >= 4.14`: bits per byte.
     fn entropy(&mut self, value: &str) -> Done {
-        let mut test = None;
+        let (mut test, mut offset, mut bytes) = (None, None, None);
         for word in unquoted(value).split(',').map(str::trim) {
             match word.split_once(char::is_whitespace) {
                 Some(("value", text)) if test.is_none() => test = Some(thousandths(text.trim())?),
-                Some(("bytes" | "offset", _)) => return Err(unsupported("a part of the buffer")),
+                Some(("offset", at)) if offset.is_none() => offset = Some(number::small(at)?),
+                Some(("bytes", length)) if bytes.is_none() => bytes = Some(number::small(length)?),
                 _ => return Err(wrong(format!("{word:?} is not one of its words"))),
             }
         }
         let test = test.ok_or_else(|| wrong("the value is missing"))?;
-        self.push(Test::Entropy(test))?;
+        // As in Suricata, 0 bytes are all that there are.
+        let bytes = bytes.filter(|&length: &u32| length > 0);
+        self.push(Test::Entropy { offset: offset.unwrap_or(0), bytes, test })?;
         Ok(())
     }
 }

@@ -30,13 +30,8 @@ impl Builder<'_> {
         let mut plain = String::with_capacity(text.len());
         let mut chars = text.chars();
         while let Some(c) = chars.next() {
-            match (c, chars.clone().next()) {
-                ('\\', Some(next @ ('"' | ';' | ':' | '\\'))) => {
-                    plain.push(next);
-                    chars.next();
-                }
-                _ => plain.push(c),
-            }
+            // As in Suricata any character may be escaped.
+            plain.extend(if c == '\\' { chars.next() } else { Some(c) });
         }
         self.rule.msg = plain.into();
         Ok(())

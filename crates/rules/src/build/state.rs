@@ -134,7 +134,7 @@ impl Builder<'_> {
         }
         let track = by.ok_or_else(|| wrong("track is missing"))?;
         let name = self.cx.text(name);
-        self.rule.state.push(StateOp::Xbit { op, name, track, expire });
+        self.rule.state.push(StateOp::Xbit { op, name, track, expire, host: false });
         Ok(())
     }
 
@@ -153,7 +153,7 @@ impl Builder<'_> {
             return Err(wrong(format!("{word:?} is too much")));
         }
         let name = self.cx.text(name);
-        self.rule.state.push(StateOp::Xbit { op, name, track, expire });
+        self.rule.state.push(StateOp::Xbit { op, name, track, expire, host: true });
         Ok(())
     }
 

@@ -1,12 +1,12 @@
 //! Mails, and how they are handed over.
 
-use proto::Smtp;
+use proto::{MailHeader, Smtp};
 use rules::Buffer;
 
 use super::text;
 use crate::rules::view::Instances;
 
-/// Buffers of a mail: its envelope, and headers unfolded and decoded.
+/// Buffers of a mail: its envelope, and headers unfolded but else as sent (encoded words stay what they are).
 pub(super) fn smtp<'a>(smtp: &'a Smtp, buffer: Buffer, out: &mut Instances<'a>) {
     match buffer {
         Buffer::SmtpHelo => return text(smtp.helo.as_ref(), out),
@@ -15,24 +15,25 @@ pub(super) fn smtp<'a>(smtp: &'a Smtp, buffer: Buffer, out: &mut Instances<'a>) 
         _ => {}
     }
     let Some(email) = &smtp.email else { return };
+    let header = |name, read: Option<&'a String>, out: &mut Instances<'a>| match email.as_sent(name) {
+        Some(sent) => out.borrow(sent),
+        None => text(read, out),
+    };
     match buffer {
-        Buffer::MimeFrom => text(email.from.as_ref(), out),
-        Buffer::MimeTo => list(&email.to, out),
-        Buffer::MimeCc => list(&email.cc, out),
-        Buffer::MimeSubject => text(email.subject.as_ref(), out),
-        Buffer::MimeDate => text(email.date.as_ref(), out),
-        Buffer::MimeMessageId => text(email.message_id.as_ref(), out),
-        Buffer::MimeXMailer => text(email.x_mailer.as_ref(), out),
-        Buffer::MimeReceived => email.received.iter().for_each(|line| text(Some(line), out)),
+        Buffer::MimeFrom => header(MailHeader::From, email.from.as_ref(), out),
+        Buffer::MimeTo => header(MailHeader::To, None, out),
+        Buffer::MimeCc => header(MailHeader::Cc, None, out),
+        Buffer::MimeSubject => header(MailHeader::Subject, email.subject.as_ref(), out),
+        Buffer::MimeDate => header(MailHeader::Date, email.date.as_ref(), out),
+        Buffer::MimeMessageId => header(MailHeader::MessageId, email.message_id.as_ref(), out),
+        Buffer::MimeXMailer => header(MailHeader::XMailer, email.x_mailer.as_ref(), out),
+        Buffer::MimeReceived => {
+            for (at, line) in email.received.iter().enumerate() {
+                header(MailHeader::Received(at), Some(line), out);
+            }
+        }
         Buffer::MimeUrl => email.urls.iter().for_each(|url| text(Some(url), out)),
         _ => {}
-    }
-}
-
-/// Addresses in one header.
-fn list(addresses: &[String], out: &mut Instances<'_>) {
-    if !addresses.is_empty() {
-        out.build(|out| out.extend_from_slice(addresses.join(", ").as_bytes()));
     }
 }
 

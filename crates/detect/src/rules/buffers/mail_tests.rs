@@ -30,7 +30,7 @@ Subject: =?utf-8?q?h=65llo?=\r\nDate: today\r\nMessage-ID: <1>\r\nX-Mailer: x\r\
         (Buffer::MimeFrom, &["A <a@a>"]),
         (Buffer::MimeTo, &["b@b, <c@c>"]),
         (Buffer::MimeCc, &["d@d"]),
-        (Buffer::MimeSubject, &["hello"]),
+        (Buffer::MimeSubject, &["=?utf-8?q?h=65llo?="]),
         (Buffer::MimeDate, &["today"]),
         (Buffer::MimeMessageId, &["<1>"]),
         (Buffer::MimeXMailer, &["x"]),

@@ -4,6 +4,7 @@ use proto::HttpView;
 use wire::Direction;
 
 use super::Side;
+use crate::rules::magic;
 use crate::rules::view::Instances;
 
 /// The body: chunks joined, codings undone. That of a request is there as it was sent, whatever parts it has.
@@ -45,12 +46,10 @@ pub(super) fn file_names<'a>(view: &HttpView<'a>, side: &Side<'a>, out: &mut Ins
     }
 }
 
-/// The MIME types of the side's files, as far as their first bytes tell.
+/// What the side's files are, as far as their first bytes tell.
 pub(super) fn file_magic<'a>(side: &Side<'a>, out: &mut Instances<'a>) {
     let mut tell = |bytes: &[u8]| {
-        if let Some(kind) = infer::get(bytes) {
-            out.borrow(kind.mime_type().as_bytes());
-        }
+        magic::describe(bytes, |text| out.build(|to| to.extend_from_slice(text.as_bytes())));
     };
     let upload = side.direction == Direction::ToServer && each_part(side, &mut |_, bytes| tell(bytes));
     if !upload {

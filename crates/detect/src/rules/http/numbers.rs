@@ -14,6 +14,8 @@ const PRIORITY: u64 = 2;
 const RST_STREAM: u64 = 3;
 const SETTINGS: u64 = 4;
 const GOAWAY: u64 = 7;
+/// DATA, PUSH_PROMISE, PING, WINDOW_UPDATE and CONTINUATION.
+const OTHER_FRAMES: [u64; 5] = [0, 5, 6, 8, 9];
 
 /// Calls `each` with every number of that field on this side.
 pub fn numbers(view: &HttpView<'_>, direction: Direction, field: Field, each: &mut dyn FnMut(u64)) {
@@ -68,7 +70,10 @@ fn of_stream(stream: &Http2Stream, side: &Side<'_>, field: Field, each: &mut dyn
                 (SETTINGS, !said.settings.is_empty()),
             ];
             kinds.iter().filter(|(_, seen)| *seen).for_each(|&(kind, _)| each(kind));
+            OTHER_FRAMES.iter().filter(|&&kind| said.frames >> kind & 1 == 1).for_each(|&kind| each(kind));
         }
+        Field::Http2SizeUpdate => said.table_size.iter().for_each(|&size| each(size.into())),
+        Field::Http2Window => said.window.iter().for_each(|&window| each(window.into())),
         Field::Http2ErrorCode => said.error.iter().for_each(|&code| each(code.into())),
         Field::Http2Priority => said.priority.iter().for_each(|&weight| each(weight.into())),
         Field::Http2Settings => {

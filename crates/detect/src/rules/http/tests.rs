@@ -204,7 +204,8 @@ fn streams_of_http2_have_made_up_lines_and_pseudo_headers() {
         all.iter().for_each(|(name, value)| assert!(headers.push(name.as_bytes(), value.as_bytes())));
         headers
     };
-    let side = Http2Side { priority: Some(7), error: Some(8), settings: vec![(4, 5)] };
+    let side =
+        Http2Side { priority: Some(7), error: Some(8), settings: vec![(4, 5)], ..Http2Side::default() };
     let http = proto::Http {
         method: "GET".into(),
         uri: "/a%20b".into(),

@@ -103,6 +103,7 @@ fn context<'a>(tuple: &'a FlowTuple, packet: Option<&'a Packet<'a>>) -> PacketCo
         packet,
         established: true,
         app: None,
+        known_before: false,
         original: None,
         stream_sizes: [1, 500],
         packets: [3, 2],
@@ -360,6 +361,7 @@ fn protocols_and_events() {
     let tuple = tuple(6);
     let cx = PacketContext {
         app: Some(AppProto::Tls),
+        known_before: false,
         original: Some(AppProto::Smtp),
         events: &["invalid_handshake", "APPLAYER_MISMATCH_PROTOCOL_BOTH_DIRECTIONS", "stream.fin_syn"],
         ..context(&tuple, None)

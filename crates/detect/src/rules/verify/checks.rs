@@ -8,6 +8,7 @@ use super::amount::Value;
 use super::bytes::{ExtractCheck, JumpCheck, MathCheck, TestCheck};
 use super::content::ContentCheck;
 use super::dataset::{DatasetCheck, DatasetStore};
+use super::entropy::EntropyCheck;
 use super::expression::Expression;
 use super::{MAX_TESTS, MAX_VARIABLES, Piece};
 
@@ -33,7 +34,7 @@ pub(super) enum Check {
     Size(Box<NumberTest>),
     Dataset(Box<DatasetCheck>),
     Base64(Box<Decoded>),
-    Entropy(Box<NumberTest>),
+    Entropy(Box<EntropyCheck>),
 }
 
 /// `isdataat` made ready.
@@ -92,7 +93,8 @@ fn memory(list: &[Check]) -> usize {
                     Check::ByteExtract(_) => size_of::<ExtractCheck>(),
                     Check::ByteMath(_) => size_of::<MathCheck>(),
                     Check::IsDataAt(_) => 0,
-                    Check::Size(_) | Check::Entropy(_) => size_of::<NumberTest>(),
+                    Check::Size(_) => size_of::<NumberTest>(),
+                    Check::Entropy(_) => size_of::<EntropyCheck>(),
                     Check::Dataset(_) => size_of::<DatasetCheck>(),
                     Check::Base64(decoded) => size_of::<Decoded>() + memory(&decoded.checks),
                 }
@@ -121,7 +123,9 @@ fn compile(tests: &[Test], datasets: &mut DatasetStore, inner: bool) -> Result<B
             Test::Absent { .. } => continue,
             Test::Base64(_) if inner => return Err("base64_decode behind base64_data".into()),
             Test::Base64(base64) => Check::Base64(Box::new(decoded(base64, datasets)?)),
-            Test::Entropy(test) => Check::Entropy(Box::new(test.clone())),
+            Test::Entropy { offset, bytes, test } => {
+                Check::Entropy(Box::new(EntropyCheck { offset: *offset, bytes: *bytes, test: test.clone() }))
+            }
         });
     }
     // What costs least comes first, where that changes nothing else.

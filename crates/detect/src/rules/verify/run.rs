@@ -4,7 +4,7 @@ use super::checks::{Check, Checks, Decoded, size_holds};
 use super::content::Found;
 use super::expression::{Expression, Matched};
 use super::state::{Choice, State};
-use super::{MAX_SEARCHED, MAX_STEPS, Piece, base64, entropy};
+use super::{MAX_SEARCHED, MAX_STEPS, Piece, base64};
 
 /// Bytes that one byte given to an expression counts as: they are slow.
 const EXPRESSION_COST: u64 = 16;
@@ -124,7 +124,7 @@ fn step(check: &Check, piece: &Piece<'_>, state: &mut State, place: &Place, base
             }
             keep(dataset.holds(piece.bytes))
         }
-        Check::Entropy(test) => keep(test.holds(entropy::milli_bits(piece.bytes))),
+        Check::Entropy(test) => keep(test.holds(piece.bytes)),
         // Suricata looks at nothing behind it either.
         Check::Base64(decoded) => {
             if decoded_holds(decoded, piece, state, last) {

@@ -215,8 +215,8 @@ fn sets_change_when_all_before_held() {
 
 #[test]
 fn entropy_is_compared() {
-    assert!(hold(&[Test::Entropy(NumberTest::Greater(1900))], "abcd"));
-    assert!(!hold(&[Test::Entropy(NumberTest::Greater(1900))], "aaab"));
+    assert!(hold(&[Test::Entropy { offset: 0, bytes: None, test: NumberTest::Greater(1900) }], "abcd"));
+    assert!(!hold(&[Test::Entropy { offset: 0, bytes: None, test: NumberTest::Greater(1900) }], "aaab"));
 }
 
 #[test]
