@@ -178,7 +178,7 @@ proptest! {
         prop_assume!(!["api", "gate", "check", "login", "index", "panel", "bot", "ping", "beacon", "reg", "task", "get", "post", "data", "info", "home", "img", "css", "news", "hello", "agent", "admin", "true", "false", "null", "none", "www", "new", "start", "stat", "user", "host"].contains(&user.as_str()));
         // A name of eight letters that is a text in base64, too, cannot be told from one: "aeaagicg".
         let read = STANDARD.decode(&user).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        prop_assume!(read.is_none_or(|text| text.chars().any(char::is_control)));
+        prop_assume!(read.is_none());
         let spaced = os.replace(' ', "%20");
         let pairs = format!("{}={host}&{}={user}&{}={os}", keys.0, keys.1, keys.2);
         let uri = match layout {
