@@ -55,6 +55,13 @@ struct Interface {
     offset_seconds: i64,
 }
 
+/// What holds for the blocks up to the next section header.
+#[derive(Default)]
+struct Section {
+    interfaces: Vec<Interface>,
+    big_endian: bool,
+}
+
 /// if_tsresol: a negative power of ten or, with the highest bit set, of two. (pcap-parser's own reading of
 /// it refuses every power of two.) What does not fit is read as microseconds, the format's default.
 fn units_per_second(resolution: u8) -> u64 {
@@ -139,13 +146,13 @@ impl CaptureFile {
     /// Damage or truncation, after all frames before it have been handed out; the text says where.
     pub fn read(mut self, mut work: impl FnMut(Record<'_>)) -> Result<u64, CaptureError> {
         let mut ordinal = 0;
-        let mut interfaces: Vec<Interface> = Vec::new();
+        let mut section = Section::default();
         let mut last = Nanos::default();
         let mut capacity = BUFFER;
         loop {
             let stop = match self.reader.next() {
                 Ok((used, block)) => {
-                    match packet(&block, &mut interfaces, last) {
+                    match packet(&block, &mut section, last) {
                         Ok(Some((time, link, wire_len, bytes))) => {
                             ordinal += 1;
                             last = time;
@@ -214,9 +221,10 @@ struct UnknownInterface;
 /// The frame in a block, if it has one; keeps track of interfaces.
 fn packet<'a>(
     block: &PcapBlockOwned<'a>,
-    interfaces: &mut Vec<Interface>,
+    section: &mut Section,
     last: Nanos,
 ) -> Result<Option<Found<'a>>, UnknownInterface> {
+    let Section { interfaces, big_endian } = section;
     let found = match block {
         PcapBlockOwned::LegacyHeader(header) => {
             *interfaces = vec![Interface::legacy(header.network.0, header.is_nanosecond_precision())];
@@ -228,8 +236,9 @@ fn packet<'a>(
             let bytes = cut(packet.data, packet.caplen);
             Some((interface.time(units), interface.link, packet.origlen, bytes))
         }
-        PcapBlockOwned::NG(Block::SectionHeader(_)) => {
+        PcapBlockOwned::NG(Block::SectionHeader(header)) => {
             interfaces.clear();
+            *big_endian = header.big_endian();
             None
         }
         PcapBlockOwned::NG(Block::InterfaceDescription(block)) => {
@@ -247,9 +256,49 @@ fn packet<'a>(
             let interface = interfaces.first().ok_or(UnknownInterface)?;
             Some((last, interface.link, packet.origlen, cut(packet.data, packet.origlen)))
         }
+        PcapBlockOwned::NG(Block::Unknown(block)) if is_packet_block(block.block_type, *big_endian) => {
+            let packet = PacketBlock::read(block.data, *big_endian).ok_or(UnknownInterface)?;
+            let interface = interfaces.get(packet.interface).ok_or(UnknownInterface)?;
+            Some((interface.time(packet.units), interface.link, packet.wire_len, packet.bytes))
+        }
         PcapBlockOwned::NG(_) => None,
     };
     Ok(found)
+}
+
+/// pcapng's first form of a packet, before the Enhanced Packet Block (draft-ietf-opsawg-pcapng, appendix A). Files that
+/// old programs wrote have it, and pcap-parser takes it for a block that it does not know.
+const PACKET_BLOCK: u32 = 2;
+
+/// pcap-parser hands on the type of such a block as if all sections were little endian.
+fn is_packet_block(kind: u32, big_endian: bool) -> bool {
+    kind == if big_endian { PACKET_BLOCK.swap_bytes() } else { PACKET_BLOCK }
+}
+
+struct PacketBlock<'a> {
+    interface: usize,
+    units: u64,
+    wire_len: u32,
+    bytes: &'a [u8],
+}
+
+impl<'a> PacketBlock<'a> {
+    /// Interface and drops of 16 bits each, then time, captured length and length of 32 bits; `None` if it is shorter.
+    fn read(data: &'a [u8], big_endian: bool) -> Option<Self> {
+        let (head, bytes) = data.split_first_chunk::<20>()?;
+        let number = |at: usize| {
+            let four = [head[at], head[at + 1], head[at + 2], head[at + 3]];
+            if big_endian { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) }
+        };
+        let two = [head[0], head[1]];
+        let interface = if big_endian { u16::from_be_bytes(two) } else { u16::from_le_bytes(two) };
+        Some(PacketBlock {
+            interface: interface.into(),
+            units: u64::from(number(4)) << 32 | u64::from(number(8)),
+            wire_len: number(16),
+            bytes: cut(bytes, number(12)),
+        })
+    }
 }
 
 /// Without the padding to 32 bits.

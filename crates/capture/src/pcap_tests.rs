@@ -144,6 +144,27 @@ fn pcapng_interfaces_have_their_own_clock_and_link() {
     assert_eq!(seen[4].2, Some(LinkType::RawIp));
 }
 
+/// What programs wrote before there was the Enhanced Packet Block.
+#[test]
+fn the_first_form_of_a_packet_is_read_in_either_byte_order() {
+    let little =
+        [&[0, 0, 7, 0][..], &0_u32.to_le_bytes(), &3_000_001_u32.to_le_bytes(), &2_u32.to_le_bytes()];
+    let little = [&little.concat()[..], &9_u32.to_le_bytes(), b"hi"].concat();
+    let (seen, end) =
+        read(&[section(), interface(1, &[]), block(2, &little), block(2, &little[..16])].concat());
+    assert_eq!(seen, [(1, 3_000_001_000, Some(LinkType::Ethernet), 9, b"hi".to_vec())]);
+    assert!(end.is_err(), "one that is too short is told");
+    let big = |kind: u32, body: &[u8]| {
+        let len = (body.len() as u32 + 12).to_be_bytes();
+        [&kind.to_be_bytes()[..], &len, body, &len].concat()
+    };
+    let header = [&0x1a2b_3c4d_u32.to_be_bytes()[..], &[0, 1, 0, 0], &[0xff; 8]].concat();
+    let packet = [&[0, 0, 0, 0][..], &[0; 4], &3_000_001_u32.to_be_bytes(), &2_u32.to_be_bytes()].concat();
+    let packet = [&packet[..], &9_u32.to_be_bytes(), b"hi\0\0"].concat();
+    let file = [big(0x0a0d_0d0a, &header), big(1, &[0, 1, 0, 0, 0, 0, 0xff, 0xff]), big(2, &packet)].concat();
+    assert_eq!(read(&file), (seen, Ok(1)));
+}
+
 #[test]
 fn foreign_link_types_are_handed_on_by_number() {
     let mut file = classic(MICRO, false, &[(1, 0, 3, b"abc")]);

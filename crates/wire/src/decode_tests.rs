@@ -54,6 +54,9 @@ fn tags_are_stripped_and_told() {
     assert_eq!(packet(&tagged(&plain, &[(0x8100, priority_and_id)])).vlans.ids().collect::<Vec<_>>(), [100]);
     let double = tagged(&plain, &[(0x88a8, 7), (0x8100, 8)]);
     assert_eq!(packet(&double).vlans.ids().collect::<Vec<_>>(), [7, 8]);
+    // A priority alone is no VLAN.
+    assert_eq!(packet(&tagged(&plain, &[(0x8100, 0xe000)])).vlans, packet(&plain).vlans);
+    assert_eq!(packet(&tagged(&plain, &[(0x8100, 0), (0x8100, 8)])).vlans.ids().collect::<Vec<_>>(), [8]);
     let triple = [(0x8100, 1), (0x8100, 2), (0x8100, 3)];
     assert_eq!(packet(&tagged(&plain, &triple)).vlans.ids().collect::<Vec<_>>(), [1, 2, 3]);
     let four = [&triple[..], &[(0x8100, 4)]].concat();

@@ -163,7 +163,9 @@ fn strip_vlans(mut kind: u16, mut rest: &[u8]) -> Result<(u16, Vlans, &[u8]), Ma
     let mut vlans = Vlans::default();
     while VLAN_TPIDS.contains(&kind) {
         let tci = rest.get(..2).ok_or(Malformed::VlanTruncated)?;
-        if !vlans.push(u16::from_be_bytes([tci[0], tci[1]]) & 0x0fff) {
+        let id = u16::from_be_bytes([tci[0], tci[1]]) & 0x0fff;
+        // Identifier 0 gives a priority and is no VLAN (IEEE 802.1Q 6.9): one side may have it and the other not.
+        if id != 0 && !vlans.push(id) {
             return Err(Malformed::TooManyVlans);
         }
         (kind, rest) = split_type(rest, 2).ok_or(Malformed::VlanTruncated)?;

@@ -129,8 +129,8 @@ impl HttpParser {
             exchange.head(Direction::ToClient, head, sink);
         }
         let http = self.current.as_ref().filter(|_| kept).map_or(&lone, |exchange| &exchange.http);
-        // A body behind 204 is none, unless it is said to be there: then clients take it.
-        let empty = status == Some(304) || (status == Some(204) && framing == Framing::UntilClose);
+        // Whatever their fields say (RFC 9112 6.3).
+        let empty = matches!(status, Some(204 | 304));
         let bodiless = http.method == "HEAD" || empty;
         let connected = http.method == "CONNECT" && status.is_some_and(|s| (200..300).contains(&s));
         let framing = if bodiless { Framing::None } else { framing };

@@ -10,8 +10,6 @@ use wire::Direction;
 
 use super::header::{Packet, V1, V2};
 
-/// Bytes of the largest packet that is opened.
-const MAX_PACKET: usize = 2048;
 const TAG: usize = 16;
 
 fn salt(version: u32) -> Option<[u8; 20]> {
@@ -97,9 +95,6 @@ impl Keys {
 
     fn decrypt(&self, with: &Protection, packet: &Packet<'_>, out: &mut Vec<u8>) -> Option<()> {
         let bytes = packet.bytes;
-        if bytes.len() > MAX_PACKET {
-            return None;
-        }
         // Header protection: RFC 9001 5.4.
         let sample = bytes.get(packet.head + 4..packet.head + 20)?;
         let mut mask = aes::Block::clone_from_slice(sample);

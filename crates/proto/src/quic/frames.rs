@@ -1,60 +1,65 @@
 //! Frames of Initial packets (RFC 9000 19), and the CRYPTO stream that they carry in any order.
 
+use std::ops::Range;
+
 use super::header::varint;
 use crate::cursor::Cursor;
 
 /// Bytes of a hello that are put together; with post-quantum keys it has some 1,800.
 const MAX_CRYPTO: usize = 16 * 1024;
-/// Pieces that wait for what comes before them.
-const MAX_PIECES: usize = 64;
+/// Holes between the pieces that are here; each piece may be of one byte.
+const MAX_HOLES: usize = 2048;
 
 /// The CRYPTO stream of one direction.
 #[derive(Debug, Default)]
 pub(super) struct CryptoStream {
-    /// Without a hole from its beginning.
-    data: Vec<u8>,
-    /// Pieces behind a hole: offset, bytes.
-    waiting: Vec<(usize, Vec<u8>)>,
+    /// Zero where a piece is missing.
+    bytes: Vec<u8>,
+    /// What is here, in order; none touches the next.
+    have: Vec<Range<usize>>,
     pub limits_hit: u32,
 }
 
 impl CryptoStream {
     /// Puts a piece where it belongs; what is there already stays.
-    fn insert(&mut self, offset: u64, bytes: &[u8]) {
-        let Some(offset) =
-            usize::try_from(offset).ok().filter(|&o| o <= MAX_CRYPTO - bytes.len().min(MAX_CRYPTO))
-        else {
+    fn insert(&mut self, offset: u64, piece: &[u8]) {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let Some(end) = start.checked_add(piece.len()).filter(|&end| end <= MAX_CRYPTO) else {
             self.limits_hit += 1;
             return;
         };
-        if offset > self.data.len() {
-            // A repeated piece needs no second place.
-            if self.waiting.iter().any(|(o, b)| *o == offset && b.len() >= bytes.len()) {
-                return;
-            }
-            if self.waiting.len() < MAX_PIECES {
-                self.waiting.push((offset, bytes.to_vec()));
-            } else {
-                self.limits_hit += 1;
-            }
+        let first = self.have.partition_point(|range| range.end < start);
+        let last = self.have.partition_point(|range| range.start <= end);
+        let touched = self.have.get(first..last).unwrap_or_default();
+        if piece.is_empty() || touched.is_empty() && self.have.len() > MAX_HOLES {
+            self.limits_hit += u32::from(!piece.is_empty());
             return;
         }
-        self.data.extend_from_slice(bytes.get(self.data.len() - offset..).unwrap_or_default());
-        while let Some(at) = self.waiting.iter().position(|(offset, _)| *offset <= self.data.len()) {
-            let (offset, bytes) = self.waiting.swap_remove(at);
-            self.data.extend_from_slice(bytes.get(self.data.len() - offset..).unwrap_or_default());
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
         }
+        let mut at = start;
+        for hole in touched.iter().cloned().chain([end..end]) {
+            let until = hole.start.min(end);
+            if at < until {
+                self.bytes[at..until].copy_from_slice(&piece[at - start..until - start]);
+            }
+            at = at.max(hole.end);
+        }
+        let begin = touched.first().map_or(start, |range| range.start.min(start));
+        let end = touched.last().map_or(end, |range| range.end.max(end));
+        self.have.splice(first..last, [begin..end]);
     }
 
-    /// The first bytes of the stream.
+    /// The first bytes of the stream, up to the first hole.
     pub fn bytes(&self) -> &[u8] {
-        &self.data
+        let end = self.have.first().filter(|range| range.start == 0).map_or(0, |range| range.end);
+        self.bytes.get(..end).unwrap_or_default()
     }
 
-    /// Forgets everything: a Retry begins anew.
+    /// Forgets everything: a Retry or another connection begins anew.
     pub fn clear(&mut self) {
-        self.data = Vec::new();
-        self.waiting = Vec::new();
+        (self.bytes, self.have) = (Vec::new(), Vec::new());
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Packet<'a> {
     pub kind: Kind,
     /// Destination connection identifier.
     pub dcid: &'a [u8],
+    /// Source connection identifier; empty in Google's versions.
+    pub scid: &'a [u8],
     /// Its bytes from the first one on.
     pub bytes: &'a [u8],
     /// How many bytes of it come before the packet number, or before the payload where that is not protected.
@@ -94,7 +96,7 @@ pub(super) fn long_header(bytes: &[u8]) -> Option<(Packet<'_>, &[u8])> {
         (_, (2, false) | (3, true)) => Kind::Handshake,
         _ => Kind::Retry,
     };
-    let whole = |head| Some((Packet { version, kind, dcid, bytes, head }, &bytes[bytes.len()..]));
+    let whole = |head| Some((Packet { version, kind, dcid, scid, bytes, head }, &bytes[bytes.len()..]));
     if matches!(kind, Kind::VersionNegotiation | Kind::Retry) {
         return whole(bytes.len() - at.0.len());
     }
@@ -106,7 +108,7 @@ pub(super) fn long_header(bytes: &[u8]) -> Option<(Packet<'_>, &[u8])> {
     let head = bytes.len() - at.0.len();
     at.take(len)?;
     let (bytes, rest) = bytes.split_at(head + len);
-    Some((Packet { version, kind, dcid, bytes, head }, rest))
+    Some((Packet { version, kind, dcid, scid, bytes, head }, rest))
 }
 
 /// Q043 and before: flags, connection identifier, version, packet number, twelve bytes of hash.
@@ -122,7 +124,7 @@ fn google_public(bytes: &[u8]) -> Option<(Packet<'_>, &[u8])> {
     at.take([1, 2, 4, 6][usize::from(flags >> 4 & 3)])?;
     at.take(12)?;
     let head = bytes.len() - at.0.len();
-    Some((Packet { version, kind: Kind::Google, dcid, bytes, head }, &[]))
+    Some((Packet { version, kind: Kind::Google, dcid, scid: &[], bytes, head }, &[]))
 }
 
 /// Q046: a long header with both lengths in one byte, a packet number in the clear, twelve bytes of hash.
@@ -135,7 +137,7 @@ fn google_long(bytes: &[u8], version: u32) -> Option<(Packet<'_>, &[u8])> {
     at.take(usize::from(bytes[0] & 3) + 1)?;
     at.take(12)?;
     let head = bytes.len() - at.0.len();
-    Some((Packet { version, kind: Kind::Google, dcid, bytes, head }, &[]))
+    Some((Packet { version, kind: Kind::Google, dcid, scid: &[], bytes, head }, &[]))
 }
 
 /// Whether a datagram's first bytes are a QUIC packet of a known version.

@@ -24,8 +24,8 @@ use header::{Kind, Packet};
 const MAX_PACKETS: u32 = 64;
 /// Packets with short headers after which no long one is waited for.
 const MAX_SHORT: u32 = 16;
-/// How often keys are made anew on a flow: a client that changes its mind has been told to Retry.
-const MAX_KEYS: u32 = 8;
+/// How often keys are made anew on a flow: for a Retry, and for each connection that uses the same socket.
+const MAX_KEYS: u32 = 32;
 
 /// QUIC over UDP, on any port.
 pub(crate) static PROTOCOL: Protocol = Protocol {
@@ -130,6 +130,12 @@ fn version(number: u16) -> String {
 #[derive(Debug, Default)]
 pub struct QuicParser {
     keys: Option<Keys>,
+    /// The identifier that the client invented, of which the keys were made.
+    dcid: Vec<u8>,
+    /// And their version.
+    version: u32,
+    /// What the server wants to be called by: what goes there belongs to the connection at hand.
+    scid: Vec<u8>,
     keys_made: u32,
     crypto: [CryptoStream; 2],
     hello_seen: [bool; 2],
@@ -143,13 +149,25 @@ pub struct QuicParser {
 impl QuicParser {
     /// Opens an Initial packet's frames into `self.opened`.
     fn open(&mut self, direction: Direction, packet: &Packet<'_>) -> bool {
-        if let Some(keys) = &self.keys
-            && keys.open(direction, packet, &mut self.opened)
-        {
-            return true;
+        if let Some(keys) = &self.keys {
+            if keys.open(direction, packet, &mut self.opened) {
+                return true;
+            }
+            // The server may have chosen another version, whose keys follow from the same identifier (RFC 9368 2.3).
+            if packet.version != self.version
+                && let Some(keys) = Keys::new(packet.version, &self.dcid)
+                && keys.open(direction, packet, &mut self.opened)
+            {
+                (self.keys, self.version) = (Some(keys), packet.version);
+                return true;
+            }
         }
         // The first one of a client, or the first one after a Retry.
         if direction == Direction::ToClient || self.keys_made >= MAX_KEYS {
+            return false;
+        }
+        // With another identifier it may be another connection (RFC 9000 5.1); with the server's it is not.
+        if self.keys.is_some() && (packet.dcid == self.dcid || packet.dcid == self.scid) {
             return false;
         }
         self.keys_made += 1;
@@ -157,6 +175,11 @@ impl QuicParser {
         let opened = keys.open(direction, packet, &mut self.opened);
         if opened || self.keys.is_none() {
             self.keys = Some(keys);
+            (self.dcid, self.version) = (packet.dcid.to_vec(), packet.version);
+            self.scid.clear();
+            self.hello_seen = [false; 2];
+            self.short = 0;
+            self.crypto.iter_mut().for_each(CryptoStream::clear);
         }
         opened
     }
@@ -219,8 +242,14 @@ impl QuicParser {
                 self.crypto.iter_mut().for_each(CryptoStream::clear);
             }
             // So it does with another version.
-            Kind::VersionNegotiation => self.keys = None,
+            Kind::VersionNegotiation => {
+                self.keys = None;
+                self.hello_seen = [false; 2];
+            }
             _ => {}
+        }
+        if response {
+            self.scid = packet.scid.to_vec();
         }
         complete(quic.into(), sink);
     }
@@ -230,7 +259,15 @@ impl Parser for QuicParser {
     fn data(&mut self, chunk: Chunk<'_>, sink: &mut dyn Sink) -> Step {
         let side = chunk.direction.index();
         let mut rest = chunk.bytes;
-        while let Some((packet, behind)) = header::long_header(rest).filter(|_| !self.hello_seen[side]) {
+        while let Some((packet, behind)) = header::long_header(rest) {
+            // What follows a hello says nothing, unless it begins another connection on the same sockets.
+            let begins = chunk.direction == Direction::ToServer
+                && packet.kind == Kind::Initial
+                && packet.dcid != self.dcid
+                && packet.dcid != self.scid;
+            if self.hello_seen[side] && !begins {
+                break;
+            }
             self.packets += 1;
             if self.packets > MAX_PACKETS {
                 self.limits_hit += 1;
@@ -243,7 +280,7 @@ impl Parser for QuicParser {
         if chunk.bytes[0] & 0x80 == 0 && rest.len() == chunk.bytes.len() {
             self.short += 1;
         }
-        if self.short >= MAX_SHORT || self.hello_seen == [true; 2] { Step::Finished } else { Step::More }
+        if self.short >= MAX_SHORT { Step::Finished } else { Step::More }
     }
 
     fn gap(&mut self, _direction: Direction, _missing: u64, _sink: &mut dyn Sink) -> Step {

@@ -140,12 +140,9 @@ fn twelve(of: &str) -> String {
 }
 
 /// First and last character of the first protocol that is offered. If one is neither letter nor digit, those of its
-/// hexadecimal form; where it does not even begin in ASCII, "99", as the reference captures have it.
+/// hexadecimal form.
 fn alpn(name: &[u8]) -> [char; 2] {
     let (Some(&first), Some(&last)) = (name.first(), name.last()) else { return ['0', '0'] };
-    if !first.is_ascii() {
-        return ['9', '9'];
-    }
     if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {
         return [char::from(first), char::from(last)];
     }

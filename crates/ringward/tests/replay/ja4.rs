@@ -21,6 +21,17 @@ fn fingerprint(event: &Value) -> Option<(Stream, &str)> {
     Some(((format!("ja4/{capture}"), src, src_port, dst, dst_port), ja4))
 }
 
+/// The table is older than the specification in one thing: where an ALPN does not begin in ASCII it has "99" in place of
+/// digits of the hexadecimal form.
+fn without_old_alpn(seen: &str, expected: &str) -> String {
+    match (seen.split_once('_'), expected.split_once('_')) {
+        (Some((head, rest)), Some((old, _))) if old.ends_with("99") && head.len() == old.len() => {
+            format!("{}99_{rest}", &head[..head.len() - 2])
+        }
+        _ => seen.to_owned(),
+    }
+}
+
 /// Every row of the table: a TLS or QUIC stream and the one fingerprint of its ClientHello.
 #[test]
 fn every_expected_fingerprint_is_written() {
@@ -57,7 +68,10 @@ fn every_expected_fingerprint_is_written() {
     }
     let differing: Vec<String> = wanted
         .iter()
-        .filter(|(stream, ja4)| !found.get(stream).is_some_and(|all| all.contains(ja4)))
+        .filter(|(stream, ja4)| {
+            let same = |seen: &&str| without_old_alpn(seen, ja4) == *ja4;
+            !found.get(stream).is_some_and(|all| all.iter().any(same))
+        })
         .map(|(stream, ja4)| format!("{stream:?}: expected {ja4}, found {:?}", found.get(stream)))
         .collect();
     assert!(
