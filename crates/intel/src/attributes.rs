@@ -26,6 +26,8 @@ pub(crate) struct Said<'a> {
     pub confidence: Option<u8>,
     /// In seconds since 1970.
     pub expires: Option<i64>,
+    /// From when on it counts, in seconds since 1970.
+    pub from: Option<i64>,
 }
 
 /// The same with numbers for texts.
@@ -41,6 +43,8 @@ pub(crate) struct Attributes {
     pub confidence: u8,
     /// In seconds since 1970; 0: never.
     pub expires: u32,
+    /// In seconds since 1970; 0: always.
+    pub from: u32,
 }
 
 /// No confidence is said.
@@ -116,6 +120,7 @@ impl Interner {
             confidence: said.confidence.map_or(UNKNOWN, |percent| percent.min(100)),
             // One that has always been over still is.
             expires: said.expires.map_or(0, |s| u32::try_from(s.max(1)).unwrap_or(u32::MAX)),
+            from: said.from.map_or(0, |s| u32::try_from(s.max(0)).unwrap_or(u32::MAX)),
             ..Attributes::default()
         };
         if let Some(description) = said.description {

@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::fang::refang;
 use crate::kind::Kind;
 use crate::malformed::{Malformed, quoted};
+use crate::normal;
 
 /// Characters of an indicator; longer texts are refused.
 pub const MAX_INDICATOR: usize = 2048;
@@ -81,11 +83,11 @@ impl Form {
         let name = name.trim().to_ascii_lowercase().replace(['-', ' '], "_");
         Some(match name.as_str() {
             "any" | "auto" => Form::Any,
-            "domain" | "fqdn" | "domain_name" => Form::Domain,
-            "host" | "hostname" => Form::Host,
+            "domain" | "fqdn" | "domain_name" | "domain:port" => Form::Domain,
+            "host" | "hostname" | "host:port" | "hostname:port" => Form::Host,
             "ip" | "ipv4" | "ipv6" | "ip_addr" | "ip_address" | "ipv4_addr" | "ipv6_addr"
             | "ipv4_address" | "ipv6_address" | "address" | "ip_src" | "ip_dst" | "ip:port"
-            | "ip_dst|port" | "ip_src|port" | "cidr" | "network" | "netblock" | "dst_ip" | "dstip"
+            | "ipv4:port" | "ipv6:port" | "ip_dst|port" | "ip_src|port" | "addr" | "subnet" | "cidr" | "network" | "netblock" | "dst_ip" | "dstip"
             | "src_ip" | "c2_ip" => Form::Address,
             "url" | "uri" => Form::Url,
             "md5" | "sha1" | "sha_1" | "sha256" | "sha_256" | "hash" | "file_hash" | "filehash"
@@ -176,20 +178,6 @@ fn any(text: &str) -> Result<Indicator, Malformed> {
         return email(text).ok_or_else(|| Malformed::not("e-mail address", text));
     }
     domain(text).map(|name| Indicator::text(Kind::Domain, name))
-}
-
-fn refang(text: &str) -> String {
-    let mut text = text.to_owned();
-    for (fanged, plain) in [("[.]", "."), ("(.)", "."), ("[:]", ":"), ("[@]", "@"), ("[://]", "://")] {
-        if text.contains(fanged) {
-            text = text.replace(fanged, plain);
-        }
-    }
-    match text.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("hxxp") => format!("http://{rest}"),
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("hxxps") => format!("https://{rest}"),
-        _ => text,
-    }
 }
 
 fn address(text: &str) -> Option<Result<Indicator, Malformed>> {
@@ -337,6 +325,8 @@ fn email(text: &str) -> Option<Indicator> {
 
 fn domain(text: &str) -> Result<String, Malformed> {
     let bad = || Malformed::NotADomain(quoted(text));
+    let is_port = |port: &str| port.parse::<u16>().is_ok();
+    let text = text.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(text, |(name, _)| name);
     let name = text.strip_prefix("*.").or_else(|| text.strip_prefix('.')).unwrap_or(text);
     let name = name.strip_suffix('.').unwrap_or(name);
     let name = if name.is_ascii() {
@@ -361,7 +351,11 @@ fn domain(text: &str) -> Result<String, Malformed> {
 
 fn url(text: &str) -> Result<Indicator, Malformed> {
     let bad = || Malformed::NotADomain(quoted(text));
-    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let rest = match text.split_once("://") {
+        Some((scheme, rest)) if is_scheme(scheme) => rest,
+        Some((scheme, _)) if !scheme.contains(['/', '?']) => return Err(bad()),
+        _ => text,
+    };
     let rest = rest.split('#').next().unwrap_or(rest);
     let at = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, target) = rest.split_at(at);
@@ -372,11 +366,18 @@ fn url(text: &str) -> Result<Indicator, Malformed> {
         Err(_) => domain(host).map_err(|_| bad())?,
     };
     let slash = if target.starts_with('/') { "" } else { "/" };
+    let target = normal::target(target);
     let key = match port {
         None | Some(80 | 443) => format!("{host}{slash}{target}"),
         Some(port) => format!("{host}:{port}{slash}{target}"),
     };
     Ok(Indicator::text(Kind::Url, key))
+}
+
+/// RFC 3986 3.1. "2026-01-31,http" is none.
+fn is_scheme(text: &str) -> bool {
+    text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
 }
 
 /// "host:port" taken apart; an IPv6 address must be in brackets.

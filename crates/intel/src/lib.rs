@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod attributes;
+mod fang;
 mod filter;
 mod formats;
 mod hash;
@@ -14,18 +15,21 @@ mod indicator;
 mod kind;
 mod loader;
 mod malformed;
+mod normal;
 mod patterns;
+mod ranges;
 mod report;
 mod set;
 mod source;
 mod store;
 mod table;
+mod utf16;
 
 pub use indicator::{Form, Indicator, MAX_INDICATOR};
 pub use kind::Kind;
 pub use loader::{Feed, Loader, MAX_INDICATORS};
 pub use malformed::Malformed;
 pub use patterns::Progress;
-pub use report::{Bogon, LineError, LoadError, LoadReport, MAX_LINE_ERRORS};
+pub use report::{Doubt, Doubtful, LineError, LoadError, LoadReport, MAX_LINE_ERRORS};
 pub use set::{Hit, Indicators, Match};
 pub use table::Observable;

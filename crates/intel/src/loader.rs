@@ -1,16 +1,20 @@
 //! Reads lists and compiles them into a set.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use wire::is_bogon;
 
+use crate::fang;
+
 use crate::attributes::{Interner, Said};
 use crate::formats::{lists, misp, stix};
-use crate::indicator::{Form, Indicator};
+use crate::indicator::{Form, Indicator, network_key, octets};
 use crate::kind::Kind;
-use crate::malformed::Malformed;
+use crate::malformed::{Malformed, quoted};
 use crate::patterns::Patterns;
-use crate::report::{LoadError, LoadReport};
+use crate::ranges;
+use crate::report::{Doubt, LoadError, LoadReport};
 use crate::set::Indicators;
 use crate::source::Source;
 use crate::store::Inserted;
@@ -168,6 +172,22 @@ fn is_bogon_key(kind: Kind, key: &[u8]) -> bool {
     address(octets).is_some_and(is_bogon)
 }
 
+/// Whether a domain is one below which anybody may register names (publicsuffix.org), and whether with a registry or
+/// with a company: a feed may mean all customers of such a company.
+fn suffix(indicator: &Indicator) -> Option<psl::Type> {
+    let suffix = psl::suffix(&indicator.key).filter(|_| indicator.kind == Kind::Domain)?;
+    suffix.typ().filter(|_| suffix.as_bytes() == indicator.key)
+}
+
+/// "203.0.113.50/24": one host was meant, or another prefix.
+fn has_host_bits(text: &str) -> bool {
+    let text = fang::refang(text.trim());
+    let Some((ip, bits)) = text.split_once('/') else { return false };
+    let (Ok(ip), Ok(bits)) = (ip.parse::<IpAddr>(), bits.parse::<u8>()) else { return false };
+    let (key, len) = network_key(ip, bits);
+    key.get(1..len).is_some_and(|network| network != octets(ip))
+}
+
 /// Takes in the entries of one file.
 pub(crate) struct Intake<'a> {
     loader: &'a mut Loader,
@@ -232,8 +252,31 @@ impl<'a> Intake<'a> {
 
     /// An entry that is said to be of that form; an error only if there are too many.
     pub fn add(&mut self, line: u32, form: Form, text: &str, said: &Said<'_>) -> Result<(), LoadError> {
+        if matches!(form, Form::Any | Form::Address | Form::Host)
+            && let Some(networks) = ranges::read(&fang::refang(text.trim()))
+        {
+            for (first, bits) in networks {
+                match self.read(Form::Address, &format!("{first}/{bits}")) {
+                    Ok(indicator) => self.put(line, &indicator, said)?,
+                    // Its parts would be told one by one.
+                    Err(_) => {
+                        self.skip(line, Malformed::TooLargeNetwork(quoted(text)));
+                        return Ok(());
+                    }
+                }
+            }
+            return Ok(());
+        }
         match self.read(form, text) {
-            Ok(indicator) => self.put(line, &indicator, said),
+            Ok(indicator) => {
+                if has_host_bits(text) {
+                    self.loader.report.doubt(self.name, line, Doubt::HostBits(quoted(text)));
+                }
+                if !self.allow && suffix(&indicator).is_some() {
+                    self.loader.report.doubt(self.name, line, Doubt::Suffix(quoted(text)));
+                }
+                self.put(line, &indicator, said)
+            }
             Err(why) => {
                 self.skip(line, why);
                 Ok(())
@@ -245,7 +288,11 @@ impl<'a> Intake<'a> {
         let network = if self.allow { Indicator::allowed_network(text) } else { None };
         match network {
             Some(network) => Ok(network),
-            None => form.read(text),
+            None => form.read(text).and_then(|indicator| match suffix(&indicator) {
+                // What is allowed may be anything.
+                Some(psl::Type::Icann) if !self.allow => Err(Malformed::Suffix(quoted(text))),
+                _ => Ok(indicator),
+            }),
         }
     }
 
@@ -267,7 +314,8 @@ impl<'a> Intake<'a> {
             Inserted::New => {
                 self.loader.report.add(*kind);
                 if is_bogon_key(*kind, key) {
-                    self.loader.report.bogon(self.name, line, render(*kind, key).into_owned());
+                    let text = render(*kind, key).into_owned();
+                    self.loader.report.doubt(self.name, line, Doubt::Bogon(text));
                 }
             }
             Inserted::Duplicate => self.loader.report.duplicates += 1,
@@ -301,6 +349,7 @@ impl<'a> Intake<'a> {
             description: said.description,
             confidence: said.confidence.or(feed.confidence),
             expires: said.expires.or(feed.expires),
+            from: said.from,
             tags: said.tags.iter().copied().chain(feed.tags.iter().map(String::as_str)).collect(),
             techniques: said
                 .techniques

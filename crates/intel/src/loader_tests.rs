@@ -485,7 +485,7 @@ proptest::proptest! {
 
     #[test]
     fn domains_that_are_listed_are_found_whatever_is_before_them(
-        names in proptest::collection::btree_set("[a-z]{1,5}(\\.[a-z0-9]{1,4}){0,3}\\.(com|net)", 1..60),
+        names in proptest::collection::btree_set("[a-z]{1,5}(\\.[a-z0-9]{1,4}){0,3}\\.example", 1..60),
         prefix in "([a-z]{1,3}\\.){0,3}",
     ) {
         let text: String = names.iter().map(|name| format!("{name}\n")).collect();

@@ -27,6 +27,9 @@ pub enum Malformed {
     /// A name without a dot would match a whole top-level domain.
     #[error("\"{0}\" has only one label: it would match a whole top-level domain")]
     TooBroad(String),
+    /// A name below which anybody may register others.
+    #[error("\"{0}\" is a public suffix: it would match what everybody has registered below it")]
+    Suffix(String),
     /// Not a name.
     #[error("\"{0}\" is neither a domain, an address nor a URL")]
     NotADomain(String),

@@ -52,24 +52,44 @@ impl fmt::Display for LineError {
     }
 }
 
-/// An indicator that is an address which nobody has on the Internet.
+/// What is odd about an indicator that is used all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bogon {
+pub enum Doubt {
+    /// An address or network that nobody has on the Internet.
+    Bogon(String),
+    /// A network whose address has bits behind its prefix.
+    HostBits(String),
+    /// A domain below which a company lets others have names.
+    Suffix(String),
+}
+
+/// An indicator that is used, and of which it is doubtful that it is what was meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubtful {
     /// The file.
     pub file: String,
     /// The line, from 1.
     pub line: u32,
-    /// The address or network.
-    pub text: String,
+    /// What is odd.
+    pub doubt: Doubt,
 }
 
-impl fmt::Display for Bogon {
+impl fmt::Display for Doubtful {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Bogon { file, line, text } = self;
-        write!(
-            f,
-            "{file}:{line}: {text} is no address of the Internet: contacts are told of and isolate nobody"
-        )
+        let Doubtful { file, line, doubt } = self;
+        match doubt {
+            Doubt::Bogon(text) => write!(
+                f,
+                "{file}:{line}: {text} is no address of the Internet: contacts are told of and isolate nobody"
+            ),
+            Doubt::Suffix(text) => {
+                write!(f, "{file}:{line}: {text} is a public suffix: the names of all who have one below it match")
+            }
+            Doubt::HostBits(text) => write!(
+                f,
+                "{file}:{line}: {text} has bits behind its prefix: all of the network is matched, not the one address"
+            ),
+        }
     }
 }
 
@@ -88,10 +108,10 @@ pub struct LoadReport {
     pub skipped: u64,
     /// The first [`MAX_LINE_ERRORS`] of them.
     pub errors: Vec<LineError>,
-    /// Indicators that are addresses which nobody has on the Internet, or networks of such.
-    pub bogons_found: u64,
+    /// Indicators that are used and doubtful: addresses that nobody has on the Internet, networks with host bits.
+    pub doubts_found: u64,
     /// The first [`MAX_LINE_ERRORS`] of them.
-    pub bogons: Vec<Bogon>,
+    pub doubts: Vec<Doubtful>,
     /// Descriptions and tags that there was no room for.
     pub texts_dropped: u64,
 }
@@ -122,10 +142,10 @@ impl LoadReport {
         }
     }
 
-    pub(crate) fn bogon(&mut self, file: &str, line: u32, text: String) {
-        self.bogons_found += 1;
-        if self.bogons.len() < MAX_LINE_ERRORS {
-            self.bogons.push(Bogon { file: file.to_owned(), line, text });
+    pub(crate) fn doubt(&mut self, file: &str, line: u32, doubt: Doubt) {
+        self.doubts_found += 1;
+        if self.doubts.len() < MAX_LINE_ERRORS {
+            self.doubts.push(Doubtful { file: file.to_owned(), line, doubt });
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wire::Nanos;
 
-use crate::attributes::{Pool, UNKNOWN};
+use crate::attributes::{Attributes, Pool, UNKNOWN};
 use crate::hits::Tally;
 use crate::kind::Kind;
 use crate::patterns::{Patterns, Progress};
@@ -236,8 +236,9 @@ impl Indicators {
     }
 
     fn is_in_force(&self, attributes: u32, now: Nanos) -> bool {
-        let expires = self.pool.get(attributes).expires;
-        expires == 0 || now.0 / NANOS < u64::from(expires)
+        let Attributes { expires, from, .. } = self.pool.get(attributes);
+        let seconds = now.0 / NANOS;
+        seconds >= u64::from(from) && (expires == 0 || seconds < u64::from(expires))
     }
 
     fn unless_allowed<'a>(&'a self, seen: &Observable<'_>, found: Found<'a>) -> Option<Match<'a>> {

@@ -3,6 +3,8 @@
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read, Take};
 use std::path::Path;
 
+use crate::utf16::{self, Utf8};
+
 /// Bytes of one list after decompression.
 pub const MAX_FILE: u64 = 8 << 30;
 /// Bytes of a JSON document, which must be in memory whole.
@@ -13,7 +15,7 @@ pub const MAX_LINE: usize = 64 * 1024;
 const HEAD: u64 = 64 * 1024;
 
 /// What no list begins with.
-const NOT_LISTS: [(&[u8], &str); 9] = [
+const NOT_LISTS: [(&[u8], &str); 7] = [
     (b"PK\x03\x04", "a zip archive; unpack it first"),
     (b"BZh", "compressed with bzip2; unpack it first (gzip, zstd and xz are read as they are)"),
     (b"7z\xbc\xaf", "a 7-Zip archive; unpack it first"),
@@ -21,8 +23,6 @@ const NOT_LISTS: [(&[u8], &str); 9] = [
     (b"MZ\x90", "a program"),
     (b"%PDF", "a PDF document"),
     (b"\xd4\xc3\xb2\xa1", "a packet capture"),
-    (b"\xff\xfe", "text in UTF-16; convert it to UTF-8"),
-    (b"\xfe\xff", "text in UTF-16; convert it to UTF-8"),
 ];
 
 /// What is left of a list: its beginning, which was looked at, then the rest.
@@ -51,6 +51,13 @@ impl<'a> Source<'a> {
     fn read(mut reader: Box<dyn Read + 'a>) -> io::Result<Result<Self, &'static str>> {
         let mut head = Vec::new();
         reader.by_ref().take(HEAD).read_to_end(&mut head)?;
+        // Spreadsheets save text so.
+        if let Some(encoding) = utf16::encoding(&head) {
+            let bytes: Box<dyn Read + 'a> = Box::new(Cursor::new(head).chain(reader));
+            reader = Box::new(Utf8::new(bytes, encoding));
+            head = Vec::new();
+            reader.by_ref().take(HEAD).read_to_end(&mut head)?;
+        }
         if let Some((_, what)) = NOT_LISTS.iter().find(|(magic, _)| head.starts_with(magic)) {
             return Ok(Err(what));
         }

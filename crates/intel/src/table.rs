@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::normal;
 use crate::indicator::{MAX_INDICATOR, network_key, unhex};
 use crate::kind::{KINDS, Kind};
 use crate::store::{Found, Inserted, Record, Store};
@@ -193,7 +194,8 @@ impl Table {
             }
             _ => uri,
         };
-        let target = target.split('#').next().unwrap_or(target);
+        let target = normal::target(target.split('#').next().unwrap_or(target));
+        let target = &*target;
         let path = target.split('?').next().unwrap_or(target);
         let targets = if path.len() == target.len() { &[path][..] } else { &[target, path] };
         targets.iter().find_map(|target| {

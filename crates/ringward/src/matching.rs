@@ -88,10 +88,10 @@ fn indicators(
         }
         told.push(format!("{} indicator lines skipped", report.skipped));
     }
-    told.extend(report.bogons.iter().take(SHOWN_LINE_ERRORS).map(ToString::to_string));
-    if report.bogons_found > SHOWN_LINE_ERRORS as u64 {
-        let more = report.bogons_found - SHOWN_LINE_ERRORS as u64;
-        told.push(format!("{more} more indicators are addresses that nobody has on the Internet"));
+    told.extend(report.doubts.iter().take(SHOWN_LINE_ERRORS).map(ToString::to_string));
+    if report.doubts_found > SHOWN_LINE_ERRORS as u64 {
+        let more = report.doubts_found - SHOWN_LINE_ERRORS as u64;
+        told.push(format!("{more} more indicators are doubtful in such ways"));
     }
     if !feeds.is_empty() {
         told.push(report.to_string());

@@ -1,6 +1,7 @@
 //! Which column of a CSV file is what.
 
 use crate::attributes::Said;
+use crate::formats::lists::is_value;
 use crate::formats::typed::typed;
 use crate::formats::values::{confidence, is_nothing, time};
 use crate::indicator::Form;
@@ -23,7 +24,8 @@ const KINDS: [Form; 9] = [
     Form::Email,
 ];
 const TYPES: [&str; 4] = ["type", "ioc_type", "indicator_type", "kind"];
-const TEXTS: [&str; 11] = [
+const TEXTS: [&str; 12] = [
+    "meta.desc",
     "description",
     "comment",
     "malware_printable",
@@ -42,6 +44,8 @@ const EXPIRIES: [&str; 6] =
     ["expires", "expiry", "expiration", "expiration_date", "expires_at", "valid_until"];
 const TECHNIQUES: [&str; 7] =
     ["technique", "techniques", "attack", "mitre", "mitre_attack", "attack_technique", "mitre_technique"];
+/// Columns of a file without a header that are looked at.
+const MAX_GUESSED: usize = 64;
 /// Greatest score of a reputation list of Suricata.
 const MAX_SCORE: u32 = 127;
 
@@ -99,17 +103,30 @@ impl Columns {
         (!columns.values.is_empty()).then_some(columns)
     }
 
-    /// The columns of a file without a header, by its first record.
-    pub fn guessed(record: &[String], form: Form) -> Self {
+    /// The columns of a file without a header, by its first records: the first of those with the most indicators.
+    pub fn guessed(records: &[Vec<String>], form: Form) -> Self {
+        let Some(record) = records.first() else { return Columns::default() };
         let number = |at: usize| record.get(at).and_then(|field| field.parse::<u32>().ok());
         let address = record.first().is_some_and(|field| Form::Address.read(field).is_ok());
         if address && record.len() == 3 && number(1).is_some() && number(2).is_some_and(|n| n <= MAX_SCORE) {
             return Columns { values: vec![(0, Form::Address)], reputation: true, ..Columns::default() };
         }
-        let value = record.iter().position(|field| form.read(field).is_ok()).unwrap_or(0);
+        let good = |at: usize| {
+            let field = |record: &Vec<String>| record.get(at).is_some_and(|text| is_value(text, form));
+            records.iter().filter(|record| field(record)).count()
+        };
+        let value = (0..record.len().min(MAX_GUESSED)).rev().max_by_key(|&at| good(at)).unwrap_or(0);
         // The second column of a dataset of Suricata is a number without a scale.
         let text = (value == 0 && number(1).is_none()).then_some(1);
         Columns { values: vec![(value, form)], text, ..Columns::default() }
+    }
+
+    /// Whether a record has an indicator where it is to be.
+    pub fn fits(&self, record: &[String], form: Form) -> bool {
+        self.values.iter().any(|&(at, of)| {
+            let form = if of == Form::Any { form } else { of };
+            record.get(at).is_some_and(|text| is_value(text, form))
+        })
     }
 
     /// Takes in a record.

@@ -1,5 +1,5 @@
 //! Lists with one entry a line: plain text, hosts files, CSV (that of abuse.ch, MISP and others), datasets and
-//! reputation lists of Suricata. Which of them a list is, its first lines tell.
+//! reputation lists of Suricata, filters for blockers. Which of them a list is, its first lines tell.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -7,67 +7,36 @@ use std::net::IpAddr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::columns::Columns;
+use super::blockers::{self, Entry};
+use super::layout::{self, Hints, Layout, is_local, uncommented};
 use super::record::split;
 use crate::attributes::Said;
 use crate::indicator::{Form, MAX_INDICATOR};
 use crate::loader::Intake;
 use crate::malformed::Malformed;
+use crate::ranges;
 use crate::report::LoadError;
 use crate::source::{Line, Lines, MAX_LINE, Source};
 
 /// Lines that a quoted field may go on for.
 const MAX_RECORD_LINES: usize = 64;
-/// Names in hosts files that are no names of anybody else.
-const LOCAL_NAMES: [&str; 9] = [
-    "localhost",
-    "localhost.localdomain",
-    "local",
-    "broadcasthost",
-    "ip6-localhost",
-    "ip6-loopback",
-    "ip6-localnet",
-    "ip6-mcastprefix",
-    "ip6-allnodes",
-];
-
-#[derive(Debug)]
-enum Layout {
-    Plain,
-    Hosts,
-    Csv(char, Columns),
-}
-
 /// Reads a list.
 pub(crate) fn read(intake: &mut Intake<'_>, source: Source<'_>) -> Result<(), LoadError> {
     let mut reader = Reader { lines: source.lines(), again: VecDeque::new() };
-    let (mut layout, mut comment) = (None, String::new());
+    let Some((layout, is_header)) = reader.layout(intake)? else { return Ok(()) };
+    let mut header = is_header;
     while let Some((number, line)) = reader.next(intake)? {
         let Line::Text(text) = line else {
             intake.skip(number, Malformed::Format(format!("a line of more than {} KiB", MAX_LINE >> 10)));
             continue;
         };
-        if text.is_empty() {
+        if text.is_empty() || is_comment(&text) || spreadsheet(&text).is_some() {
             continue;
         }
-        if text.starts_with(['#', ';']) || text.starts_with("//") {
-            if layout.is_none() {
-                comment = text;
-            }
+        if std::mem::take(&mut header) {
             continue;
         }
-        let layout = match &mut layout {
-            Some(layout) => layout,
-            None => {
-                let (found, is_header) = first(intake, &text, &comment);
-                let found = layout.insert(found);
-                if is_header {
-                    continue;
-                }
-                found
-            }
-        };
-        match layout {
+        match &layout {
             Layout::Plain => plain(intake, number, &text)?,
             Layout::Hosts => hosts(intake, number, &text)?,
             Layout::Csv(separator, columns) => match reader.record(intake, text, *separator)? {
@@ -79,6 +48,16 @@ pub(crate) fn read(intake: &mut Intake<'_>, source: Source<'_>) -> Result<(), Lo
     Ok(())
 }
 
+fn is_comment(text: &str) -> bool {
+    text.starts_with(['#', ';']) || text.starts_with("//") || blockers::is_comment(text)
+}
+
+/// The separator that a spreadsheet says it uses: "sep=;" in the first line.
+fn spreadsheet(text: &str) -> Option<char> {
+    let mut rest = text.trim_matches('"').strip_prefix("sep=")?.chars();
+    rest.next().or(Some('\t')).filter(|_| rest.next().is_none())
+}
+
 /// Lines, some of which are read a second time.
 struct Reader<'a> {
     lines: Lines<'a>,
@@ -86,6 +65,37 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// The format of the list, by its first lines, and whether the first that is no comment is a header. Nothing if there
+    /// is none.
+    fn layout(&mut self, intake: &Intake<'_>) -> Result<Option<(Layout, bool)>, LoadError> {
+        let (mut taken, mut comments, mut separator, mut seen) = (Vec::new(), Vec::new(), None, 0);
+        while seen < layout::SAMPLE
+            && let Some((number, line)) = self.next(intake)?
+        {
+            if let Line::Text(text) = &line {
+                separator = separator.or(spreadsheet(text));
+                if is_comment(text) {
+                    if seen == 0 && comments.len() < layout::SAMPLE {
+                        comments.push(text.clone());
+                    }
+                } else if !text.is_empty() && spreadsheet(text).is_none() {
+                    seen += 1;
+                }
+            }
+            taken.push((number, line));
+        }
+        let lines: Vec<&str> = taken
+            .iter()
+            .filter_map(|(_, line)| if let Line::Text(text) = line { Some(text.as_str()) } else { None })
+            .filter(|text| !text.is_empty() && !is_comment(text) && spreadsheet(text).is_none())
+            .collect();
+        let csv = unpack::bare_name(intake.name).ends_with(".csv");
+        let hints = Hints { form: intake.feed.form, csv, comments: &comments, separator };
+        let found = layout::of(&lines, &hints);
+        self.again.extend(taken);
+        Ok((!self.again.is_empty()).then_some(found))
+    }
+
     fn next(&mut self, intake: &Intake<'_>) -> Result<Option<(u32, Line)>, LoadError> {
         if let Some(line) = self.again.pop_front() {
             return Ok(Some(line));
@@ -130,66 +140,27 @@ impl Reader<'_> {
     }
 }
 
-/// What a list is by its first line that is no comment, and the comment before it; whether that line is a header.
-fn first(intake: &Intake<'_>, text: &str, comment: &str) -> (Layout, bool) {
-    let form = intake.feed.form;
-    if is_hosts(text) {
-        return (Layout::Hosts, false);
-    }
-    let by_name = unpack::bare_name(intake.name).ends_with(".csv");
-    let Some(separator) = separator(text, form, by_name) else { return (Layout::Plain, false) };
-    let fields = split(text, separator).unwrap_or_default();
-    // "domain" is also what a column of types has in it.
-    let names_only = fields.iter().all(|field| Form::Any.read(field).is_err());
-    if let Some(columns) = Columns::named(&fields, form).filter(|_| names_only) {
-        return (Layout::Csv(separator, columns), true);
-    }
-    // The lists of abuse.ch have their header in a comment.
-    let header = split(comment.trim_start_matches(['#', ' ']), separator).unwrap_or_default();
-    let columns = if header.len() > 1 { Columns::named(&header, form) } else { None };
-    (Layout::Csv(separator, columns.unwrap_or_else(|| Columns::guessed(&fields, form))), false)
-}
-
-/// "0.0.0.0 evil.example".
-fn is_hosts(text: &str) -> bool {
-    let mut words = uncommented(text).split_whitespace();
-    words.next().is_some_and(|word| word.parse::<IpAddr>().is_ok())
-        && words.next().is_some_and(|name| is_local(name) || Form::Host.read(name).is_ok())
-}
-
-fn is_local(name: &str) -> bool {
-    LOCAL_NAMES.iter().any(|local| name.eq_ignore_ascii_case(local))
-        || name.starts_with("ip6-")
-        || name.parse::<IpAddr>().is_ok()
-}
-
-/// The separator of a CSV line. A comma can also be part of a URL, so a line without a name that says CSV must have it
-/// outside of one.
-fn separator(line: &str, form: Form, by_name: bool) -> Option<char> {
-    let typed = line.split_once(':').and_then(|(name, _)| Form::named(name));
-    if !by_name && (form == Form::UserAgent || typed == Some(Form::UserAgent)) {
-        return None;
-    }
-    let url = line.contains("://");
-    let found = ['\t', ';', ','].into_iter().find(|&s| line.contains(s));
-    match found {
-        Some(separator) if by_name || !url || line.contains('"') || separator == '\t' => Some(separator),
-        Some(separator) if line.split(separator).next().is_some_and(|f| form.read(f).is_ok()) => {
-            Some(separator)
-        }
-        _ if by_name => Some(','),
-        _ => None,
-    }
-}
-
-fn uncommented(text: &str) -> &str {
-    text.split(" #").next().unwrap_or(text).trim_end()
-}
-
 fn plain(intake: &mut Intake<'_>, line: u32, text: &str) -> Result<(), LoadError> {
     let form = intake.feed.form;
-    let text = if form == Form::UserAgent { text } else { uncommented(text) };
-    value(intake, line, form, text, &Said::default())
+    if form == Form::UserAgent {
+        return value(intake, line, form, text, &Said::default());
+    }
+    let text = uncommented(text);
+    match blockers::read(text) {
+        Some(Entry::Nothing) => {
+            intake.ignore();
+            Ok(())
+        }
+        Some(Entry::Listed(text)) => value(intake, line, form, text, &Said::default()),
+        None => value(intake, line, form, text, &Said::default()),
+    }
+}
+
+/// Whether a text is a value of that form as [`value`] takes it.
+pub(super) fn is_value(text: &str, form: Form) -> bool {
+    form.read(text).is_ok()
+        || ranges::read(text).is_some()
+        || dataset_string(text).is_some_and(|decoded| form.read(&decoded).is_ok())
 }
 
 /// A value of a list whose format has no types: an indicator, or one that a dataset of Suricata has in base64.

@@ -151,6 +151,7 @@ fn attribute_of(
         techniques: tags().filter(|tag| tag.contains("attack")).collect(),
         confidence: tags().find_map(confidence),
         expires: None,
+        from: None,
     };
     for (form, value) in parts {
         intake.add(line, form, value, &said)?;

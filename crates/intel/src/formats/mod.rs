@@ -1,6 +1,8 @@
 //! One file per format.
 
+mod blockers;
 mod columns;
+mod layout;
 pub(crate) mod lists;
 pub(crate) mod misp;
 mod record;

@@ -6,6 +6,8 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::LineOf;
 use super::stix_pattern::{self, Reading};
@@ -72,6 +74,8 @@ struct Indicator {
     indicator_types: Option<Vec<String>>,
     #[serde(default)]
     confidence: Option<u8>,
+    #[serde(default)]
+    valid_from: Option<String>,
     #[serde(default)]
     valid_until: Option<String>,
     #[serde(default)]
@@ -142,9 +146,14 @@ pub(crate) fn read(intake: &mut Intake<'_>, text: &str) -> Result<bool, LoadErro
         }
         kinds.push(kind);
     }
+    let latest = latest(&objects);
     let mut lines = LineOf::new(text);
-    for (raw, kind) in objects.iter().zip(&kinds) {
+    for (at, (raw, kind)) in objects.iter().zip(&kinds).enumerate() {
         let line = lines.part(raw.get());
+        if latest.get(&at) == Some(&false) {
+            intake.ignore();
+            continue;
+        }
         match kind {
             Ok(kind) if kind == "indicator" => match serde_json::from_str(raw.get()) {
                 Ok(of) => indicator(intake, line, &of, &context)?,
@@ -155,6 +164,39 @@ pub(crate) fn read(intake: &mut Intake<'_>, text: &str) -> Result<bool, LoadErro
         }
     }
     Ok(true)
+}
+
+#[derive(Deserialize)]
+struct Version<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(default, borrow)]
+    modified: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    created: Option<Cow<'a, str>>,
+}
+
+/// Of objects that there are several versions of (STIX 2.1, 3.6): whether each is the latest. Of two of the same time it
+/// is the later one.
+fn latest(objects: &[&RawValue]) -> HashMap<usize, bool> {
+    let mut newest: HashMap<String, (Option<OffsetDateTime>, usize)> = HashMap::new();
+    let mut is_latest = HashMap::new();
+    for (at, raw) in objects.iter().enumerate() {
+        let Ok(of) = serde_json::from_str::<Version<'_>>(raw.get()) else { continue };
+        let when = of.modified.or(of.created).and_then(|text| OffsetDateTime::parse(&text, &Rfc3339).ok());
+        match newest.get(&*of.id).copied() {
+            Some((before, _)) if before > when => {
+                is_latest.insert(at, false);
+            }
+            before => {
+                if let Some((_, older)) = before {
+                    is_latest.insert(older, false);
+                }
+                newest.insert(of.id.into_owned(), (when, at));
+            }
+        }
+    }
+    is_latest
 }
 
 fn indicator(intake: &mut Intake<'_>, line: u32, of: &Indicator, context: &Context) -> Result<(), LoadError> {
@@ -197,6 +239,7 @@ fn indicator(intake: &mut Intake<'_>, line: u32, of: &Indicator, context: &Conte
             .collect(),
         confidence: of.confidence,
         expires,
+        from: of.valid_from.as_deref().and_then(time),
     };
     for parts in &alternatives {
         intake.put_all(line, parts, &said)?;

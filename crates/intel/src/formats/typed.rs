@@ -6,21 +6,26 @@ use crate::indicator::Form;
 /// that is seen on the wire.
 pub(crate) fn typed<'a>(kind: &str, value: &'a str) -> Option<Vec<(Form, &'a str)>> {
     let kind = kind.trim().to_ascii_lowercase();
+    // Zeek's intelligence framework.
+    let kind = kind.strip_prefix("intel::").unwrap_or(&kind);
     let (first, second) = value.split_once('|').map_or((value, None), |(a, b)| (a, Some(b)));
-    match kind.as_str() {
+    match kind {
         "domain|ip" => {
             let ip = second.map(|ip| (Form::Address, ip));
             Some(std::iter::once((Form::Host, first)).chain(ip).collect())
         }
-        "hostname|port" => Some(vec![(Form::Host, first)]),
+        "hostname|port" | "domain|port" => Some(vec![(Form::Host, first)]),
         "ip-dst|port" | "ip-src|port" => Some(vec![(Form::Address, first)]),
         // A name may have a bar in it, a hash may not.
         "malware-sample" | "filename|md5" | "filename|sha1" | "filename|sha256" => {
             value.rsplit_once('|').map(|(_, hash)| vec![(Form::FileHash, hash)])
         }
+        // Of a program, not of what it says of itself.
+        "software" | "user_name" | "file_name" | "pubkey_hash" => None,
+        "cert_hash" => Some(vec![(Form::Certificate, value)]),
         // MISP has it for a path alone, too.
         "uri" if !value.contains("://") => None,
-        _ => Form::named(&kind).map(|form| vec![(form, value)]),
+        _ => Form::named(kind).map(|form| vec![(form, value)]),
     }
 }
 
