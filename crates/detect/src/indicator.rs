@@ -1,5 +1,6 @@
 //! Threat-intelligence indicators seen on the wire: domains, addresses and URLs here, all others in `traits.rs`.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -11,6 +12,9 @@ use proto::{Http, Tls, Transaction};
 use crate::catalogue;
 use crate::finding::{Sides, alert};
 use crate::{Context, Memo, c2};
+
+/// Host fields of a request that are asked for beside the first.
+const MAX_HOSTS: usize = 8;
 
 /// Matches indicators. Cheap to clone: workers share the set.
 #[derive(Clone, Debug)]
@@ -197,26 +201,22 @@ impl IndicatorDetector {
             }
         };
         for question in &dns.questions {
-            report(Observable::Domain(&question.name), named, &|| question.name.clone());
+            report(Observable::Domain(&spelled(&question.name)), named, &|| question.name.clone());
         }
         for record in &dns.answers {
             let asked = || dns.questions.first().map_or(record.name.as_str(), |q| q.name.as_str());
-            let ip: IpAddr = match &record.data {
-                RData::Cname(name) => {
-                    report(Observable::Domain(name), named, &|| format!("{} -> {name}", asked()));
-                    continue;
-                }
-                RData::A(ip) => (*ip).into(),
-                RData::Aaaa(ip) => (*ip).into(),
-                _ => continue,
-            };
-            report(Observable::Ip(ip), Sides::client_to(cx, ip), &|| format!("{} -> {ip}", asked()));
+            for name in names_in(&record.data) {
+                report(Observable::Domain(&spelled(name)), named, &|| format!("{} -> {name}", asked()));
+            }
+            for ip in addresses_in(&record.data) {
+                report(Observable::Ip(ip), Sides::client_to(cx, ip), &|| format!("{} -> {ip}", asked()));
+            }
         }
     }
 
     fn server_name(&self, cx: &Context<'_>, name: Option<&str>, memo: &mut Memo, out: &mut Vec<Alert>) {
         let Some(name) = name else { return };
-        if let Some(hit) = self.look(cx, &Observable::Domain(name), memo)
+        if let Some(hit) = self.look(cx, &host_of(name), memo)
             && memo.first(hit.id)
         {
             let alert = alert(&catalogue::TLS, cx, Sides::client(cx), &hit, name.to_owned(), None);
@@ -228,14 +228,22 @@ impl IndicatorDetector {
     fn http(&self, cx: &Context<'_>, http: &Http, memo: &mut Memo, out: &mut Vec<Alert>) {
         let server = cx.tuple.server.ip.to_string();
         let host = http.host.as_deref().unwrap_or(&server);
-        let url = Observable::Url { host, port: http.port, uri: &http.uri };
-        let by_url = self.look(cx, &url, memo);
-        let by_host = match host.parse::<IpAddr>() {
+        // An address has many spellings.
+        let address = host.parse::<IpAddr>().map(|ip| ip.to_canonical().to_string());
+        let spelled = address.as_deref().unwrap_or(host);
+        let by_url = self.look(cx, &Observable::Url { host: spelled, port: http.port, uri: &http.uri }, memo);
+        let mut by_host = match host_of(host) {
             // The flow's own address was matched with its first packet; what the request gives away was not.
-            Ok(ip) if ip == cx.tuple.server.ip => None,
-            Ok(ip) => self.look(cx, &Observable::Ip(ip), memo),
-            Err(_) => self.look(cx, &Observable::Domain(host), memo),
+            Observable::Ip(ip) if ip == cx.tuple.server.ip => None,
+            seen => self.look(cx, &seen, memo),
         };
+        // Which of several a server obeys nobody knows.
+        if by_url.is_none() && by_host.is_none() {
+            let others = http.request_headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"host"));
+            let texts =
+                others.skip(1).take(MAX_HOSTS).filter_map(|(_, value)| std::str::from_utf8(value).ok());
+            by_host = texts.map(str::trim).find_map(|host| self.look(cx, &host_of(host), memo));
+        }
         let by_address = || self.indicators.ip(cx.tuple.server.ip, cx.time);
         let found = match by_url {
             Some(hit) => Some((&catalogue::URL, hit, None)),
@@ -253,6 +261,46 @@ impl IndicatorDetector {
             self.tell(alert(signature, cx, sides, &hit, observed, checkin), &hit, out);
         }
     }
+}
+
+/// A name as it is compared: a dot inside a label, which is written with a backslash, is no end of a label.
+fn spelled(name: &str) -> Cow<'_, str> {
+    if name.contains("\\.") { name.replace("\\.", "\0").into() } else { name.into() }
+}
+
+/// Names that a record leads to.
+fn names_in(data: &RData) -> impl Iterator<Item = &str> {
+    let (one, many) = match data {
+        RData::Cname(name) | RData::Ns(name) => (Some(name), &[][..]),
+        RData::Mx { exchange, .. } => (Some(exchange), &[][..]),
+        RData::Srv { target, .. } => (Some(target), &[][..]),
+        RData::Told(told) => (None, &told.names[..]),
+        _ => (None, &[][..]),
+    };
+    one.into_iter().chain(many).map(String::as_str)
+}
+
+/// Addresses that a record leads to.
+fn addresses_in(data: &RData) -> impl Iterator<Item = IpAddr> {
+    let (one, many) = match data {
+        RData::A(ip) => (Some(IpAddr::from(*ip)), &[][..]),
+        RData::Aaaa(ip) => (Some(IpAddr::from(*ip)), &[][..]),
+        RData::Told(told) => (None, &told.addresses[..]),
+        _ => (None, &[][..]),
+    };
+    one.into_iter().chain(many.iter().copied())
+}
+
+/// The domain or address that a client calls a server by, without a port.
+fn host_of(text: &str) -> Observable<'_> {
+    // Servers in C read no further.
+    let text = text.split('\0').next().unwrap_or(text);
+    let bracketed = text.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(host, _)| host);
+    let host = bracketed.unwrap_or_else(|| match text.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') && port.parse::<u16>().is_ok() => host,
+        _ => text,
+    });
+    host.parse().map_or(Observable::Domain(host), Observable::Ip)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! What files, programs and mails are known by, whatever their names and addresses: hashes, fingerprints, names that
 //! programs give themselves, addresses of people.
 
+use std::borrow::Cow;
+
 use alert::{Alert, Orientation};
 use intel::{Kind, Match, Observable};
 use proto::{FileInfo, Login, Smtp, Ssh, Tls, Transaction};
@@ -140,14 +142,19 @@ impl IndicatorDetector {
             return;
         }
         let email = smtp.email.as_ref();
-        let from = smtp.mail_from.iter().chain(email.and_then(|mail| mail.from.as_ref()));
+        let from = smtp
+            .mail_from
+            .iter()
+            .chain(email.into_iter().flat_map(|mail| mail.from.iter().chain(&mail.senders)));
         let to = smtp.rcpt_to.iter().chain(email.into_iter().flat_map(|mail| mail.to.iter().chain(&mail.cc)));
         let stranger = Sides { victim: None, peer: cx.tuple.client.ip };
-        for address in from.flat_map(|text| addresses(text)) {
+        let (from, to): (Vec<_>, Vec<_>) =
+            (from.map(|text| unquoted(text)).collect(), to.map(|text| unquoted(text)).collect());
+        for address in from.iter().flat_map(|text| addresses(text)) {
             let seen = Observable::Text(Kind::Email, address);
             self.report(&catalogue::MAIL_FROM, cx, stranger, &seen, address, memo, out);
         }
-        for address in to.flat_map(|text| addresses(text)) {
+        for address in to.iter().flat_map(|text| addresses(text)) {
             let seen = Observable::Text(Kind::Email, address);
             self.report(&catalogue::MAIL_TO, cx, Sides::client(cx), &seen, address, memo, out);
         }
@@ -162,6 +169,19 @@ impl IndicatorDetector {
     }
 }
 
+/// A text in which `"evil"@x` is written `evil@x` (RFC 5321 4.1.2: quotes around what needs none mean nothing).
+fn unquoted(text: &str) -> Cow<'_, str> {
+    let Some(end) = text.find("\"@") else { return text.into() };
+    let before = text.get(..end).unwrap_or_default();
+    let Some(begin) = before.rfind('"') else { return text.into() };
+    let local = before.get(begin + 1..).unwrap_or_default();
+    if local.is_empty() || local.contains(|c: char| c.is_whitespace() || "<>,;:()@".contains(c)) {
+        return text.into();
+    }
+    let (head, tail) = (text.get(..begin).unwrap_or_default(), text.get(end + 1..).unwrap_or_default());
+    format!("{head}{local}{tail}").into()
+}
+
 /// The addresses in a path ("<a@b.example> SIZE=1") or a header ("A B <a@b.example>, c@d.example").
 fn addresses(text: &str) -> impl Iterator<Item = &str> {
     let bounds = |c: char| c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"' | '(' | ')' | ':');
@@ -170,7 +190,15 @@ fn addresses(text: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use super::addresses;
+    use super::{addresses, unquoted};
+
+    #[test]
+    fn quotes_that_mean_nothing_are_left_out() {
+        assert_eq!(unquoted("<\"evil\"@x.example>"), "<evil@x.example>");
+        for text in ["<\"a b\"@x.example>", "\"@", "\"\"@x", "a@b"] {
+            assert_eq!(unquoted(text), text);
+        }
+    }
 
     #[test]
     fn addresses_are_found_in_paths_and_headers() {

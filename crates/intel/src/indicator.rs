@@ -86,9 +86,9 @@ impl Form {
             "domain" | "fqdn" | "domain_name" | "domain:port" => Form::Domain,
             "host" | "hostname" | "host:port" | "hostname:port" => Form::Host,
             "ip" | "ipv4" | "ipv6" | "ip_addr" | "ip_address" | "ipv4_addr" | "ipv6_addr"
-            | "ipv4_address" | "ipv6_address" | "address" | "ip_src" | "ip_dst" | "ip:port"
-            | "ipv4:port" | "ipv6:port" | "ip_dst|port" | "ip_src|port" | "addr" | "subnet" | "cidr" | "network" | "netblock" | "dst_ip" | "dstip"
-            | "src_ip" | "c2_ip" => Form::Address,
+            | "ipv4_address" | "ipv6_address" | "address" | "ip_src" | "ip_dst" | "ip:port" | "ipv4:port"
+            | "ipv6:port" | "ip_dst|port" | "ip_src|port" | "addr" | "subnet" | "cidr" | "network"
+            | "netblock" | "dst_ip" | "dstip" | "src_ip" | "c2_ip" => Form::Address,
             "url" | "uri" => Form::Url,
             "md5" | "sha1" | "sha_1" | "sha256" | "sha_256" | "hash" | "file_hash" | "filehash"
             | "md5_hash" | "sha1_hash" | "sha256_hash" | "filehash_md5" | "filehash_sha1"

@@ -111,6 +111,113 @@ fn urls_match_with_their_query_or_any() {
     }
 }
 
+/// What feeds are like: each line and what of it is found. None of it is skipped.
+#[test]
+fn lists_are_read_as_feeds_have_them() {
+    let csv_url = "2023-01-01,http://a.example/x?b=1,bad\n2023-01-02,http://192.0.2.7/q,worse\n";
+    let zeek = "#fields\tindicator\tindicator_type\tmeta.source\tmeta.desc\n\
+                a.example\tIntel::DOMAIN\tx\td\n192.0.2.0/25\tIntel::SUBNET\tx\td\n";
+    for (text, domains, ips, urls) in [
+        (
+            "||a.example^\n! note\n||b.example^$third-party\n@@||fine.example^\n",
+            &["a.example", "b.example"][..],
+            &[][..],
+            &[][..],
+        ),
+        ("[Adblock Plus 2.0]\n||a.example/x^\n", &[], &[], &[("a.example", "/x")]),
+        ("address=/a.example/0.0.0.0\naddress=/b.example/::\n", &["a.example", "b.example"], &[], &[]),
+        (
+            "$TTL 60\n@ SOA a. b. 1 2 3 4 5\n NS localhost.\na.example CNAME .\n*.a.example CNAME .\n",
+            &["a.example"],
+            &[],
+            &[],
+        ),
+        ("local-zone: \"a.example\" always_nxdomain\n", &["a.example"], &[], &[]),
+        (
+            "192.0.2.7 # Malicious Host US,,37.7,-122.4\n192.0.2.9 # Scanning Host CN,,1,2\n",
+            &[],
+            &["192.0.2.7", "192.0.2.9"],
+            &[],
+        ),
+        ("192.0.2.7-192.0.2.9\n198.51.100.10 - 198.51.100.20\n", &[], &["192.0.2.8", "198.51.100.20"], &[]),
+        ("192.0.2.0/24 ; SBL1\n", &[], &["192.0.2.200"], &[]),
+        ("a.example\t# c\nb.example # d\nc.example\n", &["a.example", "b.example", "c.example"], &[], &[]),
+        ("sep=;\nvalue;type;comment\na.example;domain;x\n", &["a.example"], &[], &[]),
+        (csv_url, &[], &[], &[("a.example", "/x?b=1"), ("192.0.2.7", "/q")]),
+        (zeek, &["a.example"], &["192.0.2.100"], &[]),
+        (
+            "hxxp://a[.]example/x\nb[dot]example\nc (dot) example\n",
+            &["b.example", "c.example"],
+            &[],
+            &[("a.example", "/x")],
+        ),
+        ("a.example:443\n192.0.2.7:8080\n", &["a.example"], &["192.0.2.7"], &[]),
+        (
+            "http://a.example/p/%78.php\nhttp://b.example/q/../y\n",
+            &[],
+            &[],
+            &[("a.example", "/p/x.php"), ("b.example", "/y"), ("a.example", "/z/../p/%78.php")],
+        ),
+        (
+            "http://[2001:DB8:0::9]/x\nhttp://b\u{fc}cher.example/a b\n",
+            &[],
+            &[],
+            &[("2001:db8::9", "/x"), ("xn--bcher-kva.example", "/a%20b")],
+        ),
+    ] {
+        let (set, report) = load("feed", text);
+        assert_eq!((report.skipped, report.loaded() > 0), (0, true), "{text}: {:?}", report.errors);
+        for name in domains {
+            assert!(set.domain(name, NOW).is_some(), "{name} in {text}");
+        }
+        for ip in ips {
+            assert!(set.ip(ip.parse().unwrap(), NOW).is_some(), "{ip} in {text}");
+        }
+        for (host, uri) in urls {
+            let url = Observable::Url { host, port: None, uri };
+            assert!(all(&set, url).is_some(), "{host}{uri} in {text}");
+        }
+        assert!(
+            set.domain("fine.example", NOW).is_none()
+                && set.ip("192.0.2.201".parse().unwrap(), NOW).is_none_or(|_| text.contains("SBL"))
+        );
+    }
+}
+
+#[test]
+fn what_is_far_too_wide_is_told() {
+    let (set, report) = load("wide", "co.uk\ngithub.io\n203.0.113.50/24\nfine.example\n");
+    assert!(report.errors[0].to_string().contains("public suffix"), "{:?}", report.errors);
+    assert_eq!((report.skipped, report.loaded(), report.doubts_found), (1, 3, 2));
+    assert!(set.domain("evil.co.uk", NOW).is_none() && set.domain("me.github.io", NOW).is_some());
+    let told: Vec<String> = report.doubts.iter().map(ToString::to_string).collect();
+    assert!(
+        told[0].contains("github.io is a public suffix") && told[1].contains("bits behind its prefix"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn of_a_stix_object_the_latest_version_counts_and_not_before_its_time() {
+    let of = |id: u32, name: &str, modified: &str, more: &str| {
+        format!(
+            r#"{{"type":"indicator","id":"indicator--{id}","pattern":"[domain-name:value = '{name}']","modified":"{modified}"{more}}}"#
+        )
+    };
+    let objects = [
+        of(1, "a.example", "2023-01-02T00:00:00Z", ""),
+        of(1, "a.example", "2023-01-03T00:00:00Z", r#","revoked":true"#),
+        of(2, "b.example", "2023-01-03T00:00:00.5Z", ""),
+        of(2, "c.example", "2023-01-03T00:00:00.4Z", ""),
+        of(3, "d.example", "2023-01-01T00:00:00Z", r#","valid_from":"2100-01-01T00:00:00Z""#),
+        of(4, "e.example", "2023-01-01T00:00:00Z", r#","valid_from":"1970-01-01T00:00:00Z""#),
+    ];
+    let (set, report) =
+        load("s", &format!(r#"{{"type":"bundle","id":"b","objects":[{}]}}"#, objects.join(",")));
+    let found = ["a", "b", "c", "d", "e"].map(|name| set.domain(&format!("{name}.example"), NOW).is_some());
+    assert_eq!((found, report.skipped), ([false, true, false, false, true], 0));
+}
+
 #[test]
 fn the_most_specific_domain_wins() {
     let (set, _) = load("d.csv", "evil.example,zone\nc2.evil.example,server\n");

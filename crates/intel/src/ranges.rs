@@ -11,7 +11,9 @@ pub(crate) fn read(text: &str) -> Option<Vec<(IpAddr, u8)>> {
     let short = || Some(format!("{}.{last}", first.to_string().rsplit_once('.')?.0));
     let last: IpAddr = last.parse().ok().or_else(|| short()?.parse().ok())?;
     let (width, from, to) = match (first, last) {
-        (IpAddr::V4(first), IpAddr::V4(last)) => (32, u128::from(first.to_bits()), u128::from(last.to_bits())),
+        (IpAddr::V4(first), IpAddr::V4(last)) => {
+            (32, u128::from(first.to_bits()), u128::from(last.to_bits()))
+        }
         (IpAddr::V6(first), IpAddr::V6(last)) => (128, first.to_bits(), last.to_bits()),
         _ => return None,
     };

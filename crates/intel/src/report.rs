@@ -83,7 +83,10 @@ impl fmt::Display for Doubtful {
                 "{file}:{line}: {text} is no address of the Internet: contacts are told of and isolate nobody"
             ),
             Doubt::Suffix(text) => {
-                write!(f, "{file}:{line}: {text} is a public suffix: the names of all who have one below it match")
+                write!(
+                    f,
+                    "{file}:{line}: {text} is a public suffix: the names of all who have one below it match"
+                )
             }
             Doubt::HostBits(text) => write!(
                 f,

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::normal;
 use crate::indicator::{MAX_INDICATOR, network_key, unhex};
 use crate::kind::{KINDS, Kind};
+use crate::normal;
 use crate::store::{Found, Inserted, Record, Store};
 
 /// Bytes of a request's host, port and target that are compared; longer ones are in no list.

@@ -19,7 +19,7 @@ fn events_are_found_as_their_parsers_write_them() {
         "alert dns any any -> any any (app-layer-event:dns.z_flag_set; sid:1;)\n\
          alert http any any -> any any (app-layer-event:http.range_invalid; sid:2;)\n",
     );
-    let matcher = Matcher::new(Arc::new(set), Arc::default());
+    let matcher = Matcher::new(Arc::new(set), crate::rules::HostBits::default());
     assert!(matcher.wants_event("z_flag_set"));
     assert!(matcher.wants_event("RANGE_INVALID"));
     assert!(!matcher.wants_event("invalid_opcode"));

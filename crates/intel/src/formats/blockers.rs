@@ -14,7 +14,10 @@ const COSMETIC: [&str; 4] = ["##", "#@#", "#?#", "#$#"];
 
 /// A comment where a line begins so.
 pub(super) fn is_comment(text: &str) -> bool {
-    text.starts_with('!') || text.starts_with("[Adblock") || text.starts_with("$TTL") || text.starts_with("$ORIGIN")
+    text.starts_with('!')
+        || text.starts_with("[Adblock")
+        || text.starts_with("$TTL")
+        || text.starts_with("$ORIGIN")
 }
 
 /// What a line says if it is of that kind.
@@ -54,9 +57,12 @@ fn resolver(text: &str) -> Option<Entry<'_>> {
 fn zone(text: &str) -> Option<Entry<'_>> {
     let mut words = text.split_whitespace();
     let name = words.next()?;
-    let mut words = words.skip_while(|word| {
-        word.eq_ignore_ascii_case("IN") || word.bytes().all(|byte| byte.is_ascii_digit())
-    });
+    // What begins with a blank goes on about the zone itself.
+    if name == "NS" || name == "SOA" {
+        return Some(Entry::Nothing);
+    }
+    let mut words = words
+        .skip_while(|word| word.eq_ignore_ascii_case("IN") || word.bytes().all(|byte| byte.is_ascii_digit()));
     let kind = words.next()?;
     if kind.eq_ignore_ascii_case("SOA") || kind.eq_ignore_ascii_case("NS") {
         return Some(Entry::Nothing);

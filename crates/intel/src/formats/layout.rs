@@ -11,7 +11,7 @@ use crate::indicator::Form;
 /// Lines that are looked at before a format is decided on.
 pub(super) const SAMPLE: usize = 256;
 /// What separates the fields of a record. In the order in which they count if they fit alike.
-const SEPARATORS: [char; 4] = ['\t', ';', ',', '|'];
+const SEPARATORS: [char; 3] = ['\t', ';', ','];
 /// Names in hosts files that are no names of anybody else.
 const LOCAL_NAMES: [&str; 9] = [
     "localhost",
@@ -83,7 +83,8 @@ pub(super) fn of(lines: &[&str], hints: &Hints<'_>) -> (Layout, bool) {
         let good = share(records.iter().filter(|record| columns.fits(record, hints.form)).count());
         // A URL may have a comma in it: only where every line has as many fields is it a separator.
         let even = records.len() == lines.len() && records.iter().all(|r| r.len() == records[0].len());
-        let better = good > best.0 || good == best.0 && matches!(best.1, Layout::Plain) && (even || hints.csv);
+        let better =
+            good > best.0 || good == best.0 && matches!(best.1, Layout::Plain) && (even || hints.csv);
         if good > 0 && better {
             best = (good, Layout::Csv(separator, columns));
         }

@@ -139,6 +139,7 @@ pub(super) fn text(data: &RData) -> Option<String> {
         RData::Mx { exchange, .. } => exchange.clone(),
         RData::Txt(texts) => texts.concat(),
         RData::Null(text) => text.clone(),
+        RData::Told(told) => told.text.clone(),
         _ => return None,
     })
 }

@@ -188,6 +188,7 @@ pub(super) fn events() -> Vec<Event> {
             rcpt_to: vec!["<c@d>".into()],
             email: Some(::proto::Email {
                 from: Some("a@b".into()),
+                senders: Vec::new(),
                 to: vec!["c@d".into()],
                 cc: vec!["e@f".into()],
                 subject: Some("s".into()),

@@ -4,6 +4,7 @@
 //! refuse the whole message. Total: compression pointers only ever lead backwards, every count is
 //! checked against the bytes that are there.
 
+use super::rdata::{self, Told};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Questions that are read of one message.
@@ -87,6 +88,8 @@ pub enum RData {
     Opt(Vec<(u16, Vec<u8>)>),
     /// Addresses of a NetBIOS name (RFC 1002 section 4.2.1.3).
     Nb(Vec<Ipv4Addr>),
+    /// Another type in its presentation form.
+    Told(Box<Told>),
     /// Another type's bytes as text, at most [`MAX_RAW`]; kept where the protocol's events show them.
     Raw(String),
     /// Anything else, or something unreadable.
@@ -165,7 +168,10 @@ impl<'a> Reader<'a> {
     fn name(&mut self) -> Option<String> {
         let mut name = [0; MAX_NAME];
         let mut length = 0;
-        let mut at = self.at;
+        // A label has a dot or a backslash of its own.
+        let mut odd = false;
+        let start = self.at;
+        let mut at = start;
         let mut end = None;
         let mut pointers = 0;
         loop {
@@ -173,10 +179,16 @@ impl<'a> Reader<'a> {
             match len >> 6 {
                 0 if len == 0 => {
                     self.at = end.unwrap_or(at + 1);
-                    return Some(text(name.get(1..length).unwrap_or_default()));
+                    let name = name.get(..length).unwrap_or_default();
+                    return Some(if odd {
+                        self.escaped(start)?
+                    } else {
+                        text(name.get(1..).unwrap_or_default())
+                    });
                 }
                 0 => {
                     let label = self.message.get(at + 1..at + 1 + len)?;
+                    odd |= label.iter().any(|byte| matches!(byte, b'.' | b'\\'));
                     let room = name.get_mut(length..length + 1 + len)?;
                     room[0] = b'.';
                     room[1..].copy_from_slice(label);
@@ -188,12 +200,34 @@ impl<'a> Reader<'a> {
                     let target = (len & 0x3f) << 8 | low;
                     end.get_or_insert(at + 2);
                     pointers += 1;
-                    if target >= at || pointers > MAX_POINTERS {
+                    // Forward ones are odd, and are followed by those whom they are meant for.
+                    if pointers > MAX_POINTERS {
                         return None;
                     }
                     at = target;
                 }
                 _ => return None,
+            }
+        }
+    }
+
+    /// The name at that place, known to be whole, with dots and backslashes inside of labels escaped (RFC 1035 5.1): else
+    /// two names would be written alike.
+    fn escaped(&self, mut at: usize) -> Option<String> {
+        let mut labels = Vec::new();
+        loop {
+            let len = usize::from(*self.message.get(at)?);
+            match len {
+                0 => return Some(labels.join(".")),
+                0xc0.. => at = (len & 0x3f) << 8 | usize::from(*self.message.get(at + 1)?),
+                _ => {
+                    let label = text(self.message.get(at + 1..at + 1 + len)?);
+                    // What `text` has escaped is no backslash of the label's.
+                    let whole = std::str::from_utf8(self.message.get(at + 1..at + 1 + len)?).is_ok();
+                    let label = if whole { label.replace('\\', "\\\\") } else { label };
+                    labels.push(label.replace('.', "\\."));
+                    at += 1 + len;
+                }
             }
         }
     }
@@ -259,6 +293,15 @@ impl<'a> Reader<'a> {
                 kind: *bytes.get(1)?,
                 fingerprint: bytes[2..bytes.len().min(2 + MAX_FINGERPRINT)].to_vec(),
             },
+            _ if rdata::is_told(rtype) => {
+                let start = self.at;
+                let mut name = |offset: usize| {
+                    self.at = start + offset;
+                    let name = self.name()?;
+                    Some((name, self.at - start)).filter(|(_, used)| *used <= bytes.len())
+                };
+                RData::Told(Box::new(rdata::read(rtype, bytes, &mut name)?))
+            }
             _ if self.raw => RData::Raw(text(&bytes[..bytes.len().min(MAX_RAW)])),
             _ => RData::Other,
         })
@@ -341,7 +384,9 @@ pub(crate) fn read(message: &[u8], raw: bool) -> Option<Dns> {
             }
         }
     }
-    if dns.questions.is_empty() && counts[1] == 0 && counts[2] == 0 {
+    // An error may be all there is to say (RFC 6895 2.3).
+    let bare_error = dns.response && dns.rcode != 0 && dns.opcode == 0;
+    if dns.questions.is_empty() && counts[1] == 0 && counts[2] == 0 && !bare_error {
         return None;
     }
     let flaws = ["malformed_data", "invalid_authorities", "invalid_additionals"];
@@ -358,6 +403,10 @@ pub(crate) fn read(message: &[u8], raw: bool) -> Option<Dns> {
             }
             .push(record);
         }
+    }
+    // Its upper bits are where other records have the first byte of their lifetime (RFC 6891 6.1.3).
+    if let Some(opt) = dns.additionals.iter().find(|record| record.rtype == 41) {
+        dns.rcode |= (opt.ttl >> 24 << 4) as u16;
     }
     Some(dns)
 }
@@ -392,6 +441,36 @@ mod tests {
         assert_eq!(dns.answers[1].data, RData::A(Ipv4Addr::new(192, 0, 2, 1)));
         assert_eq!(dns.answers[1].name, "cdn.example");
         assert!(parse(&query(b"\xc0\x0c")).is_none(), "a pointer to itself");
+    }
+
+    #[test]
+    fn dots_and_backslashes_inside_a_label_are_escaped() {
+        let name = |m: &[u8]| parse(&query(m)).unwrap().questions[0].name.clone();
+        assert_eq!(name(b"\x05a.b\\c\x07example\x00"), "a\\.b\\\\c.example");
+        assert_ne!(name(b"\x03a.b\x00"), name(b"\x01a\x01b\x00"));
+        assert_eq!(name(b"\x04\\xff\x00"), "\\\\xff");
+    }
+
+    #[test]
+    fn an_error_may_be_all_there_is() {
+        let dns = parse(b"\x00\x01\x80\x01\x00\x00\x00\x00\x00\x00\x00\x00").unwrap();
+        assert_eq!((dns.response, dns.rcode, dns.questions.len()), (true, 1, 0));
+        assert!(parse(b"\x00\x01\x80\x00\x00\x00\x00\x00\x00\x00\x00\x00").is_none(), "says nothing");
+    }
+
+    #[test]
+    fn the_code_of_an_answer_has_upper_bits() {
+        let mut m = query(b"\x01a\x07example\x00");
+        (m[2], m[11]) = (0x81, 1);
+        m.extend_from_slice(b"\x00\x00\x29\x04\xd0\x01\x00\x00\x00\x00\x00");
+        assert_eq!(parse(&m).unwrap().rcode, 16);
+    }
+
+    #[test]
+    fn a_pointer_may_point_forward() {
+        let mut m = query(b"\xc0\x12");
+        m.extend_from_slice(b"\x04late\x07example\x00");
+        assert_eq!(parse(&m).unwrap().questions[0].name, "late.example");
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod local;
 mod message;
 mod names;
 pub mod nbns;
+mod rdata;
 
 use flow::FlowTuple;
 use wire::{Direction, IpProto};
@@ -12,6 +13,7 @@ use wire::{Direction, IpProto};
 pub use message::{Dns, Question, RData, Record, parse};
 pub(crate) use message::{read, text};
 pub use names::{rcode_name, rtype_name};
+pub use rdata::Told;
 
 use crate::parser::{Chunk, Parser, Sink, Step, complete};
 use crate::registry::{AppProto, Guess, Opening, Protocol};

@@ -90,6 +90,7 @@ pub fn rtype_name(rtype: u16) -> Cow<'static, str> {
         254 => "MAILA",
         255 => "ANY",
         256 => "URI",
+        257 => "CAA",
         258 => "AVC",
         259 => "DOA",
         260 => "AMTRELAY",

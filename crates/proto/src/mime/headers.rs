@@ -42,6 +42,10 @@ impl<'a> Header<'a> {
             0
         };
         match self.name.as_str() {
+            "from" if email.from.is_some() => addresses(&value(), &mut email.senders),
+            "sender" | "reply-to" | "resent-from" | "resent-sender" | "return-path" => {
+                addresses(&value(), &mut email.senders)
+            }
             "from" => once(MailHeader::From, &mut email.from),
             "subject" => once(MailHeader::Subject, &mut email.subject),
             "date" => once(MailHeader::Date, &mut email.date),

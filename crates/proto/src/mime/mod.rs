@@ -40,6 +40,8 @@ const MAX_ENCODED_LINE: usize = 76;
 pub struct Email {
     /// From.
     pub from: Option<String>,
+    /// Who else it says it is from: further From, Sender, Reply-To and the like.
+    pub senders: Vec<String>,
     /// To, one by one.
     pub to: Vec<String>,
     /// Cc, one by one.

@@ -339,7 +339,16 @@ impl SmtpParser {
 fn path(rest: &[u8]) -> String {
     let rest = rest.trim_ascii_start();
     let rest = rest.strip_prefix(b":").unwrap_or(rest);
-    text(word(rest).0)
+    // A quoted local part may have blanks and brackets in it (RFC 5321 4.1.2).
+    let mut quoted = false;
+    let end = rest.iter().position(|&byte| {
+        quoted ^= byte == b'"';
+        byte == b'>' && !quoted
+    });
+    match end.filter(|_| rest.starts_with(b"<")).and_then(|end| rest.get(..=end)) {
+        Some(path) => text(path),
+        None => text(word(rest).0),
+    }
 }
 
 impl Parser for SmtpParser {

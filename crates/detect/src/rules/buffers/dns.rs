@@ -73,14 +73,12 @@ fn target(data: &RData) -> Option<&str> {
     }
 }
 
-/// A name as it was sent: events write bytes that are no UTF-8 as `\xNN`, rules look at the bytes.
+/// A name as it was sent: events write bytes that are no UTF-8 as `\xNN`, and dots and backslashes inside of labels with
+/// a backslash; rules look at the bytes.
 fn name<'a>(name: &'a str, out: &mut Instances<'a>) {
-    if name.contains("\\x") {
+    if name.contains('\\') {
         let bytes = unescaped(name.as_bytes());
-        // What is UTF-8 was not escaped: the backslash is the sender's own.
-        if std::str::from_utf8(&bytes).is_err() {
-            return out.build(|out| out.extend_from_slice(&bytes));
-        }
+        return out.build(|out| out.extend_from_slice(&bytes));
     }
     out.borrow(name.as_bytes());
 }
@@ -89,6 +87,12 @@ fn unescaped(mut text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     while let Some((&first, rest)) = text.split_first() {
         let escaped = match text {
+            // A dot or a backslash inside a label.
+            [b'\\', byte @ (b'.' | b'\\'), ..] => {
+                bytes.push(*byte);
+                text = text.get(2..).unwrap_or_default();
+                continue;
+            }
             [b'\\', b'x', high, low, ..] => digit(*high).zip(digit(*low)).map(|(h, l)| h << 4 | l),
             _ => None,
         };
