@@ -174,6 +174,8 @@ fn grouped(answers: &[Record]) -> Object {
             RData::Soa { .. } => soa(&answer.data),
             RData::Srv { .. } => srv(&answer.data),
             RData::Sshfp { .. } => sshfp(&answer.data),
+            // Suricata's schema names the types that are grouped, and these are not among them.
+            RData::Told(_) => continue,
             other => match text(other) {
                 Some(text) => text.into(),
                 None => continue,
