@@ -15,7 +15,7 @@ fn matcher(text: &str) -> Matcher {
     assert_eq!((report.errors, report.unsupported), (Vec::new(), Vec::new()));
     let (set, refused) = compile(rules);
     assert!(refused.is_empty());
-    Matcher::new(Arc::new(set), Arc::<HostBits>::default())
+    Matcher::new(Arc::new(set), HostBits::default())
 }
 
 fn tuple(proto: IpProto) -> FlowTuple {

@@ -129,8 +129,9 @@ impl HttpParser {
             exchange.head(Direction::ToClient, head, sink);
         }
         let http = self.current.as_ref().filter(|_| kept).map_or(&lone, |exchange| &exchange.http);
-        // Whatever their fields say (RFC 9112 6.3).
-        let empty = matches!(status, Some(204 | 304));
+        // Behind a 204 there is no body whatever its fields say (RFC 9112 6.3), but clients take one that is there.
+        self.sides[side].disputed = status == Some(204) && framing != Framing::UntilClose;
+        let empty = status == Some(304) || (status == Some(204) && framing == Framing::UntilClose);
         let bodiless = http.method == "HEAD" || empty;
         let connected = http.method == "CONNECT" && status.is_some_and(|s| (200..300).contains(&s));
         let framing = if bodiless { Framing::None } else { framing };
@@ -259,6 +260,25 @@ impl HttpParser {
         true
     }
 
+    /// Takes what may be a body that should not be there, or the next answer; what is left of these bytes.
+    fn settle<'a>(&mut self, side: usize, bytes: &'a [u8], sink: &mut dyn Sink) -> &'a [u8] {
+        const ANSWER: &[u8] = b"HTTP/1.";
+        let begun = &mut self.sides[side].head;
+        let (more, rest) = bytes.split_at(bytes.len().min(ANSWER.len() - begun.len().min(ANSWER.len())));
+        begun.extend_from_slice(more);
+        if begun.len() < ANSWER.len() && ANSWER.starts_with(begun) {
+            return rest;
+        }
+        let begun = std::mem::take(begun);
+        self.sides[side].disputed = false;
+        if begun == ANSWER {
+            self.sides[side].framing = Framing::None;
+            self.end_response(false, sink);
+        }
+        self.read(side, &begun, sink);
+        rest
+    }
+
     /// Reads the next bytes of a side; what is left of them behind an upgrade.
     fn read<'a>(&mut self, side: usize, mut bytes: &'a [u8], sink: &mut dyn Sink) -> &'a [u8] {
         if bytes.is_empty() {
@@ -268,6 +288,10 @@ impl HttpParser {
             self.end_simple_request(sink);
         }
         while !bytes.is_empty() && self.switch.is_none() {
+            if self.sides[side].disputed {
+                bytes = self.settle(side, bytes, sink);
+                continue;
+            }
             if self.sides[side].framing != Framing::None {
                 let used = self.body(side, bytes, sink);
                 bytes = &bytes[used..];

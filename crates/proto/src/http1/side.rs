@@ -54,6 +54,8 @@ pub(super) struct Side {
     /// A head that did not come in one piece, or its first bytes.
     pub(super) head: Vec<u8>,
     pub(super) framing: Framing,
+    /// The status says that there is no body and the fields say that there is one. Its first bytes tell who is right.
+    pub(super) disputed: bool,
     pub(super) place: Place,
     /// The last body had a length.
     pub(super) measured: bool,
@@ -64,6 +66,7 @@ impl Side {
     pub(super) fn lose(&mut self, place: Place) {
         self.head = Vec::new();
         self.framing = Framing::None;
+        self.disputed = false;
         self.place = place;
     }
 

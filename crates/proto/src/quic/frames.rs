@@ -39,7 +39,7 @@ impl CryptoStream {
             self.bytes.resize(end, 0);
         }
         let mut at = start;
-        for hole in touched.iter().cloned().chain([end..end]) {
+        for hole in touched.iter().cloned().chain(std::iter::once(end..end)) {
             let until = hole.start.min(end);
             if at < until {
                 self.bytes[at..until].copy_from_slice(&piece[at - start..until - start]);
@@ -48,7 +48,7 @@ impl CryptoStream {
         }
         let begin = touched.first().map_or(start, |range| range.start.min(start));
         let end = touched.last().map_or(end, |range| range.end.max(end));
-        self.have.splice(first..last, [begin..end]);
+        self.have.splice(first..last, std::iter::once(begin..end));
     }
 
     /// The first bytes of the stream, up to the first hole.
